@@ -1,0 +1,1 @@
+//! The federation as its users run it.

@@ -1,0 +1,1 @@
+//! The node's programming interface: one router, served on the local socket.

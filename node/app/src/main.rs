@@ -1,0 +1,3 @@
+//! The one binary `chengxin`.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The command line: grammar, output formats, languages and the client of the local socket.

@@ -1,0 +1,1 @@
+//! Federation root, member directory and bundle distribution over TUF; yields verified values.

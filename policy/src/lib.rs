@@ -1,0 +1,1 @@
+//! Who may: bundle format, casbin authoriser, classification and redaction.

@@ -1,0 +1,124 @@
+//! A signed answer: the key-binding JWT (RFC 9901 §4.3) over the records presented, or over none.
+//!
+//! For exactly one record, `<SD-JWT>~<disclosures>~<answer>` is a standard SD-JWT with key binding that any library
+//! verifies. For none or several, `sd_hash` covers the presentations one after the other, and `presented` lists the
+//! hash of each, so that every single record stays bound as well.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::agency::AgencyCode;
+use crate::category::{InformationCategory, RecordState};
+use crate::digest::Sha256;
+use crate::error::{ErrorCode, SchemaError};
+use crate::identity::{Nonce, RecordId};
+use crate::request::{CLOCK_TOLERANCE, REQUEST_LIFETIME_LIMIT, RequestClaims};
+use crate::time::UnixTime;
+
+/// JOSE `typ` of an answer, fixed by RFC 9901.
+pub const ANSWER_TYP: &str = "kb+jwt";
+/// Most records in one answer; a subject with more is answered with the newest and `more` set.
+pub const ANSWER_RECORDS_LIMIT: usize = 200;
+
+/// Claims of an answer, version 1.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AnswerClaims {
+    /// The answering agency, which signs.
+    pub iss: AgencyCode,
+    /// The asking agency.
+    pub aud: AgencyCode,
+    /// When it was signed: the answer speaks as of this time.
+    pub iat: UnixTime,
+    /// Repeats the request's nonce.
+    pub nonce: Nonce,
+    /// SHA-256, base64url, over the presentations, one after the other (RFC 9901 §4.3.1 for exactly one).
+    pub sd_hash: String,
+    /// Digest of the request's compact JWS: the answer is to this request and no other.
+    pub request: Sha256,
+    /// Version of the policy that decided.
+    pub policy: String,
+    /// What was decided.
+    pub outcome: AnswerOutcome,
+}
+
+/// Answered or refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum AnswerOutcome {
+    /// The query was permitted.
+    Answered {
+        /// The rule that permitted it.
+        rule: String,
+        /// The categories the answer covers: silence about any other category means nothing.
+        categories: Vec<InformationCategory>,
+        /// One entry per presentation, in order. Empty means: nothing held in these categories.
+        records: Vec<PresentedRecord>,
+        /// Whether there are more records than the limit allows in one answer.
+        more: bool,
+    },
+    /// The query was refused.
+    Refused {
+        /// Why, as a code.
+        code: ErrorCode,
+        /// The rule that decided, if one did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rule: Option<String>,
+        /// Why, in words the asker may know.
+        reason: String,
+    },
+}
+
+/// What accompanies one presented record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PresentedRecord {
+    /// The record.
+    pub record: RecordId,
+    /// SHA-256, base64url, of its presentation.
+    pub presented: String,
+    /// Its state at `iat`.
+    pub state: RecordState,
+    /// Whether it was found by the subject's name only, because it carries no code: a person must compare.
+    pub name_match_only: bool,
+    /// Fields shown in part, with the partial text; vouched for by the answering agency alone.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub masked: BTreeMap<String, String>,
+    /// Fields withheld, with the classification reason.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub withheld: BTreeMap<String, String>,
+}
+
+impl AnswerClaims {
+    /// Checks that the answer belongs to `request` whose compact form hashes to `request_digest`, at `now`.
+    pub fn check(
+        &self,
+        request: &RequestClaims,
+        request_digest: Sha256,
+        now: UnixTime,
+    ) -> Result<(), SchemaError> {
+        let mismatch = |reason: &str| SchemaError::Integrity { form: "answer", reason: reason.to_owned() };
+        if self.iss != request.aud {
+            return Err(mismatch("signed by another agency than the one asked"));
+        }
+        if self.aud != request.iss {
+            return Err(mismatch("addressed to another agency"));
+        }
+        if self.nonce != request.nonce || self.request != request_digest {
+            return Err(mismatch("answers another request: a replay, or mixed up on the way"));
+        }
+        let earliest = request.iat.plus(-CLOCK_TOLERANCE);
+        let latest = now.plus(CLOCK_TOLERANCE);
+        if self.iat < earliest
+            || self.iat > latest
+            || self.iat.since(request.iat) > REQUEST_LIFETIME_LIMIT + CLOCK_TOLERANCE
+        {
+            return Err(SchemaError::Expired {
+                form: "answer",
+                reason: "the time of signing is not between request and now; set the clocks of both nodes by the same time server".to_owned(),
+            });
+        }
+        Ok(())
+    }
+}

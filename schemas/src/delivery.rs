@@ -1,0 +1,82 @@
+//! The stream of items from one issuer to one recipient: gapless numbers, a hash chain, sealed payloads.
+
+use serde::{Deserialize, Serialize};
+
+use crate::agency::AgencyCode;
+use crate::digest::Sha256;
+use crate::error::SchemaError;
+use crate::time::UnixTime;
+
+/// JOSE `typ` of an item header.
+pub const ITEM_TYP: &str = "chengxin-item+jwt";
+/// Largest sealed payload, in bytes: a notice and one presented record, padded.
+pub const SEALED_LIMIT: usize = 256 * 1024;
+
+/// Claims of the signed header of one item in the stream `iss` → `aud`.
+///
+/// The header shows only that something was sent and how long its padded ciphertext is; a relay can check the chain
+/// and see nothing else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ItemClaims {
+    /// The issuer.
+    pub iss: AgencyCode,
+    /// The recipient.
+    pub aud: AgencyCode,
+    /// When it was queued.
+    pub iat: UnixTime,
+    /// 1, 2, 3, … without gaps.
+    pub sequence: u64,
+    /// [`ItemClaims::link`] of the item before; all zero for the first.
+    pub previous: Sha256,
+    /// Digest of the sealed payload.
+    pub sealed: Sha256,
+}
+
+impl ItemClaims {
+    /// The value the next item chains to: a digest over the stream, the number, the link before and the payload. It
+    /// does not depend on the signature, so re-signing after a key rotation keeps the chain.
+    pub fn link(&self) -> Sha256 {
+        Sha256::of_parts(&[
+            b"chengxin/item/v1\n",
+            self.iss.as_str().as_bytes(),
+            self.aud.as_str().as_bytes(),
+            &self.sequence.to_be_bytes(),
+            &self.previous.0,
+            &self.sealed.0,
+        ])
+    }
+
+    /// Checks that the item follows an item whose link is `previous` and number is `sequence - 1`.
+    pub fn check_follows(&self, last_sequence: u64, previous: Sha256) -> Result<(), SchemaError> {
+        let expected = last_sequence.checked_add(1).ok_or(SchemaError::TooLarge {
+            what: "sequence",
+            unit: "items",
+            actual: usize::MAX,
+            limit: usize::MAX,
+        })?;
+        if self.sequence != expected {
+            return Err(SchemaError::field(
+                "sequence",
+                "a gap in the stream",
+                "the issuer sends from the last acknowledged number",
+            ));
+        }
+        if self.previous != previous {
+            return Err(SchemaError::Integrity {
+                form: "item",
+                reason: "does not chain to the item before: the issuer's stream was rewritten".to_owned(),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// What is inside the sealed payload: a notice and the record it rests on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedNotice {
+    /// The notice's compact JWS, addressed to the recipient.
+    pub notice: String,
+    /// The presentation of the record (SD-JWT with the fields the recipient may know).
+    pub record: String,
+}

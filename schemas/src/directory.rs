@@ -1,0 +1,116 @@
+//! A member's entry in the signed directory: who it is, what it does, with which keys it speaks.
+
+use serde::{Deserialize, Serialize};
+
+use crate::agency::AgencyCode;
+use crate::error::SchemaError;
+use crate::federation::FunctionCode;
+use crate::key::{KeyId, VerifyingKey};
+use crate::region::RegionCode;
+use crate::time::UnixTime;
+
+/// Most keys of one kind an entry may list; rotation needs two at a time.
+pub const KEYS_LIMIT: usize = 8;
+/// Most addresses of an entry.
+pub const ADDRESSES_LIMIT: usize = 8;
+/// Most functions of an entry.
+pub const FUNCTIONS_LIMIT: usize = 64;
+
+/// A directory entry, version 1. Only entries that arrived through verified metadata count.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DirectoryEntry {
+    /// Always `chengxin/directory-entry/v1`.
+    pub schema: DirectoryEntrySchema,
+    /// The member.
+    pub agency: AgencyCode,
+    /// Its official name, for people.
+    pub name: String,
+    /// The region it serves.
+    pub region: RegionCode,
+    /// What it does by law; entitlements hang on these.
+    pub functions: Vec<FunctionCode>,
+    /// Whether its node issues members and rules (a coordinator's node).
+    pub coordinator: bool,
+    /// Keys that sign records, answers, requests, notices and receipts.
+    pub signing_keys: Vec<TimedKey>,
+    /// age recipients (X25519, `age1…`) of the node.
+    pub age_node_recipient: String,
+    /// age recipient of the agency's offline recovery key.
+    pub age_recovery_recipient: String,
+    /// libp2p peer id of the node's transport key, in its text form.
+    pub transport_identity: String,
+    /// Addresses (multiaddr text) where the node listens.
+    pub addresses: Vec<String>,
+    /// Verifier key (C2SP signed-note vkey) of the node's audit log; its origin is the key name.
+    pub audit_log_key: String,
+    /// Highest wire protocol version the node speaks.
+    pub protocol: u16,
+}
+
+/// The version tag of [`DirectoryEntry`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum DirectoryEntrySchema {
+    /// Version 1.
+    #[serde(rename = "chengxin/directory-entry/v1")]
+    V1,
+}
+
+/// A key with its validity window.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TimedKey {
+    /// The public key.
+    pub jwk: VerifyingKey,
+    /// Signatures made before this time do not count.
+    pub not_before: UnixTime,
+    /// Signatures made after this time do not count; absent while the key is current.
+    pub not_after: Option<UnixTime>,
+}
+
+impl DirectoryEntry {
+    /// The signing key named `key_id`, if it is valid for something signed at `signed_at`.
+    pub fn signing_key_at(&self, key_id: &KeyId, signed_at: UnixTime) -> Result<&VerifyingKey, SchemaError> {
+        let timed =
+            self.signing_keys.iter().find(|timed| timed.jwk.key_id() == *key_id).ok_or_else(|| {
+                SchemaError::Integrity {
+                    form: "signature",
+                    reason: "the key is not in the signer's directory entry".to_owned(),
+                }
+            })?;
+        let too_early = signed_at < timed.not_before;
+        let too_late = timed.not_after.is_some_and(|end| signed_at > end);
+        if too_early || too_late {
+            return Err(SchemaError::Expired {
+                form: "signature",
+                reason: "the signer's key is not valid at the time of signing".to_owned(),
+            });
+        }
+        Ok(&timed.jwk)
+    }
+
+    /// Checks what the type cannot: counts and lengths.
+    pub fn check_limits(&self) -> Result<(), SchemaError> {
+        for (what, actual, limit) in [
+            ("signing_keys", self.signing_keys.len(), KEYS_LIMIT),
+            ("addresses", self.addresses.len(), ADDRESSES_LIMIT),
+            ("functions", self.functions.len(), FUNCTIONS_LIMIT),
+        ] {
+            if actual > limit {
+                return Err(SchemaError::TooLarge { what, unit: "items", actual, limit });
+            }
+        }
+        if self.signing_keys.is_empty() {
+            return Err(SchemaError::field("signing_keys", "empty", "a member signs with at least one key"));
+        }
+        let name_length = self.name.chars().count();
+        if !(1..=200).contains(&name_length) || self.name.chars().any(char::is_control) {
+            return Err(SchemaError::field(
+                "name",
+                "1 to 200 visible characters are needed",
+                "give the body's official name",
+            ));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,33 @@
+//! What is said between public bodies: identifiers, vocabulary, messages and their signed forms.
+//!
+//! Everything here is pure: no input, output, clock or randomness of its own. Text that arrives from
+//! outside becomes a type here or an error that names the field and the fix.
+
+pub mod agency;
+pub mod answer;
+pub mod catalogue;
+pub mod category;
+pub mod certificate;
+pub mod delivery;
+pub mod digest;
+pub mod directory;
+pub mod error;
+pub mod federation;
+pub mod identity;
+pub mod key;
+pub mod money;
+pub mod notice;
+pub mod operator;
+pub mod purpose;
+pub mod receipt;
+pub mod record;
+pub mod record_type;
+pub mod region;
+pub mod request;
+pub mod resident_id;
+pub mod subject;
+pub mod time;
+pub mod unified_code;
+pub mod wire;
+
+pub use error::{ErrorCode, SchemaError};

@@ -1,0 +1,357 @@
+//! A credit record: the fact before it is signed, and the claims of its signed form.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::agency::AgencyCode;
+use crate::category::{BreachSeverity, InformationCategory};
+use crate::error::SchemaError;
+use crate::identity::RecordId;
+use crate::key::Jwk;
+use crate::record_type::{
+    FieldKind, FieldName, PERSON_NUMBER, RecordType, SUBJECT_CODE, SUBJECT_NAME, resident_id_from_field,
+};
+use crate::subject::SubjectId;
+use crate::time::{Day, PeriodEnd, UnixTime};
+use crate::unified_code::{CheckException, UnifiedCode};
+
+/// Most texts in one list field.
+pub const LIST_LIMIT: usize = 32;
+
+/// The value of a field in its canonical spelling.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(untagged)]
+pub enum FieldValue {
+    /// One text.
+    Text(String),
+    /// Several texts.
+    List(Vec<String>),
+}
+
+impl FieldValue {
+    /// The text, or the texts joined with 、 for people.
+    pub fn to_text(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::List(texts) => texts.join("、"),
+        }
+    }
+}
+
+/// The fields of one record, checked against the dictionary of its type.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RecordFields {
+    record_type: RecordType,
+    values: BTreeMap<&'static str, FieldValue>,
+}
+
+impl RecordFields {
+    /// No fields yet.
+    pub fn new(record_type: RecordType) -> Self {
+        Self { record_type, values: BTreeMap::new() }
+    }
+
+    /// The type whose dictionary applies.
+    pub fn record_type(&self) -> RecordType {
+        self.record_type
+    }
+
+    /// Sets a field of one text.
+    pub fn text_insert(&mut self, name: &str, text: &str) -> Result<(), SchemaError> {
+        let (name, definition) = self.record_type.field(name)?;
+        let value = definition.value_parse(text)?;
+        let value = match definition.kind {
+            FieldKind::TextList => FieldValue::List(vec![value]),
+            _ => FieldValue::Text(value),
+        };
+        self.values.insert(name.as_str(), value);
+        Ok(())
+    }
+
+    /// Sets a field of several texts.
+    pub fn list_insert(&mut self, name: &str, texts: &[String]) -> Result<(), SchemaError> {
+        let (name, definition) = self.record_type.field(name)?;
+        if definition.kind != FieldKind::TextList {
+            return Err(SchemaError::field(definition.name, "does not hold a list", "give one text"));
+        }
+        if texts.len() > LIST_LIMIT {
+            return Err(SchemaError::TooLarge {
+                what: definition.name,
+                unit: "texts",
+                actual: texts.len(),
+                limit: LIST_LIMIT,
+            });
+        }
+        let values = texts.iter().map(|text| definition.value_parse(text)).collect::<Result<_, _>>()?;
+        self.values.insert(name.as_str(), FieldValue::List(values));
+        Ok(())
+    }
+
+    /// Sets a code whose check character a named person accepted.
+    pub fn code_accept(
+        &mut self,
+        name: &str,
+        text: &str,
+        exception: &CheckException,
+    ) -> Result<(), SchemaError> {
+        let (name, definition) = self.record_type.field(name)?;
+        if definition.kind != FieldKind::UnifiedCode {
+            return Err(SchemaError::field(definition.name, "does not hold a code", "accept codes only"));
+        }
+        let code = UnifiedCode::accept(text, exception)?;
+        self.values.insert(name.as_str(), FieldValue::Text(code.to_string()));
+        Ok(())
+    }
+
+    /// Sets a field from its signed form. Codes are not checked again: the issuer's signature vouches for them, and
+    /// an exception may stand behind one.
+    pub fn signed_insert(&mut self, name: &str, value: FieldValue) -> Result<(), SchemaError> {
+        let (name, definition) = self.record_type.field(name)?;
+        let parsed = match (definition.kind, value) {
+            (FieldKind::UnifiedCode, FieldValue::Text(text)) => {
+                serde_json::from_value::<UnifiedCode>(serde_json::Value::String(text))
+                    .map(|code| FieldValue::Text(code.to_string()))
+                    .map_err(|_| {
+                        SchemaError::field(
+                            definition.name,
+                            "not a code",
+                            "the issuer must correct the record",
+                        )
+                    })?
+            }
+            (FieldKind::TextList, FieldValue::List(texts)) => return self.list_insert(name.as_str(), &texts),
+            (FieldKind::TextList, FieldValue::Text(_)) | (_, FieldValue::List(_)) => {
+                return Err(SchemaError::field(
+                    definition.name,
+                    "a list where a text is expected, or the reverse",
+                    "the issuer must correct the record",
+                ));
+            }
+            (_, FieldValue::Text(text)) => FieldValue::Text(definition.value_parse(&text)?),
+        };
+        self.values.insert(name.as_str(), parsed);
+        Ok(())
+    }
+
+    /// The value of a field.
+    pub fn value(&self, name: &str) -> Option<&FieldValue> {
+        self.values.get(name)
+    }
+
+    /// The text of a field that holds one text.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        match self.values.get(name) {
+            Some(FieldValue::Text(text)) => Some(text),
+            Some(FieldValue::List(_)) | None => None,
+        }
+    }
+
+    /// All fields in the order of the dictionary.
+    pub fn iter(&self) -> impl Iterator<Item = (FieldName, &FieldValue)> + '_ {
+        self.record_type.fields().iter().filter_map(|definition| {
+            let value = self.values.get(definition.name)?;
+            self.record_type.field(definition.name).ok().map(|(name, _)| (name, value))
+        })
+    }
+
+    /// How many fields are set.
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Whether no field is set.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// The identifier the subject can be looked up by, if the record has one. Absent for subjects without a code:
+    /// those are found by name only.
+    pub fn subject(&self) -> Option<SubjectId> {
+        let code = self.text(SUBJECT_CODE).and_then(|text| {
+            serde_json::from_value::<UnifiedCode>(serde_json::Value::String(text.to_owned())).ok()
+        });
+        code.map(SubjectId::Organisation)
+            .or_else(|| self.text(PERSON_NUMBER).and_then(resident_id_from_field).map(SubjectId::Person))
+    }
+
+    /// The subject's name.
+    pub fn subject_name(&self) -> Option<&str> {
+        self.text(SUBJECT_NAME)
+    }
+}
+
+/// Shows names of fields only: values may be personal.
+impl std::fmt::Debug for RecordFields {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "RecordFields({}, {:?})", self.record_type, self.values.keys().collect::<Vec<_>>())
+    }
+}
+
+/// A complete fact that can be signed: required fields are there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordDraft {
+    fields: RecordFields,
+    category: InformationCategory,
+    severity: Option<BreachSeverity>,
+    exception: Option<CheckException>,
+}
+
+impl RecordDraft {
+    /// Checks that required fields are present and that a breach, and only a breach, has a severity.
+    pub fn new(
+        fields: RecordFields,
+        category: InformationCategory,
+        severity: Option<BreachSeverity>,
+        exception: Option<CheckException>,
+    ) -> Result<Self, SchemaError> {
+        for definition in fields.record_type.fields() {
+            if definition.required && fields.value(definition.name).is_none() {
+                return Err(SchemaError::field(definition.name, "missing", "the field is required"));
+            }
+        }
+        let breach =
+            matches!(category, InformationCategory::GeneralBreach | InformationCategory::SeriousBreach);
+        if breach != severity.is_some() {
+            return Err(SchemaError::field(
+                "severity",
+                "a breach needs a severity and nothing else may have one",
+                "set minor, general or serious for general_breach and serious_breach only",
+            ));
+        }
+        Ok(Self { fields, category, severity, exception })
+    }
+
+    /// The fields.
+    pub fn fields(&self) -> &RecordFields {
+        &self.fields
+    }
+
+    /// The category.
+    pub fn category(&self) -> InformationCategory {
+        self.category
+    }
+
+    /// The severity of a breach.
+    pub fn severity(&self) -> Option<BreachSeverity> {
+        self.severity
+    }
+
+    /// Who accepted a code whose check does not hold.
+    pub fn exception(&self) -> Option<&CheckException> {
+        self.exception.as_ref()
+    }
+
+    /// The day the fact was determined on.
+    pub fn determined_on(&self) -> Option<Day> {
+        self.fields.text(self.fields.record_type.determination_field()).and_then(|text| text.parse().ok())
+    }
+}
+
+/// The claims of a record's SD-JWT (RFC 9901) beside its fields: always disclosed, so they hold nothing personal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RecordClaims {
+    /// The determining authority that signs.
+    pub iss: AgencyCode,
+    /// When it was signed.
+    pub iat: UnixTime,
+    /// The record.
+    pub jti: RecordId,
+    /// The type: `urn:chengxin:record:<type>:1`.
+    pub vct: String,
+    /// The information category.
+    pub category: InformationCategory,
+    /// The severity of a breach.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity: Option<BreachSeverity>,
+    /// The day the fact was determined on.
+    pub determined_on: Day,
+    /// When publicity ends by rule or by the document, if known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub publicity_end: Option<PeriodEnd>,
+    /// Version of the rules that govern the record for its life.
+    pub rules: String,
+    /// Who accepted a code whose check does not hold, with the reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check_exception: Option<CheckException>,
+    /// Where the record's present status is published (Token Status List).
+    pub status: StatusClaim,
+    /// The key that answers about the record (RFC 7800): the node that holds it.
+    pub cnf: Confirmation,
+    /// Digest algorithm of the disclosures: always `sha-256`.
+    #[serde(rename = "_sd_alg")]
+    pub sd_alg: String,
+}
+
+/// The `status` claim of draft-ietf-oauth-status-list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StatusClaim {
+    /// Which bit pair of which list.
+    pub status_list: StatusReference,
+}
+
+/// A place in an issuer's status list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StatusReference {
+    /// Index in the list.
+    pub idx: u64,
+    /// Name of the list: `urn:chengxin:status:<agency>:<list number>`.
+    pub uri: String,
+}
+
+/// The `cnf` claim of RFC 7800.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Confirmation {
+    /// The holder's public key.
+    pub jwk: Jwk,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn penalty() -> RecordFields {
+        let mut fields = RecordFields::new(RecordType::AdministrativePenalty);
+        for (name, text) in [
+            ("subject_name", "示例建设有限公司"),
+            ("subject_code", "91320100748204660Q"),
+            ("decision_number", "蒙市监罚〔2026〕1号"),
+            ("decision_date", "2026-05-04"),
+            ("authority_name", "示例市场监督管理局"),
+        ] {
+            fields.text_insert(name, text).expect(name);
+        }
+        fields
+    }
+
+    #[test]
+    fn a_draft_is_complete_or_names_what_is_missing() {
+        let severity = Some(BreachSeverity::General);
+        assert!(RecordDraft::new(penalty(), InformationCategory::GeneralBreach, severity, None).is_ok());
+        assert!(RecordDraft::new(penalty(), InformationCategory::GeneralBreach, None, None).is_err());
+        assert!(RecordDraft::new(penalty(), InformationCategory::Basic, severity, None).is_err());
+        let mut incomplete = RecordFields::new(RecordType::AdministrativePenalty);
+        incomplete.text_insert("subject_name", "示例").expect("name");
+        let error =
+            RecordDraft::new(incomplete, InformationCategory::Basic, None, None).expect_err("incomplete");
+        assert!(error.to_string().starts_with("decision_number"), "{error}");
+    }
+
+    #[test]
+    fn the_subject_is_the_code_or_the_resident_number_or_nobody() {
+        assert_eq!(penalty().subject(), SubjectId::parse("91320100748204660Q").ok());
+        let mut person = RecordFields::new(RecordType::JudgmentDebtor);
+        person.text_insert("person_number", "11010519491231002X").expect("number");
+        assert!(matches!(person.subject(), Some(SubjectId::Person(_))));
+        assert_eq!(RecordFields::new(RecordType::JudgmentDebtor).subject(), None);
+    }
+
+    #[test]
+    fn debug_shows_no_values() {
+        assert!(!format!("{:?}", penalty()).contains("示例"));
+    }
+}

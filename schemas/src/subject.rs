@@ -1,0 +1,168 @@
+//! The credit subject (信用主体): whom a record is about.
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::HmacKey;
+use crate::error::SchemaError;
+use crate::resident_id::ResidentId;
+use crate::unified_code::{UnifiedCode, normalise};
+
+/// The identifier under which a subject is looked up.
+///
+/// Serialises in the clear: only signed and encrypted forms may hold it. Indexes, logs and metrics hold a
+/// [`SubjectKey`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum SubjectId {
+    /// A legal person or unincorporated organisation, an individual business included.
+    Organisation(UnifiedCode),
+    /// A natural person.
+    Person(ResidentId),
+}
+
+/// The kind of a subject.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum SubjectKind {
+    /// 法人及非法人组织, 个体工商户.
+    Organisation,
+    /// 自然人.
+    Person,
+}
+
+impl SubjectId {
+    /// Parses what a clerk types: an 18-character unified social credit code or resident identity number. The two
+    /// can be confused only in digits; an 18-character text whose check fits exactly one of them is that one, and
+    /// one that fits both is refused until the caller says which.
+    pub fn parse(text: &str) -> Result<Self, SchemaError> {
+        match (UnifiedCode::parse(text), ResidentId::parse(text)) {
+            (Ok(code), Err(_)) => Ok(Self::Organisation(code)),
+            (Err(_), Ok(number)) => Ok(Self::Person(number)),
+            (Ok(_), Ok(_)) => Err(SchemaError::field(
+                "subject",
+                "the number is valid both as an organisation's and as a person's",
+                "prefix it with org: or person:",
+            )),
+            (Err(code), Err(_)) => match text.trim().split_once(':') {
+                Some(("org", rest)) => UnifiedCode::parse(rest).map(Self::Organisation),
+                Some(("person", rest)) => ResidentId::parse(rest).map(Self::Person),
+                _ => Err(code),
+            },
+        }
+    }
+
+    /// Organisation or person.
+    pub fn kind(&self) -> SubjectKind {
+        match self {
+            Self::Organisation(_) => SubjectKind::Organisation,
+            Self::Person(_) => SubjectKind::Person,
+        }
+    }
+
+    /// The keyed hash for indexes, logs and metrics. Each node has its own key, so two nodes' keys for one subject
+    /// do not match.
+    pub fn key(&self, secret: &HmacKey) -> SubjectKey {
+        match self {
+            Self::Organisation(code) => SubjectKey(secret.hash(&[b"organisation", code.as_str().as_bytes()])),
+            Self::Person(number) => SubjectKey(secret.hash(&[b"person", number.expose().as_bytes()])),
+        }
+    }
+
+    /// What may be shown of it to someone who did not type it: organisations' codes are public, a person's number
+    /// keeps its first six and last two characters.
+    pub fn masked(&self) -> String {
+        match self {
+            Self::Organisation(code) => code.to_string(),
+            Self::Person(number) => format!("{}**********{}", &number.expose()[..6], &number.expose()[16..]),
+        }
+    }
+}
+
+/// The keyed hash of a subject identifier or of a normalised name.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SubjectKey(pub [u8; 32]);
+
+impl SubjectKey {
+    /// The key of a name, for records whose subject has no usable code. Names compare after folding width, case,
+    /// spaces and brackets.
+    pub fn of_name(name: &str, secret: &HmacKey) -> Self {
+        Self(secret.hash(&[b"name", name_normalise(name).as_bytes()]))
+    }
+}
+
+impl std::fmt::Display for SubjectKey {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+    }
+}
+
+impl std::fmt::Debug for SubjectKey {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "SubjectKey({self})")
+    }
+}
+
+impl std::str::FromStr for SubjectKey {
+    type Err = SchemaError;
+
+    fn from_str(text: &str) -> Result<Self, SchemaError> {
+        crate::digest::hex_decode(text).map(Self).ok_or_else(|| {
+            SchemaError::field("subject_key", "not a keyed hash", "it is 64 hexadecimal digits")
+        })
+    }
+}
+
+crate::identity::string_serde!(SubjectKey, "keyed hash of a subject identifier", "^[0-9a-f]{64}$");
+
+/// The form in which two spellings of a name compare equal: width, case, spaces and bracket shapes folded.
+pub fn name_normalise(name: &str) -> String {
+    normalise(name)
+        .map(|symbol| match symbol {
+            '〔' | '【' | '［' => '(',
+            '〕' | '】' | '］' => ')',
+            '[' => '(',
+            ']' => ')',
+            other => other,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zeroize::Zeroizing;
+
+    #[test]
+    fn what_a_clerk_types_becomes_one_kind() {
+        assert_eq!(SubjectId::parse("91320100748204660Q").expect("code").kind(), SubjectKind::Organisation);
+        assert_eq!(SubjectId::parse("11010519491231002X").expect("number").kind(), SubjectKind::Person);
+        assert_eq!(
+            SubjectId::parse("person:11010519491231002X").expect("number").kind(),
+            SubjectKind::Person
+        );
+        assert!(SubjectId::parse("123").is_err());
+    }
+
+    #[test]
+    fn keys_differ_between_nodes_and_kinds() {
+        let (one, two) = (HmacKey::new(&Zeroizing::new([1; 32])), HmacKey::new(&Zeroizing::new([2; 32])));
+        let subject = SubjectId::parse("91320100748204660Q").expect("code");
+        assert_eq!(subject.key(&one), subject.key(&one));
+        assert_ne!(subject.key(&one), subject.key(&two));
+    }
+
+    #[test]
+    fn bracket_shapes_and_width_do_not_make_two_names() {
+        assert_eq!(name_normalise("某某（内蒙古） 有限公司"), name_normalise("某某(内蒙古)有限公司"));
+        let key = HmacKey::new(&Zeroizing::new([1; 32]));
+        assert_eq!(SubjectKey::of_name("ＡＢ厂", &key), SubjectKey::of_name("ab厂", &key));
+    }
+
+    #[test]
+    fn a_persons_number_is_masked() {
+        let subject = SubjectId::parse("11010519491231002X").expect("number");
+        assert_eq!(subject.masked(), "110105**********2X");
+    }
+}

@@ -1,0 +1,151 @@
+//! What nodes send each other inside a frame: version byte, then postcard.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{ErrorCode, SchemaError};
+
+/// Version of the wire protocol; the first byte of every message.
+pub const WIRE_VERSION: u8 = 1;
+/// Most presentations in one response; the same limit as in an answer.
+pub const PRESENTATIONS_LIMIT: usize = crate::answer::ANSWER_RECORDS_LIMIT;
+/// Largest metadata or target file served in one response, in bytes.
+pub const METADATA_LIMIT: usize = 2 * 1024 * 1024;
+
+/// A request between nodes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PeerRequest {
+    /// About a subject: the request's compact JWS.
+    Check(String),
+    /// One item of a notice stream.
+    Deliver {
+        /// The item header's compact JWS.
+        header: String,
+        /// The sealed payload.
+        sealed: Vec<u8>,
+    },
+    /// A file of the federation's metadata, by name (`timestamp.json`, `3.snapshot.json`, `directory/….json`).
+    Metadata(String),
+    /// Which versions the peer holds; sent on connecting and on a timer.
+    Versions,
+}
+
+/// A response between nodes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PeerResponse {
+    /// To [`PeerRequest::Check`].
+    Check {
+        /// The answer's compact JWS.
+        answer: String,
+        /// The presentations it covers, in order.
+        presentations: Vec<String>,
+    },
+    /// To [`PeerRequest::Deliver`]: the receipt's compact JWS.
+    Receipt(String),
+    /// To [`PeerRequest::Deliver`], when the item does not follow: the highest number the recipient has.
+    Gap {
+        /// Highest contiguous sequence number held.
+        have: u64,
+    },
+    /// To [`PeerRequest::Metadata`]: the file, or nothing if it is not held.
+    Metadata(Option<Vec<u8>>),
+    /// To [`PeerRequest::Versions`].
+    Versions {
+        /// Version of the trusted timestamp metadata.
+        timestamp: u64,
+        /// Version of the member directory (targets metadata).
+        directory: u64,
+        /// Version of the policy in force.
+        policy: String,
+    },
+    /// The request was not even considered.
+    Failed {
+        /// Why, as a code.
+        code: ErrorCode,
+        /// Why, in words the peer may know.
+        reason: String,
+    },
+}
+
+/// A request through the join door, from someone who is not a member yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum JoinRequest {
+    /// A file of the federation's metadata; public within the federation and free of secrets.
+    Metadata(String),
+    /// Asks for admission.
+    Admit {
+        /// The one-time token.
+        token: String,
+        /// JSON of the keys and addresses of the new member, as a compact JWS by its own signing key.
+        application: String,
+    },
+}
+
+/// A response through the join door.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum JoinResponse {
+    /// The file, or nothing if it does not exist.
+    Metadata(Option<Vec<u8>>),
+    /// Admitted: the directory of this version has the entry.
+    Admitted {
+        /// Version of the member directory.
+        directory: u64,
+    },
+    /// Not admitted.
+    Failed {
+        /// Why, as a code.
+        code: ErrorCode,
+        /// Why, in words.
+        reason: String,
+    },
+}
+
+/// Encodes a message with its version byte.
+pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, SchemaError> {
+    postcard::to_extend(message, vec![WIRE_VERSION]).map_err(|_| SchemaError::Malformed {
+        form: "wire",
+        reason: "the message does not encode".to_owned(),
+    })
+}
+
+/// Decodes a message; trailing bytes are an error. The frame layer has already bounded the length, and postcard
+/// never allocates more than the bytes at hand.
+pub fn decode<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, SchemaError> {
+    let malformed = |reason: &str| SchemaError::Malformed { form: "wire", reason: reason.to_owned() };
+    match bytes.split_first() {
+        None => Err(malformed("empty message")),
+        Some((&WIRE_VERSION, body)) => match postcard::take_from_bytes(body) {
+            Ok((message, [])) => Ok(message),
+            Ok(_) => Err(malformed("bytes after the end of the message")),
+            Err(_) => Err(malformed("not a message of this version")),
+        },
+        Some(_) => {
+            Err(malformed("another protocol version; both nodes need a common one: upgrade the older"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_round_trip_and_other_versions_are_named() {
+        let message = PeerRequest::Metadata("timestamp.json".into());
+        let mut bytes = encode(&message).expect("encodes");
+        assert_eq!(decode::<PeerRequest>(&bytes).expect("decodes"), message);
+        bytes.push(0);
+        assert!(decode::<PeerRequest>(&bytes).is_err());
+        bytes[0] = 9;
+        assert!(decode::<PeerRequest>(&bytes).expect_err("version").to_string().contains("version"));
+        assert!(decode::<PeerRequest>(&[]).is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_decode_or_err_without_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
+            let _ = decode::<PeerRequest>(&bytes);
+            let _ = decode::<PeerResponse>(&bytes);
+            let _ = decode::<JoinRequest>(&bytes);
+        }
+    }
+}
