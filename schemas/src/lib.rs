@@ -25,6 +25,7 @@ pub mod record_type;
 pub mod region;
 pub mod request;
 pub mod resident_id;
+pub mod sealing_key;
 pub mod subject;
 pub mod time;
 pub mod unified_code;
