@@ -1,0 +1,301 @@
+//! Reading one durable state out of sled and the overlay; shared by readers and the commit thread.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use bytes::{Bytes, BytesMut};
+
+use crate::error::StoreError;
+use crate::limits::{MAX_SCAN_BYTES, MAX_SCAN_ENTRIES};
+use crate::overlay::Overlay;
+use crate::range::{Direction, KeyRange, key_successor};
+use crate::store::Statistics;
+
+use super::encoding::{self, Pieces, StoredValue};
+use super::folder::{LockedFolder, folder_bytes};
+
+/// How often a read starts over when a commit removed the pieces of a large value under it. Each further
+/// time needs another commit of the same key that became durable within one read.
+const READ_ATTEMPTS: usize = 64;
+
+/// What readers and the commit thread have in common.
+///
+/// Field order is drop order: sled closes its files before the folder is unlocked.
+pub(crate) struct Engine {
+    pub(crate) db: sled::Db,
+    overlay: RwLock<Overlay>,
+    /// Set once, by the first failed write; from then on nothing is read or written.
+    poison: OnceLock<String>,
+    /// Whether a group is being applied, during which sled makes every reader wait.
+    pub(crate) applying: AtomicBool,
+    counters: Mutex<Statistics>,
+    pub(crate) max_key_bytes: usize,
+    pub(crate) inline_bytes: usize,
+    folder: LockedFolder,
+}
+
+/// A value read from sled alone.
+pub(crate) enum EngineValue {
+    Whole(Bytes),
+    /// Pieces were missing: the key was changed while it was being read.
+    Torn,
+}
+
+impl Engine {
+    pub(crate) fn new(
+        db: sled::Db,
+        folder: LockedFolder,
+        sequence: u64,
+        overlay_bytes: usize,
+        segment_bytes: usize,
+    ) -> Self {
+        Self {
+            db,
+            overlay: RwLock::new(Overlay::new(sequence, overlay_bytes)),
+            poison: OnceLock::new(),
+            applying: AtomicBool::new(false),
+            counters: Mutex::new(Statistics::default()),
+            max_key_bytes: encoding::key_bytes(segment_bytes),
+            inline_bytes: encoding::inline_bytes(segment_bytes),
+            folder,
+        }
+    }
+
+    /// Refuses if an earlier write failed.
+    pub(crate) fn poison_check(&self) -> Result<(), StoreError> {
+        self.poison.get().map_or(Ok(()), |reason| Err(StoreError::poisoned(reason)))
+    }
+
+    /// Stops the store for good. The first reason stays.
+    pub(crate) fn poison(&self, reason: String) {
+        if self.poison.set(reason).is_ok() {
+            tracing::error!(folder = %self.folder.path().display(), "the store stopped after a failed write");
+        }
+    }
+
+    pub(crate) fn overlay(&self) -> Result<RwLockReadGuard<'_, Overlay>, StoreError> {
+        self.overlay.read().map_err(|_| StoreError::poisoned("a thread of the store panicked"))
+    }
+
+    pub(crate) fn overlay_mut(&self) -> Result<RwLockWriteGuard<'_, Overlay>, StoreError> {
+        self.overlay.write().map_err(|_| StoreError::poisoned("a thread of the store panicked"))
+    }
+
+    /// The newest durable value of a key.
+    pub(crate) fn read_durable(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        self.read(key, |overlay| Ok(overlay.read_durable(key)))
+    }
+
+    /// The value of a key in the state of a registered snapshot.
+    pub(crate) fn read_snapshot(&self, key: &[u8], sequence: u64) -> Result<Option<Bytes>, StoreError> {
+        self.read(key, |overlay| overlay.read_snapshot(key, sequence))
+    }
+
+    /// sled first, overlay second; see the overlay for why in this order.
+    fn read(
+        &self,
+        key: &[u8],
+        ask_overlay: impl Fn(&Overlay) -> Result<Option<Option<Bytes>>, StoreError>,
+    ) -> Result<Option<Bytes>, StoreError> {
+        self.poison_check()?;
+        if key.is_empty() || key.len() > self.max_key_bytes {
+            return Ok(None);
+        }
+        let encoded_key = encoding::caller_key(key);
+        for _ in 0..READ_ATTEMPTS {
+            let stored = self.db.get(&encoded_key).map_err(engine_error("reading a value"))?;
+            let value = match stored {
+                Some(stored) => Some(self.value_load(encoding::value_decode(&stored)?)?),
+                None => None,
+            };
+            if let Some(old) = ask_overlay(&*self.overlay()?)? {
+                return Ok(old);
+            }
+            match value {
+                None => return Ok(None),
+                Some(EngineValue::Whole(value)) => return Ok(Some(value)),
+                Some(EngineValue::Torn) => {}
+            }
+        }
+        Err(StoreError::Damaged { detail: "pieces of a large value are missing" })
+    }
+
+    /// One page of a range in the state of a registered snapshot.
+    pub(crate) fn read_page(
+        &self,
+        range: &KeyRange,
+        limit: usize,
+        sequence: u64,
+    ) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
+        self.poison_check()?;
+        let limit = limit.min(MAX_SCAN_ENTRIES);
+        let mut page = Vec::new();
+        let mut page_bytes = 0;
+        let mut rest = range.clone();
+        while page.len() < limit && page_bytes < MAX_SCAN_BYTES && !rest.is_empty() {
+            let stretch =
+                self.read_stretch(&rest, limit - page.len(), MAX_SCAN_BYTES - page_bytes, sequence)?;
+            for (key, value) in stretch.entries {
+                if page.len() == limit || page_bytes >= MAX_SCAN_BYTES {
+                    return Ok(page);
+                }
+                page_bytes += key.len() + value.len();
+                page.push((key, value));
+            }
+            match stretch.continue_after {
+                Some(last_key) => rest = rest.after(&last_key),
+                None => break,
+            }
+        }
+        Ok(page)
+    }
+
+    /// The entries of the first stretch of a range: sled's next entries, corrected by the overlay.
+    fn read_stretch(
+        &self,
+        range: &KeyRange,
+        most: usize,
+        most_bytes: usize,
+        sequence: u64,
+    ) -> Result<Stretch, StoreError> {
+        let (found, more_in_engine) = self.engine_entries(range, most, most_bytes)?;
+        let mut last_key = if more_in_engine { found.last().map(|(key, _)| key.clone()) } else { None };
+        let covered = range_through(range, last_key.as_deref());
+        let most_changes = most.saturating_add(1);
+        let changes = self.overlay()?.read_snapshot_range(&covered, sequence, most_changes)?;
+        if changes.len() == most_changes {
+            last_key = changes.last().map(|(key, _)| key.clone());
+        }
+        let covered = range_through(range, last_key.as_deref());
+
+        let mut merged = std::collections::BTreeMap::new();
+        for (key, value) in found {
+            if covered.contains(&key) {
+                merged.insert(key, Some(value));
+            }
+        }
+        for (key, old) in changes {
+            merged.insert(key, old.map(EngineValue::Whole));
+        }
+        let mut entries = Vec::with_capacity(merged.len());
+        for (key, value) in merged {
+            match value {
+                Some(EngineValue::Whole(value)) => entries.push((key, value)),
+                Some(EngineValue::Torn) => {
+                    return Err(StoreError::Damaged { detail: "pieces of a large value are missing" });
+                }
+                None => {}
+            }
+        }
+        if range.direction() == Direction::Descending {
+            entries.reverse();
+        }
+        Ok(Stretch { entries, continue_after: last_key })
+    }
+
+    /// The next entries of a range as sled has them now, and whether there are more.
+    fn engine_entries(
+        &self,
+        range: &KeyRange,
+        most: usize,
+        most_bytes: usize,
+    ) -> Result<(Vec<(Bytes, EngineValue)>, bool), StoreError> {
+        let (start, end) = encoding::caller_bounds(range.start(), range.end());
+        let mut iterator = self.db.range(start..end);
+        let mut entries = Vec::with_capacity(most.min(64));
+        let mut bytes = 0;
+        while entries.len() < most && bytes < most_bytes {
+            let next = match range.direction() {
+                Direction::Ascending => iterator.next(),
+                Direction::Descending => iterator.next_back(),
+            };
+            let Some(entry) = next else { return Ok((entries, false)) };
+            let (encoded_key, stored) = entry.map_err(engine_error("scanning a range"))?;
+            let key = encoding::caller_key_decode(&encoded_key);
+            let value = self.value_load(encoding::value_decode(&stored)?)?;
+            bytes += key.len();
+            if let EngineValue::Whole(value) = &value {
+                bytes += value.len();
+            }
+            entries.push((key, value));
+        }
+        Ok((entries, true))
+    }
+
+    /// Puts a large value together.
+    pub(crate) fn value_load(&self, stored: StoredValue) -> Result<EngineValue, StoreError> {
+        match stored {
+            StoredValue::Inline(value) => Ok(EngineValue::Whole(value)),
+            StoredValue::Pieces(pieces) => self.pieces_load(pieces),
+        }
+    }
+
+    fn pieces_load(&self, pieces: Pieces) -> Result<EngineValue, StoreError> {
+        let total = pieces.total as usize;
+        let mut value = BytesMut::with_capacity(total);
+        for key in pieces.keys() {
+            let Some(piece) = self.db.get(key).map_err(engine_error("reading a large value"))? else {
+                return Ok(EngineValue::Torn);
+            };
+            value.extend_from_slice(&piece);
+        }
+        if value.len() != total {
+            return Err(StoreError::Damaged { detail: "a large value has the wrong length" });
+        }
+        Ok(EngineValue::Whole(value.freeze()))
+    }
+
+    /// Counts what a commit group did.
+    pub(crate) fn count(&self, count: impl FnOnce(&mut Statistics)) {
+        if let Ok(mut counters) = self.counters.lock() {
+            count(&mut counters);
+        }
+    }
+
+    pub(crate) fn statistics(&self) -> Result<Statistics, StoreError> {
+        let mut statistics =
+            self.counters.lock().map_err(|_| StoreError::poisoned("a thread of the store panicked"))?.clone();
+        let overlay = self.overlay()?;
+        statistics.snapshots_alive = overlay.snapshots_alive();
+        statistics.snapshots_expired = overlay.snapshots_expired();
+        statistics.overlay_bytes = overlay.bytes() as u64;
+        drop(overlay);
+        statistics.bytes_on_disk =
+            folder_bytes(self.folder.path()).map_err(StoreError::io("measuring the store's folder"))?;
+        Ok(statistics)
+    }
+
+    pub(crate) fn is_applying(&self) -> bool {
+        self.applying.load(Ordering::Acquire)
+    }
+}
+
+/// Part of a page.
+struct Stretch {
+    entries: Vec<(Bytes, Bytes)>,
+    /// Where the next stretch starts; `None` if the range is done.
+    continue_after: Option<Bytes>,
+}
+
+/// The part of `range` up to `last_key` (included) in the range's direction; all of it for `None`.
+fn range_through(range: &KeyRange, last_key: Option<&[u8]>) -> KeyRange {
+    let Some(last_key) = last_key else { return range.clone() };
+    match range.direction() {
+        Direction::Ascending => KeyRange::between(range.start(), &key_successor(last_key)),
+        Direction::Descending => {
+            let from_last = match range.end() {
+                Some(end) => KeyRange::between(last_key, end),
+                None => KeyRange::starting_at(last_key),
+            };
+            from_last.descending()
+        }
+    }
+}
+
+/// Wraps an error of sled without showing its type.
+pub(crate) fn engine_error(action: &'static str) -> impl FnOnce(sled::Error) -> StoreError {
+    move |source| match source {
+        sled::Error::Io(source) => StoreError::Io { action, source },
+        other => StoreError::Engine { action, source: Box::new(other) },
+    }
+}

@@ -1,0 +1,148 @@
+//! The folder of a store: created durably, locked exclusively, and synced where sled does not.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::error::StoreError;
+
+const LOCK_FILE: &str = "lock";
+const ENGINE_FOLDER: &str = "sled";
+
+/// A store's folder while this process, and nobody else, may use it.
+///
+/// ```text
+/// <folder>/lock      held with an exclusive file lock while the store is open; its content means nothing
+/// <folder>/sled/     conf, db, snap.*, blobs/ as sled names them
+/// ```
+pub(crate) struct LockedFolder {
+    path: PathBuf,
+    /// Held for its lock, which ends when the file is closed.
+    _lock: File,
+}
+
+impl LockedFolder {
+    /// Locks the folder; makes it first if it is not there and `create` asks for that.
+    pub(crate) fn lock(path: &Path, create: bool) -> Result<Self, StoreError> {
+        let engine_folder = path.join(ENGINE_FOLDER);
+        if !engine_folder.join("db").exists() {
+            if !create {
+                return Err(StoreError::Missing { folder: path.to_owned() });
+            }
+            folder_create_durably(&engine_folder).map_err(StoreError::io("creating the store's folder"))?;
+        }
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(path.join(LOCK_FILE))
+            .map_err(StoreError::io("opening the store's lock file"))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(StoreError::InUse { folder: path.to_owned() }),
+            Err(TryLockError::Error(source)) => {
+                Err(StoreError::Io { action: "locking the store's folder", source })
+            }
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn engine_folder(&self) -> PathBuf {
+        self.path.join(ENGINE_FOLDER)
+    }
+
+    /// Our own handle of sled's log. It must be opened before the first write that is to be synced
+    /// through it: a handle learns only of write errors that come after it was opened.
+    pub(crate) fn engine_log(&self) -> Result<File, StoreError> {
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(self.engine_folder().join("db"))
+            .map_err(StoreError::io("opening the engine's log"))
+    }
+
+    /// Makes durable what sled creates or renames while it opens and does not sync: its configuration
+    /// file, the entries of its folders, and the folders themselves.
+    pub(crate) fn sync_engine_files(&self) -> Result<(), StoreError> {
+        let sync = || -> io::Result<()> {
+            let engine_folder = self.engine_folder();
+            for name in ["conf", "db"] {
+                File::open(engine_folder.join(name))?.sync_all()?;
+            }
+            folder_sync(&engine_folder.join("blobs"))?;
+            folder_sync(&engine_folder)?;
+            folder_sync(&self.path)
+        };
+        sync().map_err(StoreError::io("syncing the store's folder"))
+    }
+}
+
+/// Creates the folder and its missing parents, readable by the owner alone, so that the names survive a
+/// power cut: each parent is synced after its child has been made.
+fn folder_create_durably(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        Some(_) | None => Path::new("."),
+    };
+    folder_create_durably(parent)?;
+    match DirBuilder::new().mode(0o700).create(path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+        Err(error) => return Err(error),
+    }
+    folder_sync(path)?;
+    folder_sync(parent)
+}
+
+/// Makes the entries of a folder durable.
+fn folder_sync(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Bytes of the files below the folder, as the file system counts them.
+pub(crate) fn folder_bytes(path: &Path) -> io::Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        // A file can go while we look: sled removes its old snapshot files.
+        bytes += match entry.metadata() {
+            Ok(metadata) if metadata.is_dir() => folder_bytes(&entry.path())?,
+            Ok(metadata) => metadata.len(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+            Err(error) => return Err(error),
+        };
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_lock_names_the_folder() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("a/b");
+        let first = LockedFolder::lock(&path, true).unwrap();
+        let second = LockedFolder::lock(&path, true).err().unwrap();
+        assert!(matches!(&second, StoreError::InUse { folder } if *folder == path), "{second}");
+        drop(first);
+        assert!(LockedFolder::lock(&path, true).is_ok());
+    }
+
+    #[test]
+    fn a_missing_folder_is_not_made_without_being_asked_for() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("store");
+        assert!(matches!(LockedFolder::lock(&path, false), Err(StoreError::Missing { .. })));
+        assert!(!path.exists());
+    }
+}
