@@ -1,0 +1,36 @@
+//! Peer connections: the one crate that knows libp2p. Members of the verified directory ask each other over one
+//! persistent stream each way; everything a peer could make grow is bounded.
+//!
+//! * [`Network`] keeps the connections of a member node. Only identities in [`Members`] get past the handshake.
+//! * Requests and answers are opaque bytes: what they mean, who may ask it and who signed it is decided above.
+//!
+//! Not solved here: an outsider can still occupy handshakes (bounded in number and time; a firewall in front is
+//! advised), and a member can see when and how much another member talks to it.
+
+pub mod address;
+mod answerer;
+mod asker;
+mod backoff;
+mod budget;
+pub mod error;
+mod event_loop;
+pub mod frame;
+pub mod key;
+pub mod limits;
+mod link;
+mod links;
+pub mod members;
+pub mod network;
+pub mod peer;
+mod stream;
+mod strikes;
+mod swarm;
+
+pub use address::{PeerAddress, PeerIdentity, TransportKind};
+pub use answerer::RequestHandler;
+pub use error::{CallError, HandlerRefusal, NetworkError};
+pub use key::TransportKey;
+pub use limits::Limits;
+pub use members::{Member, Members};
+pub use network::{Network, NetworkConfig, NetworkTask};
+pub use peer::{ConnectionStatus, FailureStatus, PeerStatus};

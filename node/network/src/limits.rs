@@ -1,0 +1,119 @@
+//! Everything that a peer could make grow, with its bound and the reason for the number.
+
+use std::time::Duration;
+
+/// The limits of one running network. The defaults are for a member node; tests narrow them.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Bytes of one request. 4 MiB holds a sealed notice with attachments' digests many times over.
+    pub request_bytes: usize,
+    /// Bytes of one answer. A longer result is paged by the layer above.
+    pub response_bytes: usize,
+    /// Requests of one peer in progress here, and ours in progress there. At 256 the throughput of a
+    /// connection stops growing, so more would only be memory.
+    pub in_flight_per_peer: usize,
+    /// Requests of all peers in progress here: bounds tasks when everybody asks at once.
+    pub in_flight_total: usize,
+    /// Payload bytes held for one peer and direction: eight frames of the largest kind, or 256 of 128 KiB.
+    pub bytes_per_peer: usize,
+    /// Payload bytes held for all peers together.
+    pub bytes_total: usize,
+    /// Connections at once, members only: 3,000 agencies of a region and their second connections.
+    pub connections_total: u32,
+    /// Handshakes in progress at once, each way: what strangers can occupy.
+    pub handshakes: u32,
+    /// Time for a handshake. A link with a round trip of one second needs three.
+    pub handshake_time: Duration,
+    /// Time in which a peer must accept some bytes of what we write; afterwards it is a slow reader and cut off.
+    pub write_time: Duration,
+    /// A stream that carries nothing for so long is probed with a ping.
+    pub ping_after: Duration,
+    /// A stream on which nothing arrives for so long is closed. More than two pings long.
+    pub silence: Duration,
+    /// A peer that we have not called for so long is let go, and not reconnected to until the next call.
+    pub unused: Duration,
+    /// A connection without streams is closed after so long.
+    pub idle_connection: Duration,
+    /// Malformed frames of one peer within [`Limits::strike_memory`] that lead to a ban. One may be a fault of a
+    /// network device; three are a faulty or hostile program.
+    pub strikes_before_ban: u32,
+    /// How long a strike counts.
+    pub strike_memory: Duration,
+    /// The first ban; each further one is twice as long.
+    pub ban_first: Duration,
+    /// The longest ban: an administrator who repaired the peer does not wait for days.
+    pub ban_longest: Duration,
+    /// First pause before dialling again; doubled each time.
+    pub backoff_first: Duration,
+    /// Longest pause before dialling again.
+    pub backoff_longest: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            request_bytes: 4 << 20,
+            response_bytes: 4 << 20,
+            in_flight_per_peer: 256,
+            in_flight_total: 4096,
+            bytes_per_peer: 32 << 20,
+            bytes_total: 256 << 20,
+            connections_total: 8192,
+            handshakes: 64,
+            handshake_time: Duration::from_secs(5),
+            write_time: Duration::from_secs(20),
+            ping_after: Duration::from_secs(15),
+            silence: Duration::from_secs(45),
+            unused: Duration::from_secs(1800),
+            idle_connection: Duration::from_secs(20),
+            strikes_before_ban: 3,
+            strike_memory: Duration::from_secs(600),
+            ban_first: Duration::from_secs(60),
+            ban_longest: Duration::from_secs(3600),
+            backoff_first: Duration::from_millis(250),
+            backoff_longest: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Connections of one member at once: one dialled by each side. A third is a reconnection that overtook the
+/// news of the loss, so the oldest is closed for it.
+pub(crate) const CONNECTIONS_PER_PEER: usize = 2;
+
+/// What the swarm itself lets one peer have for a moment, so that a reconnection is not refused before the
+/// oldest connection is closed.
+pub(crate) const CONNECTIONS_PER_PEER_HARD: u32 = 4;
+
+/// Streams of one connection: one each way, and one each way that is just being replaced.
+pub(crate) const STREAMS_PER_CONNECTION: u32 = 4;
+
+/// Bytes that QUIC lets a peer send ahead on one stream: four of the largest frames would be more than a stream
+/// with 256 small frames in flight ever uses; one and a bit keeps a link of 100 ms at 100 Mbit/s full.
+pub(crate) const QUIC_STREAM_WINDOW: u32 = 4 << 20;
+
+/// Bytes that QUIC lets a peer send ahead on all its streams of one connection.
+pub(crate) const QUIC_CONNECTION_WINDOW: u32 = 8 << 20;
+
+/// A QUIC connection is lost when nothing arrives for so long, milliseconds; keep-alives go out three times as often.
+pub(crate) const QUIC_SILENCE_MILLISECONDS: u32 = 15_000;
+
+/// Bytes read from a stream at once, and the buffer that an idle stream keeps.
+pub(crate) const READ_CHUNK: usize = 16 << 10;
+
+/// Payloads up to this size are counted by number only; larger ones are reserved before they are read.
+pub(crate) const SMALL_PAYLOAD: usize = 64 << 10;
+
+/// Small frames are gathered into one write up to this size: fewer packets and system calls.
+pub(crate) const WRITE_BATCH: usize = 64 << 10;
+
+/// Frames taken from the queue at once by the writer.
+pub(crate) const WRITE_BATCH_FRAMES: usize = 256;
+
+/// Frames handled before the reader lets the writer of the same stream run.
+pub(crate) const FRAMES_PER_TURN: usize = 64;
+
+/// Bytes of the text of a refusal.
+pub(crate) const REFUSAL_TEXT_BYTES: usize = 2048;
+
+/// Longest deadline of a call; a longer one is cut to this, so that adding it to a time cannot overflow.
+pub(crate) const DEADLINE_LONGEST: Duration = Duration::from_secs(3600);
