@@ -32,6 +32,7 @@ impl Algorithm {
 pub struct SigningKey {
     pair: Ed25519KeyPair,
     public: VerifyingKey,
+    key_id: KeyId,
 }
 
 impl SigningKey {
@@ -41,12 +42,18 @@ impl SigningKey {
             .map_err(|_| SchemaError::Key { reason: "the seed is not an Ed25519 private key".to_owned() })?;
         let mut bytes = [0_u8; 32];
         bytes.copy_from_slice(pair.public_key().as_ref());
-        Ok(Self { pair, public: VerifyingKey::from_ed25519(bytes) })
+        let public = VerifyingKey::from_ed25519(bytes);
+        Ok(Self { pair, public, key_id: public.key_id() })
     }
 
     /// The public half.
     pub fn public(&self) -> &VerifyingKey {
         &self.public
+    }
+
+    /// The public half's name, computed once: every signature carries it.
+    pub fn key_id(&self) -> &KeyId {
+        &self.key_id
     }
 
     /// Signs `message`: 64 bytes for Ed25519.
@@ -57,7 +64,7 @@ impl SigningKey {
 
 impl std::fmt::Debug for SigningKey {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "SigningKey({})", self.public.key_id())
+        write!(formatter, "SigningKey({})", self.key_id)
     }
 }
 

@@ -21,7 +21,12 @@ impl DataKey {
 
     /// Encrypts `plaintext`: nonce, ciphertext, tag. `context` is authenticated and not stored: a value moved to
     /// another place does not open there. `nonce` should be random.
-    pub fn seal(&self, nonce: [u8; NONCE_LENGTH], context: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, SchemaError> {
+    pub fn seal(
+        &self,
+        nonce: [u8; NONCE_LENGTH],
+        context: &[u8],
+        plaintext: &[u8],
+    ) -> Result<Vec<u8>, SchemaError> {
         let mut sealed = Vec::with_capacity(NONCE_LENGTH + plaintext.len() + AES_256_GCM_SIV.tag_len());
         sealed.extend_from_slice(&nonce);
         sealed.extend_from_slice(plaintext);
