@@ -1,1 +1,3 @@
-//! The node's programming interface: one router, served on the local socket.
+//! The node's programming interface: documents, routes with the roles that may call them, and the server of the local socket.
+
+pub mod types;

@@ -1,0 +1,289 @@
+//! Imports of foreign files: options, progress, report, list.
+
+use chengxin_schemas::identity::BatchId;
+use chengxin_schemas::operator::OperatorName;
+use chengxin_schemas::record_type::RecordType;
+use serde::{Deserialize, Serialize};
+
+use super::problem::Problem;
+use super::schema_tag;
+use super::time::Moment;
+
+schema_tag! {
+    /// Tag of [`ImportReport`].
+    ImportSchema = "import/v1"
+}
+schema_tag! {
+    /// Tag of [`Imports`].
+    ImportListSchema = "imports/v1"
+}
+schema_tag! {
+    /// Tag of every line of the progress stream.
+    ImportEventSchema = "import-event/v1"
+}
+
+/// Largest file that is taken, in bytes: a million penalty rows of the longest layout as CSV.
+pub const IMPORT_FILE_LIMIT: u64 = 1 << 30;
+/// Most findings a report lists; the errors file has them all.
+pub const IMPORT_FINDINGS_LIMIT: usize = 200;
+/// Most accepted exceptions in one import: each is a named person's decision about one row.
+pub const IMPORT_EXCEPTIONS_LIMIT: usize = 100;
+
+/// What `POST /api/v1/imports` takes in its query string; the body is the file. Rows whose failing check character
+/// a person accepts are named by repeating `accept=ROW:REASON`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportOptions {
+    /// Type of the records; absent to recognise it by the columns.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub record_type: Option<RecordType>,
+    /// Name of the file, for the list of imports and for telling CSV from XLSX; without folders.
+    pub file_name: String,
+    /// Check only; nothing is written.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Sheet of a workbook; absent for the first one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sheet: Option<String>,
+}
+
+/// One exception: the operator vouches for a code whose check character fails.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportException {
+    /// Row of the file, counted as the spreadsheet shows it: the header is row 1.
+    pub row: u64,
+    /// Why the code is right although its check character is not.
+    pub reason: String,
+}
+
+impl std::fmt::Display for ImportException {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}:{}", self.row, self.reason)
+    }
+}
+
+impl std::str::FromStr for ImportException {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = "an exception reads ROW:REASON, for example 17:证照原件核对无误; the reason is 2 to 200 characters";
+        let (row, reason) = text.split_once([':', '：']).ok_or(wrong)?;
+        let row = row.trim().parse().map_err(|_| wrong)?;
+        let reason = reason.trim();
+        let length = reason.chars().count();
+        if row < 2 || !(2..=200).contains(&length) || reason.chars().any(char::is_control) {
+            return Err(wrong);
+        }
+        Ok(Self { row, reason: reason.to_owned() })
+    }
+}
+
+/// One line of the answer to an import: newline-delimited JSON, ending in exactly one `Finished` or `Failed`. A stream
+/// that ends without one was cut off: the import may be resumed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportEvent {
+    /// The tag.
+    pub schema: ImportEventSchema,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: ImportEventKind,
+}
+
+/// What happened in an import.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum ImportEventKind {
+    /// The file is complete at the node and the import has a number under which it can be resumed.
+    Started {
+        /// The import; absent for a dry run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        batch: Option<BatchId>,
+    },
+    /// So far.
+    Progress {
+        /// What is being done.
+        phase: ImportPhase,
+        /// Rows done in this phase.
+        rows: u64,
+        /// Rows in all, once known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        total: Option<u64>,
+    },
+    /// The end: committed, refused for its rows, or checked.
+    Finished {
+        /// The report.
+        report: Box<ImportReport>,
+    },
+    /// The end: not done for another reason than its rows.
+    Failed {
+        /// Why.
+        problem: Box<Problem>,
+    },
+}
+
+/// What an import is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ImportPhase {
+    /// Reading and checking rows.
+    Checking,
+    /// Signing and writing records.
+    Writing,
+}
+
+/// What `GET /api/v1/imports` answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Imports {
+    /// The tag.
+    pub schema: ImportListSchema,
+    /// The imports, the newest first.
+    pub imports: Vec<ImportSummary>,
+    /// Where the next page begins; absent on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// An import in a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportSummary {
+    /// The import; absent for a dry run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<BatchId>,
+    /// Name of the file.
+    pub file_name: String,
+    /// Type of the records, once recognised.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub record_type: Option<RecordType>,
+    /// Where it stands.
+    pub state: ImportState,
+    /// Who imported.
+    pub operator: OperatorName,
+    /// When it began.
+    pub started_at: Moment,
+    /// How many rows came to what.
+    pub rows: RowCounts,
+}
+
+/// Where an import stands. Records of an import count from the moment it is committed, all at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ImportState {
+    /// Checked only.
+    Checked,
+    /// Rows are wrong: nothing was written.
+    Refused,
+    /// Begun and not finished: it can be resumed or rolled back.
+    Open,
+    /// All of it counts.
+    Committed,
+    /// Taken back.
+    RolledBack,
+}
+
+/// How many rows came to what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowCounts {
+    /// Read.
+    pub total: u64,
+    /// New records.
+    pub new: u64,
+    /// Already there, unchanged.
+    pub duplicate: u64,
+    /// With an error.
+    pub wrong: u64,
+    /// With a warning and no error.
+    pub warned: u64,
+}
+
+/// The report of one import or dry run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportReport {
+    /// The tag.
+    pub schema: ImportSchema,
+    /// The import in short.
+    #[serde(flatten)]
+    pub summary: ImportSummary,
+    /// How the file was read, for example `CSV, GB18030`.
+    pub format: String,
+    /// What is wrong with rows, by row and column, at most [`IMPORT_FINDINGS_LIMIT`].
+    pub findings: Vec<Finding>,
+    /// How many findings more there are.
+    pub findings_omitted: u64,
+    /// The name under which the failing rows can be fetched as a file; absent when there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub errors_id: Option<String>,
+}
+
+/// One fault in a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Row as the spreadsheet shows it; 0 for the file as a whole.
+    pub row: u64,
+    /// Header of the column as the file writes it; empty for the row as a whole.
+    pub column: String,
+    /// Stable code.
+    pub code: String,
+    /// Error or warning.
+    pub weight: FindingWeight,
+    /// What is wrong, in Chinese.
+    pub message_zh: String,
+    /// What is wrong, in English.
+    pub message_en: String,
+    /// What to do, in Chinese.
+    pub fix_zh: String,
+    /// What to do, in English.
+    pub fix_en: String,
+}
+
+/// Whether a finding keeps the file from being imported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FindingWeight {
+    /// The file cannot be imported.
+    Error,
+    /// The file can be imported.
+    Warning,
+}
+
+/// Form of the errors file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorsFormat {
+    /// Workbook.
+    Xlsx,
+    /// UTF-8 with byte order mark.
+    Csv,
+}
+
+/// What `GET /api/v1/imports/{id}/errors` takes in its query string.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ErrorsQuery {
+    /// Form of the file.
+    pub format: ErrorsFormat,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exception_names_a_row_and_a_reason() {
+        let exception: ImportException = "17:证照原件核对无误".parse().expect("exception");
+        assert_eq!(exception.row, 17);
+        assert_eq!(exception.to_string().parse::<ImportException>().expect("round trip"), exception);
+        for bad in ["", "17", "17:", "17:x", "1:header row", "x:reason", "17:bad\nreason"] {
+            assert!(bad.parse::<ImportException>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_event_line_carries_tag_and_kind() {
+        let event = ImportEvent {
+            schema: ImportEventSchema::V1,
+            event: ImportEventKind::Progress { phase: ImportPhase::Checking, rows: 5, total: None },
+        };
+        let line = serde_json::to_string(&event).expect("json");
+        assert_eq!(line, r#"{"schema":"import-event/v1","event":"progress","phase":"checking","rows":5}"#);
+        assert_eq!(serde_json::from_str::<ImportEvent>(&line).expect("round trip"), event);
+    }
+}

@@ -1,0 +1,140 @@
+//! The node's own credit records.
+
+use chengxin_schemas::agency::AgencyCode;
+use chengxin_schemas::category::{BreachSeverity, ClassificationLevel, InformationCategory, RecordState};
+use chengxin_schemas::identity::{BatchId, RecordId};
+use chengxin_schemas::record_type::RecordType;
+use chengxin_schemas::time::Day;
+use serde::{Deserialize, Serialize};
+
+use super::schema_tag;
+use super::time::Moment;
+
+schema_tag! {
+    /// Tag of [`Records`].
+    RecordListSchema = "records/v1"
+}
+schema_tag! {
+    /// Tag of [`RecordDocument`].
+    RecordSchema = "record/v1"
+}
+
+/// Most records on one page.
+pub const RECORD_PAGE_LIMIT: usize = 200;
+
+/// What `GET /api/v1/records` takes in its query string.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordQuery {
+    /// Only this type.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub record_type: Option<RecordType>,
+    /// Only this category.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<InformationCategory>,
+    /// Only this import.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<BatchId>,
+    /// Only this state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<RecordState>,
+    /// Only this subject, as a clerk types it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// Where the page before ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// At most so many, 1 to [`RECORD_PAGE_LIMIT`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+}
+
+/// What `GET /api/v1/records` answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Records {
+    /// The tag.
+    pub schema: RecordListSchema,
+    /// The page.
+    pub records: Vec<RecordSummary>,
+    /// Where the next page begins; absent on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// A record in a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordSummary {
+    /// The record.
+    pub record: RecordId,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub record_type: RecordType,
+    /// Its category.
+    pub category: InformationCategory,
+    /// Its severity, for breaches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity: Option<BreachSeverity>,
+    /// Where it stands.
+    pub state: RecordState,
+    /// The subject's code, a person's number masked; absent for subjects without a code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// The subject's name.
+    pub subject_name: String,
+    /// The day it was determined on.
+    pub determined_on: Day,
+    /// The import that brought it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<BatchId>,
+    /// When it was filed.
+    pub filed_at: Moment,
+}
+
+/// What `GET /api/v1/records/{id}` answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordDocument {
+    /// The tag.
+    pub schema: RecordSchema,
+    /// The record in short.
+    #[serde(flatten)]
+    pub summary: RecordSummary,
+    /// The determining authority, which signed.
+    pub issuer: AgencyCode,
+    /// Its fields in the order of the template.
+    pub fields: Vec<RecordField>,
+    /// The name of the person who accepted a failing check character, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check_exception: Option<String>,
+}
+
+/// One field of a record, as far as classification lets the reader see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordField {
+    /// Name in machine output.
+    pub name: String,
+    /// Label of the national template.
+    pub label: String,
+    /// How much of it is shown.
+    pub shown: FieldShown,
+    /// The value, or the part of it that is shown; absent when withheld.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// Its classification level, where the reader may know it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<ClassificationLevel>,
+    /// Why it is masked or withheld.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+}
+
+/// How much of a field is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FieldShown {
+    /// Whole.
+    Shown,
+    /// In part.
+    Masked,
+    /// Not at all.
+    Withheld,
+}
