@@ -8,7 +8,6 @@ pub mod answer;
 pub mod catalogue;
 pub mod category;
 pub mod certificate;
-pub mod data_key;
 pub mod delivery;
 pub mod digest;
 pub mod directory;
