@@ -4,11 +4,18 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::error::StoreError;
 
 const LOCK_FILE: &str = "lock";
 const ENGINE_FOLDER: &str = "sled";
+
+/// A lock just given up can still be held for a moment: by a child process between its fork and its exec,
+/// or, for sled's own lock, by one of sled's background threads. So a lock is asked for this often, this
+/// far apart, before the folder counts as in use.
+pub(crate) const LOCK_ATTEMPTS: u32 = 60;
+pub(crate) const LOCK_PAUSE: Duration = Duration::from_millis(25);
 
 /// A store's folder while this process, and nobody else, may use it.
 ///
@@ -39,13 +46,16 @@ impl LockedFolder {
             .mode(0o600)
             .open(path.join(LOCK_FILE))
             .map_err(StoreError::io("opening the store's lock file"))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(StoreError::InUse { folder: path.to_owned() }),
-            Err(TryLockError::Error(source)) => {
-                Err(StoreError::Io { action: "locking the store's folder", source })
+        for _ in 0..LOCK_ATTEMPTS {
+            match lock.try_lock() {
+                Ok(()) => return Ok(Self { path: path.to_owned(), _lock: lock }),
+                Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+                Err(TryLockError::Error(source)) => {
+                    return Err(StoreError::Io { action: "locking the store's folder", source });
+                }
             }
         }
+        Err(StoreError::InUse { folder: path.to_owned() })
     }
 
     pub(crate) fn path(&self) -> &Path {

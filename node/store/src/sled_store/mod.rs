@@ -13,7 +13,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::runtime::Handle;
@@ -33,7 +32,7 @@ use crate::store::{CommitStamp, Snapshot, Statistics, Store, StoreFuture};
 use committer::{Committer, LogBarrier, Request};
 use encoding::SEQUENCE_KEY;
 use engine::{Engine, engine_error};
-use folder::LockedFolder;
+use folder::{LOCK_ATTEMPTS, LOCK_PAUSE, LockedFolder};
 
 /// Log segment of a new store (1 MiB). Pages must stay below a quarter of it, see [`encoding`]; smaller
 /// segments would lower the limits of keys.
@@ -50,11 +49,6 @@ const SCAN_INLINE_ENTRIES: usize = 16;
 
 /// Unit of the queue's byte budget, since a semaphore counts in 32 bits.
 const ROOM_UNIT_BYTES: usize = 1024;
-
-/// sled gives up its file lock from a background thread shortly after its last handle has gone; while we
-/// hold the folder's own lock nobody else can have it, so we ask again for a moment.
-const ENGINE_LOCK_ATTEMPTS: u32 = 200;
-const ENGINE_LOCK_PAUSE: Duration = Duration::from_millis(25);
 
 /// How to open a store.
 #[derive(Debug, Clone)]
@@ -303,7 +297,7 @@ async fn beside<T: Send + 'static>(
 }
 
 fn engine_open(locked: &LockedFolder, options: &SledOptions) -> Result<sled::Db, StoreError> {
-    for _ in 0..ENGINE_LOCK_ATTEMPTS {
+    for _ in 0..LOCK_ATTEMPTS {
         let config = sled::Config::new()
             .path(locked.engine_folder())
             .cache_capacity(options.cache_bytes)
@@ -313,7 +307,7 @@ fn engine_open(locked: &LockedFolder, options: &SledOptions) -> Result<sled::Db,
         match catch_unwind(AssertUnwindSafe(|| config.open())) {
             Ok(Ok(db)) => return Ok(db),
             Ok(Err(sled::Error::Io(error))) if error.to_string().contains("could not acquire lock") => {
-                std::thread::sleep(ENGINE_LOCK_PAUSE);
+                std::thread::sleep(LOCK_PAUSE);
             }
             Ok(Err(sled::Error::Corruption { .. })) => {
                 return Err(StoreError::Damaged { detail: "the engine's log is corrupt" });
