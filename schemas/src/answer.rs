@@ -14,6 +14,7 @@ use crate::digest::Sha256;
 use crate::error::{ErrorCode, SchemaError};
 use crate::identity::{Nonce, RecordId};
 use crate::request::{CLOCK_TOLERANCE, REQUEST_LIFETIME_LIMIT, RequestClaims};
+use crate::sd_jwt::presentations_digest;
 use crate::time::UnixTime;
 
 /// JOSE `typ` of an answer, fixed by RFC 9901.
@@ -118,6 +119,35 @@ impl AnswerClaims {
                 form: "answer",
                 reason: "the time of signing is not between request and now; set the clocks of both nodes by the same time server".to_owned(),
             });
+        }
+        Ok(())
+    }
+
+    /// Checks that the answer covers exactly `presentations`, in this order: their number, the hash of each and the
+    /// hash of all. A refusal covers none.
+    pub fn check_presentations<T: AsRef<str>>(&self, presentations: &[T]) -> Result<(), SchemaError> {
+        let mismatch = |reason: &str| SchemaError::Integrity { form: "answer", reason: reason.to_owned() };
+        if presentations.len() > ANSWER_RECORDS_LIMIT {
+            return Err(SchemaError::TooLarge {
+                what: "answer",
+                unit: "records",
+                actual: presentations.len(),
+                limit: ANSWER_RECORDS_LIMIT,
+            });
+        }
+        let listed: &[PresentedRecord] = match &self.outcome {
+            AnswerOutcome::Answered { records, .. } => records,
+            AnswerOutcome::Refused { .. } => &[],
+        };
+        if listed.len() != presentations.len() {
+            return Err(mismatch("another number of records came than was signed for"));
+        }
+        let each_holds = listed
+            .iter()
+            .zip(presentations)
+            .all(|(entry, presentation)| entry.presented == presentations_digest(&[presentation]));
+        if !each_holds || self.sd_hash != presentations_digest(presentations) {
+            return Err(mismatch("the records are not those that were signed for"));
         }
         Ok(())
     }

@@ -20,7 +20,8 @@ pub const JWS_LIMIT: usize = 1024 * 1024;
 struct Header<T> {
     alg: Algorithm,
     typ: T,
-    kid: KeyId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    kid: Option<KeyId>,
 }
 
 /// Signs `claims` with the type `typ` in the header. Errors if the claims do not serialise to a JSON object, or the
@@ -42,7 +43,7 @@ pub fn jws_sign<T: Serialize>(typ: &str, claims: &T, key: &SigningKey) -> Result
 
 /// Signs a payload that is already JSON.
 pub(crate) fn payload_sign(typ: &str, payload: &[u8], key: &SigningKey) -> Result<String, SchemaError> {
-    let header = Header { alg: key.public().algorithm(), typ, kid: key.key_id().clone() };
+    let header = Header { alg: key.public().algorithm(), typ, kid: Some(key.key_id().clone()) };
     let header = serde_json::to_string(&header).map_err(|_| SchemaError::Malformed {
         form: "JWS",
         reason: "the header does not serialise".to_owned(),
@@ -69,8 +70,14 @@ pub(crate) struct JwsParts {
 }
 
 impl JwsParts {
-    /// See [`UnverifiedJws::parse`].
-    pub(crate) fn parse(text: &str, typ: &str, limit: usize) -> Result<Self, SchemaError> {
+    /// See [`UnverifiedJws::parse`]. `default_key` stands in for a missing `kid` where something signed names the key:
+    /// a key-binding JWT, whose key is in the record (RFC 9901 §4.3 asks for `typ` and `alg` only).
+    pub(crate) fn parse(
+        text: &str,
+        typ: &str,
+        limit: usize,
+        default_key: Option<&KeyId>,
+    ) -> Result<Self, SchemaError> {
         if text.len() > limit {
             return Err(SchemaError::TooLarge { what: "JWS", unit: "bytes", actual: text.len(), limit });
         }
@@ -89,9 +96,10 @@ impl JwsParts {
         let signed_length = header.len() + 1 + payload.len();
         let header_text = json(decode(header, "header")?, "header")?;
         object_check("JWS header", &header_text)?;
-        let header: Header<String> = serde_json::from_str(&header_text).map_err(|_| {
-            malformed("the header is not exactly alg (EdDSA or Ed25519), typ and kid (a JWK thumbprint)")
-        })?;
+        let wrong_header =
+            || malformed("the header is not exactly alg (EdDSA or Ed25519), typ and kid (a JWK thumbprint)");
+        let header: Header<String> = serde_json::from_str(&header_text).map_err(|_| wrong_header())?;
+        let key_id = header.kid.or_else(|| default_key.cloned()).ok_or_else(wrong_header)?;
         if header.typ != typ {
             return Err(malformed(format!(
                 "the typ is not {typ}: one kind of message cannot stand for another"
@@ -100,7 +108,7 @@ impl JwsParts {
         let payload = json(decode(payload, "payload")?, "payload")?;
         object_check("JWS payload", &payload)?;
         let signature = decode(signature, "signature")?;
-        Ok(Self { signed_length, algorithm: header.alg, key_id: header.kid, payload, signature })
+        Ok(Self { signed_length, algorithm: header.alg, key_id, payload, signature })
     }
 
     /// Verifies the signature over `text`, the same that was parsed.
@@ -129,7 +137,7 @@ impl<'a> UnverifiedJws<'a> {
     ///
     /// Strictness leaves one spelling for each signed content, so that [`UnverifiedJws::digest`] names it.
     pub fn parse(text: &'a str, typ: &str, limit: usize) -> Result<Self, SchemaError> {
-        Ok(Self { text, parts: JwsParts::parse(text, typ, limit)? })
+        Ok(Self { text, parts: JwsParts::parse(text, typ, limit, None)? })
     }
 
     /// The key the header names: a JWK thumbprint, to look up in the signer's directory entry.
@@ -156,7 +164,7 @@ impl<'a> UnverifiedJws<'a> {
     /// Verifies the signature by `key`, which must be the key the header names, and reads the claims.
     pub fn verify<T: DeserializeOwned>(&self, key: &VerifyingKey) -> Result<VerifiedJws<T>, SchemaError> {
         self.parts.signature_check(self.text, key)?;
-        Ok(VerifiedJws { claims: json_parse("claims", &self.parts.payload)?, digest: self.digest() })
+        Ok(VerifiedJws::verified(json_parse("claims", &self.parts.payload)?, self.text))
     }
 }
 
@@ -175,6 +183,11 @@ pub struct VerifiedJws<T> {
 }
 
 impl<T> VerifiedJws<T> {
+    /// For code of this crate that has just checked the signature over `text`.
+    pub(crate) fn verified(claims: T, text: &str) -> Self {
+        Self { claims, digest: Sha256::of(text.as_bytes()) }
+    }
+
     /// The claims.
     pub fn claims(&self) -> &T {
         &self.claims

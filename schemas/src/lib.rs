@@ -27,10 +27,17 @@ pub mod record_type;
 pub mod region;
 pub mod request;
 pub mod resident_id;
+pub mod sd_jwt;
 pub mod sealing_key;
 pub mod subject;
 pub mod time;
 pub mod unified_code;
 pub mod wire;
+
+#[cfg(test)]
+extern crate self as chengxin_schemas;
+#[cfg(test)]
+#[path = "../tests/fixture/mod.rs"]
+mod fixture;
 
 pub use error::{ErrorCode, SchemaError};

@@ -150,8 +150,7 @@ impl RecordFields {
     /// All fields in the order of the dictionary.
     pub fn iter(&self) -> impl Iterator<Item = (FieldName, &FieldValue)> + '_ {
         self.record_type.fields().iter().filter_map(|definition| {
-            let value = self.values.get(definition.name)?;
-            self.record_type.field(definition.name).ok().map(|(name, _)| (name, value))
+            self.values.get(definition.name).map(|value| (definition.field_name(), value))
         })
     }
 

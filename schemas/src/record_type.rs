@@ -204,6 +204,11 @@ impl RecordType {
 }
 
 impl FieldDefinition {
+    /// The name as a value that is known to exist in a dictionary.
+    pub fn field_name(&self) -> FieldName {
+        FieldName(self.name)
+    }
+
     /// Checks one text against the field's kind and returns its canonical spelling.
     pub fn value_parse(&self, text: &str) -> Result<String, SchemaError> {
         let trimmed = text.trim();
