@@ -28,6 +28,7 @@ pub mod region;
 pub mod request;
 pub mod resident_id;
 pub mod sd_jwt;
+pub mod seal;
 pub mod sealing_key;
 pub mod subject;
 pub mod time;
