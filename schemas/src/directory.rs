@@ -7,12 +7,15 @@ use crate::error::SchemaError;
 use crate::federation::FunctionCode;
 use crate::key::{KeyId, VerifyingKey};
 use crate::region::RegionCode;
+use crate::seal::SealRecipient;
 use crate::time::UnixTime;
 
 /// Most keys of one kind an entry may list; rotation needs two at a time.
 pub const KEYS_LIMIT: usize = 8;
 /// Most addresses of an entry.
 pub const ADDRESSES_LIMIT: usize = 8;
+/// Longest address of an entry, in bytes.
+pub const ADDRESS_LENGTH_LIMIT: usize = 256;
 /// Most functions of an entry.
 pub const FUNCTIONS_LIMIT: usize = 64;
 
@@ -89,6 +92,21 @@ impl DirectoryEntry {
         Ok(&timed.jwk)
     }
 
+    /// The keys to seal to so that the member can open: its node's and its offline recovery key. Errors if one is not
+    /// an age recipient, or both are the same, which would leave nothing to recover with.
+    pub fn seal_recipients(&self) -> Result<Vec<SealRecipient>, SchemaError> {
+        let node: SealRecipient = self.age_node_recipient.parse()?;
+        let recovery: SealRecipient = self.age_recovery_recipient.parse()?;
+        if node == recovery {
+            return Err(SchemaError::field(
+                "age_recovery_recipient",
+                "the same key as the node's",
+                "make a recovery key and keep it offline",
+            ));
+        }
+        Ok(vec![node, recovery])
+    }
+
     /// Checks what the type cannot: counts and lengths.
     pub fn check_limits(&self) -> Result<(), SchemaError> {
         for (what, actual, limit) in [
@@ -99,6 +117,16 @@ impl DirectoryEntry {
             if actual > limit {
                 return Err(SchemaError::TooLarge { what, unit: "items", actual, limit });
             }
+        }
+        if let Some(longest) =
+            self.addresses.iter().map(String::len).max().filter(|length| *length > ADDRESS_LENGTH_LIMIT)
+        {
+            return Err(SchemaError::TooLarge {
+                what: "addresses",
+                unit: "bytes",
+                actual: longest,
+                limit: ADDRESS_LENGTH_LIMIT,
+            });
         }
         if self.signing_keys.is_empty() {
             return Err(SchemaError::field("signing_keys", "empty", "a member signs with at least one key"));

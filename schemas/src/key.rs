@@ -62,6 +62,39 @@ impl SigningKey {
     }
 }
 
+/// The y coordinates of the points of small order on edwards25519, with the two that have a second spelling. A key that
+/// is one of them has no owner: R = identity and S = 0 is its signature under any message, and the library does not
+/// look for it. The sign of x, the highest bit, is left out of the comparison.
+const SMALL_ORDER: [[u8; 32]; 7] = [
+    edge(0, 0),
+    edge(1, 0),
+    [
+        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5,
+        0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+    ],
+    [
+        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a,
+        0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+    ],
+    edge(0xec, 0xff),
+    edge(0xed, 0xff),
+    edge(0xee, 0xff),
+];
+
+/// A y coordinate near 0 or near the prime, little-endian.
+const fn edge(first: u8, middle: u8) -> [u8; 32] {
+    let mut bytes = [middle; 32];
+    bytes[0] = first;
+    bytes[31] = middle & 0x7f;
+    bytes
+}
+
+fn is_small_order(key: &[u8; 32]) -> bool {
+    let mut without_sign = *key;
+    without_sign[31] &= 0x7f;
+    SMALL_ORDER.contains(&without_sign)
+}
+
 impl std::fmt::Debug for SigningKey {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "SigningKey({})", self.key_id)
@@ -76,7 +109,7 @@ pub struct VerifyingKey {
 }
 
 impl VerifyingKey {
-    /// An Ed25519 public key of 32 bytes. Points of small order are refused at verification by the library.
+    /// An Ed25519 public key of 32 bytes. A point of small order verifies nothing; see [`VerifyingKey::verify`].
     pub fn from_ed25519(bytes: [u8; 32]) -> Self {
         Self { algorithm: Algorithm::Ed25519, bytes }
     }
@@ -97,15 +130,18 @@ impl VerifyingKey {
         KeyId(Sha256::of(canonical.as_bytes()).to_base64url())
     }
 
-    /// Checks `signature` over `message`.
+    /// Checks `signature` over `message`. Nothing verifies by a key of small order, which anybody could sign for.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), SchemaError> {
+        let integrity =
+            |reason: &str| SchemaError::Integrity { form: "signature", reason: reason.to_owned() };
         match self.algorithm {
-            Algorithm::Ed25519 => UnparsedPublicKey::new(&ED25519, &self.bytes).verify(message, signature),
+            Algorithm::Ed25519 if is_small_order(&self.bytes) => {
+                Err(integrity("the key is a point of small order, for which anybody can sign"))
+            }
+            Algorithm::Ed25519 => UnparsedPublicKey::new(&ED25519, &self.bytes)
+                .verify(message, signature)
+                .map_err(|_| integrity("the signature does not verify")),
         }
-        .map_err(|_| SchemaError::Integrity {
-            form: "signature",
-            reason: "the signature does not verify".to_owned(),
-        })
     }
 
     /// The public key as a JWK (RFC 7517, RFC 8037).
@@ -137,7 +173,7 @@ impl TryFrom<&Jwk> for VerifyingKey {
     fn try_from(jwk: &Jwk) -> Result<Self, SchemaError> {
         let bytes = base64url_decode(&jwk.x).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
         match (jwk.kty.as_str(), jwk.crv.as_str(), bytes) {
-            ("OKP", "Ed25519", Some(bytes)) => Ok(Self::from_ed25519(bytes)),
+            ("OKP", "Ed25519", Some(bytes)) if !is_small_order(&bytes) => Ok(Self::from_ed25519(bytes)),
             _ => Err(SchemaError::field(
                 "jwk",
                 "not an Ed25519 public key",
@@ -224,6 +260,24 @@ mod tests {
         broken[0] ^= 1;
         assert!(key.public().verify(message, &broken).is_err());
         assert!(key.public().verify(message, &signature[..63]).is_err());
+    }
+
+    /// For a key of small order anybody can write a signature without a private key: R = identity, S = 0.
+    #[test]
+    fn keys_of_small_order_verify_nothing() {
+        let mut signature = [0_u8; 64];
+        signature[0] = 1;
+        for point in SMALL_ORDER {
+            for sign in [0_u8, 0x80] {
+                let mut bytes = point;
+                bytes[31] |= sign;
+                let key = VerifyingKey::from_ed25519(bytes);
+                for message in 0..64_u8 {
+                    assert!(key.verify(&[message], &signature).is_err(), "{bytes:?}");
+                }
+                assert!(VerifyingKey::try_from(&key.to_jwk()).is_err());
+            }
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub mod identity;
 mod json;
 pub mod jws;
 pub mod key;
+pub mod keyring;
 pub mod money;
 pub mod notice;
 pub mod operator;

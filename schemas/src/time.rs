@@ -129,7 +129,7 @@ impl std::str::FromStr for PeriodEnd {
         if matches!(text, "long-term" | "长期") {
             return Ok(Self::LongTerm);
         }
-        text.parse::<Date>().map(Self::from_date).map_err(|_| {
+        date_parse(text).map(Self::from_date).ok_or_else(|| {
             SchemaError::field("period_end", "neither a date nor long-term", "write YYYY-MM-DD or long-term")
         })
     }
@@ -140,6 +140,15 @@ crate::identity::string_serde!(
     "last day of a period, or long-term",
     "^([0-9]{4}-[0-9]{2}-[0-9]{2}|long-term)$"
 );
+
+/// A date of exactly the form YYYY-MM-DD. The library also reads dates without hyphens, and drops a time behind one.
+fn date_parse(text: &str) -> Option<Date> {
+    let digits = text.bytes().enumerate().all(|(place, byte)| match place {
+        4 | 7 => byte == b'-',
+        _ => byte.is_ascii_digit(),
+    });
+    if text.len() == 10 && digits { text.parse().ok() } else { None }
+}
 
 /// A calendar day in ISO form with a JSON Schema.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -155,9 +164,9 @@ impl std::str::FromStr for Day {
     type Err = SchemaError;
 
     fn from_str(text: &str) -> Result<Self, SchemaError> {
-        text.parse::<Date>()
+        date_parse(text)
             .map(Self)
-            .map_err(|_| SchemaError::field("date", "not a calendar date", "write YYYY-MM-DD"))
+            .ok_or_else(|| SchemaError::field("date", "not a calendar date", "write YYYY-MM-DD"))
     }
 }
 
@@ -174,6 +183,17 @@ mod tests {
         let end = "2026-12-31".parse::<PeriodEnd>().expect("date");
         assert!(end.is_over("2027-01-01".parse().expect("date")));
         assert!(!end.is_over("2026-12-31".parse().expect("date")));
+    }
+
+    #[test]
+    fn a_day_has_one_spelling() {
+        assert_eq!("2026-05-04".parse::<Day>().expect("day").to_string(), "2026-05-04");
+        for bad in
+            ["20260504", "2026-05-04T10:00", "2026-02-30", "2026-5-4", "-002026-05-04", "2026/05/04", ""]
+        {
+            assert!(bad.parse::<Day>().is_err(), "{bad}");
+            assert!(bad.parse::<PeriodEnd>().is_err(), "{bad}");
+        }
     }
 
     #[test]
