@@ -1,1 +1,41 @@
 //! Federation root, member directory and bundle distribution over TUF; yields verified values.
+//!
+//! Three people's work, in their order:
+//! - the coordinators **found** a federation ([`federation_found`]) and keep the root keys offline; one of their nodes
+//!   admits, updates and removes members ([`DirectoryEditor`]) and signs the short-lived timestamp again;
+//! - every node keeps what it **verified** ([`TrustStore`]) from the fingerprint of the first root on, and serves it to
+//!   its peers: no mirror has to be trusted, so anybody may be one;
+//! - a **stranger** checks with that fingerprint alone which keys an agency had ([`evidence_verify`]).
+//!
+//! Regional coordinators are not there yet. They will be TUF delegations: a role `region-150100` in the targets
+//! metadata, limited to the paths `directory/150100/*` and `policy/overlay/150100/*`, with a metadata file
+//! `<version>.region-150100.json` of its own that the snapshot lists. Entries lie under their region already, so no path
+//! changes; what has to be added is the role's file name in [`FileName`], its fetch, and the rule that an
+//! entry under a delegated region counts only from that role. Until then a targets file with delegations is refused,
+//! never half understood.
+
+mod directory;
+mod editor;
+mod error;
+mod fingerprint;
+mod folder;
+mod found;
+mod gather;
+mod generation;
+pub mod limits;
+mod metadata;
+mod name;
+mod root_change;
+mod source;
+mod store;
+mod verify;
+
+pub use directory::{DirectoryVersions, Freshness, VerifiedDirectory};
+pub use editor::{DirectoryEditor, Lifetimes, MemberChange, OnlineKeys, PublishedVersions};
+pub use error::TrustError;
+pub use fingerprint::RootFingerprint;
+pub use found::{FoundParams, Founded, federation_found};
+pub use name::{ContentName, FileName, Role, TargetPath};
+pub use root_change::{RootChange, RootDraft};
+pub use source::{FolderSource, MetadataSource, SourceError};
+pub use store::{RefreshOutcome, TrustStore};

@@ -1,0 +1,448 @@
+//! What a node has verified, kept on disk across restarts and served to peers.
+//!
+//! ```text
+//! metadata/, targets/        the verified state, in the layout of `folder.rs`, whose crash story holds here
+//! seen/timestamp.json        the newest timestamp and snapshot whose signatures held and which were not expired, even
+//! seen/snapshot.json         where the rest of that update was refused: nobody can take the node back behind them
+//! work/                      the verifying library's folder during a refresh; emptied before each
+//! ```
+//!
+//! A refresh moves in this order: roots that are verified are kept at once, then what was seen, then the new files, and
+//! last the timestamp (commit point). Opening verifies the whole state again with the same function as a refresh, except
+//! that expiry is not judged: an expired directory is still the newest that is known, and says so when asked.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use bytes::Bytes;
+use chengxin_schemas::time::UnixTime;
+use tough::schema::{Root, Signed, Snapshot, Timestamp};
+
+use crate::directory::{DirectoryVersions, VerifiedDirectory};
+use crate::error::TrustError;
+use crate::fingerprint::RootFingerprint;
+use crate::folder::{Folder, file_read, file_remove, file_replace, folder_create, folder_sync};
+use crate::gather::{blocking, file_fetch, roles_gather, roots_gather, targets_gather};
+use crate::limits::ROOT_VERSIONS_LIMIT;
+use crate::metadata::{self, target_file_name};
+use crate::name::{FileName, Role, TargetPath};
+use crate::source::{FolderSource, MetadataSource};
+use crate::verify::{Gathered, VerifiedMetadata, first_root_check, metadata_verify};
+
+/// A node's verified copy of its federation's metadata.
+pub struct TrustStore {
+    folder: Folder,
+    pinned: RootFingerprint,
+    state: RwLock<Arc<State>>,
+    /// One refresh at a time: two would share the working folder.
+    refreshing: tokio::sync::Mutex<()>,
+}
+
+/// What a refresh changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RefreshOutcome {
+    /// The source has nothing newer.
+    Unchanged,
+    /// A newer state is in force.
+    Updated {
+        /// The versions before, if there were any.
+        from: Option<DirectoryVersions>,
+        /// The versions now.
+        to: DirectoryVersions,
+    },
+}
+
+/// The newest verified root, and the directory if there is one.
+struct State {
+    root: Option<TrustedRoot>,
+    directory: Option<Arc<VerifiedDirectory>>,
+    timestamp: Option<Bytes>,
+}
+
+#[derive(Clone)]
+struct TrustedRoot {
+    version: u64,
+    bytes: Bytes,
+}
+
+impl TrustStore {
+    /// Opens the store in `folder`, which is created if need be, pinned to the first root's fingerprint. Verifies what
+    /// is on disk; fails if that is not whole, since silently starting anew would forget what must not be rolled back.
+    pub async fn open(folder: impl Into<PathBuf>, pinned: RootFingerprint) -> Result<Self, TrustError> {
+        let folder = Folder::new(folder);
+        let base = folder.base().to_owned();
+        blocking(move || folder_create(&base, &base)).await?;
+        let state = state_load(&folder, pinned).await?;
+        Ok(Self {
+            folder,
+            pinned,
+            state: RwLock::new(Arc::new(state)),
+            refreshing: tokio::sync::Mutex::new(()),
+        })
+    }
+
+    /// The verified directory; an error before the first refresh. Whether it is current is asked of the value.
+    pub fn directory(&self) -> Result<Arc<VerifiedDirectory>, TrustError> {
+        self.state().directory.clone().ok_or(TrustError::NotJoined)
+    }
+
+    /// The fingerprint that everything is checked against.
+    pub fn pinned(&self) -> RootFingerprint {
+        self.pinned
+    }
+
+    /// Fetches what is newer from `source`, verifies it at the fixed time `now`, keeps it. On an error the state before
+    /// stays in force; only verified roots and the rollback memory may have moved on.
+    pub async fn refresh(
+        &self,
+        source: &dyn MetadataSource,
+        now: UnixTime,
+    ) -> Result<RefreshOutcome, TrustError> {
+        let _alone = self.refreshing.lock().await;
+        self.first_root(source).await?;
+        let before = self.state();
+        let root = before.root.clone().ok_or(TrustError::NotJoined)?;
+        let mut gathered = Gathered::default();
+        let newest_root = roots_gather(source, root.version, &mut gathered).await?;
+        if newest_root > root.version {
+            self.roots_keep(&root, newest_root, &gathered).await?;
+        }
+        roles_gather(source, &self.folder, &mut gathered).await?;
+        if let Some(held) = &before.directory {
+            let same_root = held.versions().root == newest_root;
+            if same_root && before.timestamp.as_ref() == gathered.file(FileName::Timestamp) {
+                return unchanged(held, now);
+            }
+        }
+        let memory = self.memory_prepare().await?;
+        let verified = metadata_verify(&root.bytes, gathered.clone(), Some(&memory)).await;
+        self.memory_keep(&memory, now).await?;
+        let verified = verified?;
+        if let Some(held) = &before.directory {
+            if self.is_equal_version(&verified, held, &gathered).await? {
+                return unchanged(held, now);
+            }
+        }
+        verified.check_expiry(now)?;
+        let directory = self.targets_commit(source, &verified, &gathered).await?;
+        let from = before.directory.as_ref().map(|held| held.versions());
+        let to = directory.versions();
+        self.state_set(&verified, directory, &gathered);
+        Ok(RefreshOutcome::Updated { from, to })
+    }
+
+    /// A file for a peer: metadata and targets that this node verified itself, by their exact names; `None` for
+    /// everything else. The federation's metadata holds no secrets, so it is given to applicants too.
+    pub async fn serve(&self, name: &str) -> Option<Bytes> {
+        let name = name.parse::<FileName>().ok()?;
+        let state = self.state();
+        match name {
+            // From memory: the most frequent request, and never ahead of the state in force.
+            FileName::Timestamp => return state.timestamp.clone(),
+            FileName::Root(version) if version > state.root.as_ref()?.version => return None,
+            FileName::Root(_) | FileName::Snapshot(_) | FileName::Targets(_) | FileName::Target(..) => {}
+        }
+        let folder = self.folder.clone();
+        blocking(move || folder.read(name, name.limit())).await.ok().flatten().map(Bytes::from)
+    }
+
+    pub(crate) fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    fn state(&self) -> Arc<State> {
+        Arc::clone(&self.state.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn state_replace(&self, state: State) {
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(state);
+    }
+
+    fn state_set(&self, verified: &VerifiedMetadata, directory: VerifiedDirectory, gathered: &Gathered) {
+        let version = verified.root().version.get();
+        let held = self.state().root.clone();
+        let bytes = gathered.file(FileName::Root(version)).cloned();
+        let root = bytes.map(|bytes| TrustedRoot { version, bytes }).or(held);
+        let timestamp = gathered.file(FileName::Timestamp).cloned();
+        self.state_replace(State { root, directory: Some(Arc::new(directory)), timestamp });
+    }
+
+    /// Fetches the first root if there is none, and compares it with the fingerprint before anything else is looked at.
+    async fn first_root(&self, source: &dyn MetadataSource) -> Result<(), TrustError> {
+        if self.state().root.is_some() {
+            return Ok(());
+        }
+        let name = FileName::Root(1);
+        let bytes = file_fetch(source, name, name.limit())
+            .await?
+            .ok_or_else(|| TrustError::Missing { file: name.to_string() })?;
+        fingerprint_check(self.pinned, &bytes)?;
+        first_root_check(&bytes)?;
+        let (folder, kept) = (self.folder.clone(), bytes.clone());
+        blocking(move || folder.write_all([(name, &kept[..])])).await?;
+        let root = Some(TrustedRoot { version: 1, bytes });
+        self.state_replace(State { root, directory: None, timestamp: None });
+        Ok(())
+    }
+
+    /// Verifies the chain of new roots and keeps it, whatever becomes of the rest of the refresh (TUF §5.3.8).
+    async fn roots_keep(
+        &self,
+        trusted: &TrustedRoot,
+        newest: u64,
+        gathered: &Gathered,
+    ) -> Result<(), TrustError> {
+        let mut current = metadata::role_parse::<Root>(Role::Root, &trusted.bytes)?;
+        let mut kept = Vec::new();
+        for version in trusted.version.saturating_add(1)..=newest {
+            let name = FileName::Root(version);
+            let Some(bytes) = gathered.file(name) else { break };
+            current = root_step(&current, version, bytes)?;
+            kept.push((name, bytes.clone()));
+        }
+        let folder = self.folder.clone();
+        let files = kept.clone();
+        blocking(move || folder.write_all(files.iter().map(|(name, bytes)| (*name, &bytes[..])))).await?;
+        if let Some((_, bytes)) = kept.pop() {
+            let before = self.state();
+            let root = Some(TrustedRoot { version: newest, bytes });
+            let (directory, timestamp) = (before.directory.clone(), before.timestamp.clone());
+            self.state_replace(State { root, directory, timestamp });
+        }
+        Ok(())
+    }
+
+    fn seen(&self) -> PathBuf {
+        self.folder.base().join("seen")
+    }
+
+    /// An empty working folder with the newest timestamp and snapshot seen.
+    async fn memory_prepare(&self) -> Result<PathBuf, TrustError> {
+        let (seen, work) = (self.seen(), self.folder.base().join("work"));
+        let prepared = work.clone();
+        blocking(move || {
+            match std::fs::remove_dir_all(&work) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(TrustError::file("empty", &work)(error));
+                }
+                _ => {}
+            }
+            std::fs::create_dir(&work).map_err(TrustError::file("create", &work))?;
+            for (file, limit) in SEEN {
+                if let Some(bytes) = file_read(&seen.join(file), limit())? {
+                    let path = work.join(file);
+                    std::fs::write(&path, bytes).map_err(TrustError::file("write", &path))?;
+                }
+            }
+            Ok(())
+        })
+        .await?;
+        Ok(prepared)
+    }
+
+    /// Keeps what the library verified, unless it is expired: expired metadata was never accepted, and an old timestamp
+    /// must not be able to lock a newer one out (TUF §5.4.4 comes before §5.4.5).
+    async fn memory_keep(&self, work: &Path, now: UnixTime) -> Result<(), TrustError> {
+        let (seen, work, base) = (self.seen(), work.to_owned(), self.folder.base().to_owned());
+        blocking(move || {
+            folder_create(&base, &seen)?;
+            for (file, limit) in SEEN {
+                let Some(bytes) = file_read(&work.join(file), limit())? else {
+                    // The library removes both when the keys changed (TUF §5.3.11): versions that a thief of the old
+                    // keys drove up must not lock the federation's next ones out.
+                    file_remove(&seen.join(file))?;
+                    continue;
+                };
+                let expires = match file {
+                    "timestamp.json" => {
+                        metadata::expires(&metadata::role_parse::<Timestamp>(Role::Timestamp, &bytes)?.signed)
+                    }
+                    _ => metadata::expires(&metadata::role_parse::<Snapshot>(Role::Snapshot, &bytes)?.signed),
+                };
+                if expires > now {
+                    file_replace(&seen.join(file), &bytes)?;
+                }
+            }
+            folder_sync(&seen)
+        })
+        .await
+    }
+
+    /// Whether the verified metadata has the versions already held; then it is discarded (TUF §5.4.3). Equal versions
+    /// with other contents are the coordinator contradicting itself, unless its keys were changed in between, which is
+    /// how a federation recovers from stolen ones.
+    async fn is_equal_version(
+        &self,
+        verified: &VerifiedMetadata,
+        held: &VerifiedDirectory,
+        gathered: &Gathered,
+    ) -> Result<bool, TrustError> {
+        let versions = held.versions();
+        let Some(held_timestamp) = self.state().timestamp.clone() else { return Ok(false) };
+        let held_timestamp = metadata::role_parse::<Timestamp>(Role::Timestamp, &held_timestamp)?;
+        if metadata::role_verify(verified.root(), Role::Timestamp, &held_timestamp).is_err() {
+            return Ok(false);
+        }
+        let same = [
+            (Role::Snapshot, FileName::Snapshot(versions.snapshot), verified.snapshot().version.get()),
+            (Role::Targets, FileName::Targets(versions.directory), verified.targets().version.get()),
+        ];
+        for (role, name, version) in same {
+            let Some(offered) = gathered.file(name) else { continue };
+            let folder = self.folder.clone();
+            let kept = blocking(move || folder.read(name, name.limit())).await?;
+            if kept.is_some_and(|kept| kept[..] != offered[..]) {
+                return Err(TrustError::Conflicting { role, version });
+            }
+        }
+        if verified.timestamp().version.get() != versions.timestamp {
+            return Ok(false);
+        }
+        if held_timestamp.signed != *verified.timestamp() {
+            return Err(TrustError::Conflicting { role: Role::Timestamp, version: versions.timestamp });
+        }
+        // Equal content in other bytes (spaces, order of signatures), and no new root: nothing to keep.
+        Ok(versions.root == verified.root().version.get())
+    }
+
+    /// Fetches the files listed, builds the directory, writes everything, commits.
+    async fn targets_commit(
+        &self,
+        source: &dyn MetadataSource,
+        verified: &VerifiedMetadata,
+        gathered: &Gathered,
+    ) -> Result<VerifiedDirectory, TrustError> {
+        let (directory, bytes) = directory_gather(source, &self.folder, verified).await?;
+        let versions = directory.versions();
+        let mut new_files: Vec<(FileName, Bytes)> = Vec::new();
+        for (path, (bytes, fetched)) in bytes {
+            if let (true, Some(file)) = (fetched, directory.files().get(&path)) {
+                new_files.push((target_file_name(path, *file), bytes));
+            }
+        }
+        for name in [FileName::Targets(versions.directory), FileName::Snapshot(versions.snapshot)] {
+            new_files.extend(gathered.file(name).map(|bytes| (name, bytes.clone())));
+        }
+        let timestamp = gathered
+            .file(FileName::Timestamp)
+            .cloned()
+            .ok_or(TrustError::Missing { file: "timestamp.json".into() })?;
+        let mut kept: BTreeSet<FileName> = file_names(&directory);
+        if let Some(before) = &self.state().directory {
+            kept.extend(file_names(before));
+        }
+        let folder = self.folder.clone();
+        blocking(move || {
+            folder.write_all(new_files.iter().map(|(name, bytes)| (*name, &bytes[..])))?;
+            folder.commit(&timestamp)?;
+            folder.prune(versions.snapshot, versions.directory, &kept);
+            Ok(())
+        })
+        .await?;
+        Ok(directory)
+    }
+}
+
+/// The rollback memory: file and size limit.
+const SEEN: [(&str, fn() -> usize); 2] =
+    [("timestamp.json", || Role::Timestamp.limit()), ("snapshot.json", || Role::Snapshot.limit())];
+
+fn file_names(directory: &VerifiedDirectory) -> BTreeSet<FileName> {
+    directory.files().iter().map(|(path, file)| target_file_name(*path, *file)).collect()
+}
+
+pub(crate) fn fingerprint_check(pinned: RootFingerprint, first_root: &[u8]) -> Result<(), TrustError> {
+    let offered = RootFingerprint::of(first_root);
+    if offered == pinned {
+        return Ok(());
+    }
+    Err(TrustError::FingerprintDiffers { pinned: pinned.grouped(), offered: offered.grouped() })
+}
+
+/// One step of the chain of roots: signed by the threshold of the root before and by its own, with the next number.
+pub(crate) fn root_step(
+    before: &Signed<Root>,
+    version: u64,
+    bytes: &[u8],
+) -> Result<Signed<Root>, TrustError> {
+    let next = metadata::role_parse::<Root>(Role::Root, bytes)?;
+    metadata::role_verify(&before.signed, Role::Root, &next)?;
+    metadata::role_verify(&next.signed, Role::Root, &next)?;
+    if next.signed.version.get() != version {
+        return Err(TrustError::MixedUp { file: FileName::Root(version).to_string() });
+    }
+    Ok(next)
+}
+
+/// The state on disk, verified from the fingerprint on.
+async fn state_load(folder: &Folder, pinned: RootFingerprint) -> Result<State, TrustError> {
+    let reader = folder.clone();
+    let roots = blocking(move || roots_read(&reader)).await?;
+    let Some(first) = roots.first() else {
+        return Ok(State { root: None, directory: None, timestamp: None });
+    };
+    fingerprint_check(pinned, first)?;
+    let mut newest = first_root_check(first)?;
+    for (version, bytes) in (2..).zip(roots.iter().skip(1)) {
+        newest = root_step(&newest, version, bytes)?;
+    }
+    let version = newest.signed.version.get();
+    let root = roots.last().map(|bytes| TrustedRoot { version, bytes: bytes.clone() });
+    let reader = folder.clone();
+    let timestamp = blocking(move || reader.read(FileName::Timestamp, Role::Timestamp.limit())).await?;
+    let Some(timestamp) = timestamp.map(Bytes::from) else {
+        return Ok(State { root, directory: None, timestamp: None });
+    };
+    let source = FolderSource::new(folder.base());
+    let mut gathered = Gathered::default();
+    roles_gather(&source, folder, &mut gathered).await?;
+    // Roots are kept before the rest of an update, so the held timestamp may be signed under an earlier root.
+    let mut outcome = Err(TrustError::NotJoined);
+    for bytes in roots.iter().rev() {
+        outcome = metadata_verify(bytes, gathered.clone(), None).await;
+        if !matches!(outcome, Err(TrustError::WronglySigned { .. })) {
+            break;
+        }
+    }
+    let verified = outcome?;
+    let (directory, _) = directory_gather(&source, folder, &verified).await?;
+    Ok(State { root, directory: Some(Arc::new(directory)), timestamp: Some(timestamp) })
+}
+
+/// The files that verified metadata lists, and the directory they make.
+async fn directory_gather(
+    source: &dyn MetadataSource,
+    folder: &Folder,
+    verified: &VerifiedMetadata,
+) -> Result<(VerifiedDirectory, BTreeMap<TargetPath, (Bytes, bool)>), TrustError> {
+    let listed = metadata::target_files(verified.targets())?;
+    let bytes = targets_gather(source, folder, &listed).await?;
+    let directory = VerifiedDirectory::build(verified, listed, |path| {
+        bytes
+            .get(&path)
+            .map(|(bytes, _)| bytes.clone())
+            .ok_or_else(|| TrustError::Missing { file: path.to_string() })
+    })?;
+    Ok((directory, bytes))
+}
+
+/// Nothing newer is to be had; a source that only has an expired state is no success all the same.
+fn unchanged(held: &VerifiedDirectory, now: UnixTime) -> Result<RefreshOutcome, TrustError> {
+    if held.expires() <= now {
+        return Err(TrustError::Expired { role: held.expires_first(), since: held.expires() });
+    }
+    Ok(RefreshOutcome::Unchanged)
+}
+
+/// The roots on disk from version 1 without a gap.
+pub(crate) fn roots_read(folder: &Folder) -> Result<Vec<Bytes>, TrustError> {
+    let mut roots = Vec::new();
+    for version in 1..=ROOT_VERSIONS_LIMIT {
+        match folder.read(FileName::Root(version), Role::Root.limit())? {
+            Some(bytes) => roots.push(Bytes::from(bytes)),
+            None => break,
+        }
+    }
+    Ok(roots)
+}
