@@ -3,15 +3,16 @@
 //! Every change ends in [`EventLoop::link_advance`], which looks at a member as it now stands and takes the next
 //! step towards a usable stream, so that no sequence of events leaves a member behind.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+mod gate;
+
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt;
-use libp2p::core::transport::ListenerId;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
-use libp2p::swarm::{ConnectionId, DialError, ListenError, Stream, SwarmEvent};
+use libp2p::swarm::{ConnectionId, DialError, Stream, SwarmEvent};
 use libp2p::{PeerId, StreamProtocol, Swarm};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -26,6 +27,7 @@ use crate::key::TransportKey;
 use crate::limits::{CONNECTIONS_PER_PEER, CONNECTIONS_PER_PEER_HARD};
 use crate::link::{Connection, Inbound, Link, Outbound};
 use crate::links::{LinkEvent, StreamNews};
+use crate::listening::{LISTEN_TIME, Listening, unconfirmed};
 use crate::members::Members;
 use crate::network::{Command, Shared};
 use crate::peer::LinkState;
@@ -35,18 +37,11 @@ use crate::swarm::{Behaviour, BehaviourEvent, SwarmConfig, swarm_new, transport_
 /// The protocol of member nodes.
 pub(crate) const FRAMES_PROTOCOL: StreamProtocol = StreamProtocol::new("/chengxin/frames/1");
 
-/// How long the system may take to confirm a listening address.
-const LISTEN_TIME: Duration = Duration::from_secs(10);
-
 /// How often a drain looks whether everything is finished.
 const DRAIN_LOOK: Duration = Duration::from_millis(10);
 
 /// How long closed connections may take to say goodbye.
 const GOODBYE_TIME: Duration = Duration::from_millis(500);
-
-/// Refused connections are logged once per this time, with the number of those not logged: a flood of strangers
-/// must not become a flood of log lines.
-const REFUSAL_LOG_EVERY: Duration = Duration::from_secs(1);
 
 /// What a stream's task reports at its end.
 struct StreamReport {
@@ -70,7 +65,7 @@ pub(crate) struct EventLoop {
     jitter: Jitter,
     /// When a member is due for another attempt or the end of its ban; at most one entry of each per member.
     timers: BTreeSet<(Instant, PeerId)>,
-    listening_awaited: HashSet<ListenerId>,
+    listening: Listening,
     refusals_unlogged: u64,
     refusal_logged_at: Option<Instant>,
 }
@@ -106,7 +101,7 @@ impl EventLoop {
             streams: JoinSet::new(),
             jitter: Jitter::new(jitter_seed),
             timers: BTreeSet::new(),
-            listening_awaited: HashSet::new(),
+            listening: Listening::default(),
             refusals_unlogged: 0,
             refusal_logged_at: None,
         };
@@ -117,20 +112,12 @@ impl EventLoop {
 
     /// Listens on all addresses, serving from the first moment.
     pub(crate) async fn listen(&mut self, addresses: &[PeerAddress]) -> Result<(), NetworkError> {
-        for address in addresses {
-            let listener = self.swarm.listen_on(address.multiaddr()).map_err(|error| {
-                NetworkError::Listen { address: address.to_string(), reason: error.to_string() }
-            })?;
-            self.listening_awaited.insert(listener);
-        }
+        self.listening = Listening::begin(&mut self.swarm, addresses).await?;
         let deadline = Instant::now() + LISTEN_TIME;
-        while !self.listening_awaited.is_empty() {
+        while !self.listening.is_complete() {
             tokio::select! {
                 event = self.swarm.select_next_some() => self.swarm_event(event)?,
-                () = sleep_until(deadline) => return Err(NetworkError::Listen {
-                    address: addresses.iter().map(PeerAddress::to_string).collect::<Vec<_>>().join(", "),
-                    reason: "the system did not confirm it".into(),
-                }),
+                () = sleep_until(deadline) => return Err(unconfirmed(addresses)),
             }
         }
         Ok(())
@@ -165,65 +152,6 @@ impl EventLoop {
                     Err(_) => self.members_end = true,
                 },
                 () = timer(next_timer) => self.timers_fire(),
-            }
-        }
-    }
-
-    /// Replaces the allow list: newcomers may connect from now on, who is missing is cut off now.
-    fn members_apply(&mut self, members: &Members) {
-        let gone: Vec<PeerId> = self
-            .links
-            .iter()
-            .filter(|(_, link)| members.member(&link.peer.identity).is_none())
-            .map(|(peer, _)| *peer)
-            .collect();
-        for peer in gone {
-            self.member_remove(peer);
-        }
-        let own = self.shared.identity;
-        for member in members.iter().filter(|member| member.identity != own) {
-            let peer_id = member.identity.peer_id();
-            if let Some(link) = self.links.get_mut(&peer_id) {
-                link.peer.book().label.clone_from(&member.label);
-                if link.addresses != member.addresses {
-                    link.addresses.clone_from(&member.addresses);
-                    self.retry_now(peer_id);
-                }
-            } else {
-                let peer = self.shared.peer_new(member);
-                self.peers_write(|peers| peers.insert(member.identity, Arc::clone(&peer)));
-                self.links.insert(peer_id, Link::new(peer, member.addresses.clone()));
-                self.allow(peer_id, true);
-            }
-        }
-    }
-
-    fn member_remove(&mut self, peer_id: PeerId) {
-        // First the gate, then the streams: nothing can be opened in between.
-        self.allow(peer_id, false);
-        let Some(mut link) = self.links.remove(&peer_id) else { return };
-        tracing::info!(peer = %peer_id, label = link.peer.book().label, "no longer a member: cut off");
-        self.timers_forget(peer_id, &link);
-        link.streams_abort();
-        link.peer.answering.abort();
-        self.peers_write(|peers| peers.remove(&link.peer.identity));
-        link.state_set(LinkState::Removed);
-    }
-
-    fn peers_write<T>(
-        &self,
-        change: impl FnOnce(&mut HashMap<PeerIdentity, Arc<crate::peer::Peer>>) -> T,
-    ) -> T {
-        change(&mut self.shared.peers.write().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Opens or shuts the gate; shutting it closes the peer's connections.
-    fn allow(&mut self, peer: PeerId, allowed: bool) {
-        if let Some(members) = self.swarm.behaviour_mut().members.as_mut() {
-            if allowed {
-                members.allow_peer(peer);
-            } else {
-                members.disallow_peer(peer);
             }
         }
     }
@@ -329,13 +257,11 @@ impl EventLoop {
         }
     }
 
-    fn timers_forget(&mut self, peer_id: PeerId, link: &Link) {
-        for at in [link.retry_at, link.banned_until].into_iter().flatten() {
-            self.timers.remove(&(at, peer_id));
-        }
-    }
-
     fn swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) -> Result<(), NetworkError> {
+        if self.listening.event(&event)? {
+            *self.shared.listening.lock().unwrap_or_else(PoisonError::into_inner) =
+                self.listening.addresses().to_vec();
+        }
         match event {
             SwarmEvent::Behaviour(BehaviourEvent::Links(event)) => self.link_event(event),
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
@@ -357,21 +283,6 @@ impl EventLoop {
             SwarmEvent::IncomingConnectionError { error, send_back_addr, peer_id, .. } => {
                 self.refusal_log(&error, peer_id, &send_back_addr.to_string());
             }
-            SwarmEvent::NewListenAddr { listener_id, address } => {
-                self.listening_awaited.remove(&listener_id);
-                if let Ok(address) = PeerAddress::from_multiaddr(address) {
-                    self.listening(|listening| listening.push(address));
-                }
-            }
-            SwarmEvent::ExpiredListenAddr { address, .. } => {
-                self.listening(|listening| listening.retain(|known| known.multiaddr() != address));
-            }
-            SwarmEvent::ListenerClosed { addresses, reason, .. } => {
-                if let Err(error) = reason {
-                    let address = addresses.first().map_or_else(String::new, ToString::to_string);
-                    return Err(NetworkError::Listen { address, reason: error.to_string() });
-                }
-            }
             SwarmEvent::ListenerError { error, .. } => {
                 tracing::warn!(%error, "a listener reports an error");
             }
@@ -379,10 +290,6 @@ impl EventLoop {
             _ => {}
         }
         Ok(())
-    }
-
-    fn listening(&self, change: impl FnOnce(&mut Vec<PeerAddress>)) {
-        change(&mut self.shared.listening.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     fn connection_established(
@@ -524,43 +431,6 @@ impl EventLoop {
         }
     }
 
-    /// Counts a malformed frame; returns whether the peer is now shut out.
-    fn strike(&mut self, peer_id: PeerId, reason: &str) -> bool {
-        let Some(link) = self.links.get_mut(&peer_id) else { return false };
-        let now = Instant::now();
-        let ban = link.strikes.strike(now, &self.shared.limits);
-        let label = link.peer.book().label.clone();
-        tracing::warn!(peer = %peer_id, label, reason, ban_seconds = ban.map(|ban| ban.as_secs()), "malformed data");
-        link.failure_note(&format!("it sent malformed data: {reason}"));
-        let Some(ban) = ban else { return false };
-        let until = now + ban;
-        for at in [link.retry_at.take(), link.banned_until.replace(until)].into_iter().flatten() {
-            self.timers.remove(&(at, peer_id));
-        }
-        self.timers.insert((until, peer_id));
-        link.peer.book().banned_until = Some(until);
-        link.streams_abort();
-        let since = *link.down_since.get_or_insert(now);
-        let reason = "it sent malformed data and is shut out for a time".to_owned();
-        link.state_set(LinkState::Down { reason, since, retry_at: until });
-        self.allow(peer_id, false);
-        true
-    }
-
-    fn refusal_log(&mut self, error: &ListenError, peer: Option<PeerId>, from: &str) {
-        let now = Instant::now();
-        let due =
-            self.refusal_logged_at.is_none_or(|at| now.saturating_duration_since(at) >= REFUSAL_LOG_EVERY);
-        if due {
-            let unlogged = std::mem::take(&mut self.refusals_unlogged);
-            self.refusal_logged_at = Some(now);
-            let peer = peer.map_or_else(String::new, |peer| peer.to_string());
-            tracing::info!(%error, peer, from, unlogged, "connection refused");
-        } else {
-            self.refusals_unlogged = self.refusals_unlogged.saturating_add(1);
-        }
-    }
-
     /// Lets what is in progress finish, then says goodbye. `Shared::closing` is set: nothing new begins.
     async fn drain(&mut self, deadline: Instant) -> Result<(), NetworkError> {
         let mut look = tokio::time::interval(DRAIN_LOOK);
@@ -592,7 +462,7 @@ impl Drop for EventLoop {
     /// However the loop ends, also by a panic or an abort: nobody is left waiting and no handler runs on.
     fn drop(&mut self) {
         self.shared.closing.store(true, Ordering::Release);
-        self.listening(Vec::clear);
+        self.shared.listening.lock().unwrap_or_else(PoisonError::into_inner).clear();
         for (_, peer) in self.peers_write(std::mem::take) {
             peer.link.send_replace(LinkState::Closed);
             peer.answering.abort();
@@ -630,7 +500,7 @@ pub(crate) fn dial_reason(error: &DialError) -> String {
 }
 
 /// The last cause of an error: the ones above it only say that there is one.
-fn innermost(error: &dyn std::error::Error) -> String {
+pub(crate) fn innermost(error: &dyn std::error::Error) -> String {
     let mut current = error;
     while let Some(source) = current.source() {
         current = source;

@@ -2,6 +2,7 @@
 //! persistent stream each way; everything a peer could make grow is bounded.
 //!
 //! * [`Network`] keeps the connections of a member node. Only identities in [`Members`] get past the handshake.
+//! * [`JoinDoor`] and [`JoinClient`] are for the moment before membership, on an address and a protocol of their own.
 //! * Requests and answers are opaque bytes: what they mean, who may ask it and who signed it is decided above.
 //!
 //! Not solved here: an outsider can still occupy handshakes (bounded in number and time; a firewall in front is
@@ -15,10 +16,12 @@ mod budget;
 pub mod error;
 mod event_loop;
 pub mod frame;
+pub mod join;
 pub mod key;
 pub mod limits;
 mod link;
 mod links;
+mod listening;
 pub mod members;
 pub mod network;
 pub mod peer;
@@ -29,6 +32,7 @@ mod swarm;
 pub use address::{PeerAddress, PeerIdentity, TransportKind};
 pub use answerer::RequestHandler;
 pub use error::{CallError, HandlerRefusal, NetworkError};
+pub use join::{JoinClient, JoinDoor};
 pub use key::TransportKey;
 pub use limits::Limits;
 pub use members::{Member, Members};

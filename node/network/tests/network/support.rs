@@ -8,12 +8,16 @@ use chengxin_network::{
     HandlerRefusal, Limits, Member, Members, Network, NetworkConfig, NetworkTask, PeerAddress, PeerIdentity,
     RequestHandler, TransportKey, TransportKind,
 };
-use futures::FutureExt;
 use futures::future::BoxFuture;
-use tokio::sync::watch;
+use futures::{AsyncReadExt, FutureExt, StreamExt};
+use libp2p::identity::Keypair;
+use libp2p::swarm::SwarmEvent;
+use libp2p::{Multiaddr, StreamProtocol};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
 
 /// Long enough for the slowest machine: no test waits for it unless it fails.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) const BOTH: [TransportKind; 2] = [TransportKind::Quic, TransportKind::Tcp];
 
@@ -129,4 +133,114 @@ pub(crate) async fn until(what: &str, mut so: impl FnMut() -> bool) {
         }
     };
     assert!(tokio::time::timeout(PATIENCE, wait).await.is_ok(), "never so: {what}");
+}
+
+/// A program that speaks libp2p but is not ours: a stranger, or a member that has turned bad.
+pub(crate) struct Raw {
+    pub(crate) control: libp2p_stream::Control,
+    dials: mpsc::Sender<(Multiaddr, oneshot::Sender<bool>)>,
+    task: JoinHandle<()>,
+}
+
+pub(crate) const FRAMES: StreamProtocol = StreamProtocol::new("/chengxin/frames/1");
+
+impl Raw {
+    pub(crate) fn start(number: u8) -> Self {
+        let keypair = Keypair::ed25519_from_bytes([number; 32]).unwrap();
+        let mut swarm = libp2p::SwarmBuilder::with_existing_identity(keypair)
+            .with_tokio()
+            .with_tcp(Default::default(), libp2p::tls::Config::new, libp2p::yamux::Config::default)
+            .unwrap()
+            .with_quic()
+            .with_behaviour(|_| libp2p_stream::Behaviour::new())
+            .unwrap()
+            .build();
+        let control = swarm.behaviour().new_control();
+        let (dials, mut dialed) = mpsc::channel::<(Multiaddr, oneshot::Sender<bool>)>(16);
+        let task = tokio::spawn(async move {
+            let mut waiting: Option<oneshot::Sender<bool>> = None;
+            loop {
+                tokio::select! {
+                    event = swarm.select_next_some() => {
+                        let connected = match event {
+                            SwarmEvent::ConnectionEstablished { .. } => true,
+                            SwarmEvent::OutgoingConnectionError { .. } => false,
+                            _ => continue,
+                        };
+                        if let Some(waiting) = waiting.take() {
+                            let _ = waiting.send(connected);
+                        }
+                    }
+                    Some((address, reply)) = dialed.recv() => {
+                        if swarm.connected_peers().next().is_some() {
+                            let _ = reply.send(true);
+                        } else {
+                            waiting = Some(reply);
+                            swarm.dial(address).unwrap();
+                        }
+                    }
+                }
+            }
+        });
+        Self { control, dials, task }
+    }
+
+    /// Connects where there is no connection yet and opens a stream; `None` when it comes to nothing.
+    pub(crate) async fn open(
+        &mut self,
+        to: PeerIdentity,
+        address: &PeerAddress,
+        protocol: StreamProtocol,
+    ) -> Option<Result<libp2p::Stream, libp2p_stream::OpenStreamError>> {
+        let (reply, connected) = oneshot::channel();
+        self.dials.send((address.to_string().parse().unwrap(), reply)).await.unwrap();
+        if !connected.await.unwrap() {
+            return None;
+        }
+        // The stream library can wait for ever when the connection ends at the wrong moment.
+        let open = self.control.open_stream(to.to_string().parse().unwrap(), protocol);
+        tokio::time::timeout(Duration::from_secs(3), open).await.ok()
+    }
+
+    /// Like [`Raw::open`], for those who count on it.
+    pub(crate) async fn stream(
+        &mut self,
+        to: PeerIdentity,
+        address: &PeerAddress,
+        protocol: StreamProtocol,
+    ) -> libp2p::Stream {
+        let open = async {
+            loop {
+                if let Some(Ok(stream)) = self.open(to, address, protocol.clone()).await {
+                    return stream;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, open).await.unwrap()
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// A frame as it stands on the wire.
+pub(crate) fn frame(kind: u8, id: u64, payload: &[u8]) -> Vec<u8> {
+    let mut out = u32::try_from(payload.len() + 9).unwrap().to_be_bytes().to_vec();
+    out.push(kind);
+    out.extend_from_slice(&id.to_be_bytes());
+    out.extend_from_slice(payload);
+    out
+}
+
+/// The next frame's kind, id and payload.
+pub(crate) async fn frame_read(stream: &mut libp2p::Stream) -> std::io::Result<(u8, u64, Vec<u8>)> {
+    let mut header = [0; 13];
+    stream.read_exact(&mut header).await?;
+    let length = u32::from_be_bytes(header[..4].try_into().unwrap()) as usize - 9;
+    let mut payload = vec![0; length];
+    stream.read_exact(&mut payload).await?;
+    Ok((header[4], u64::from_be_bytes(header[5..].try_into().unwrap()), payload))
 }

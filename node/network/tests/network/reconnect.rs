@@ -1,0 +1,180 @@
+//! Losing each other and finding each other again.
+
+use std::time::Duration;
+
+use chengxin_network::{CallError, Limits, Member, PeerAddress, TransportKind};
+use futures::future::join_all;
+
+use crate::support::{BOTH, PATIENCE, echo, key, loopback, pair, start, start_on, until};
+
+/// An address where nobody listens: its port was free a moment ago.
+fn nobody(transport: TransportKind) -> PeerAddress {
+    match transport {
+        TransportKind::Quic => {
+            let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+            format!("/ip4/127.0.0.1/udp/{}/quic-v1", socket.local_addr().unwrap().port()).parse().unwrap()
+        }
+        TransportKind::Tcp => {
+            let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            format!("/ip4/127.0.0.1/tcp/{}", socket.local_addr().unwrap().port()).parse().unwrap()
+        }
+    }
+}
+
+/// Gives up soon on an address where nobody answers.
+fn quick() -> Limits {
+    Limits { handshake_time: Duration::from_millis(500), ..Limits::default() }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn restarted_peer_is_found_without_a_call() {
+    for transport in BOTH {
+        let (one, two) = pair(transport, echo()).await;
+        one.ask(&two, b"before").await.unwrap();
+        let listen = two.network.listening();
+        two.network.shutdown(PATIENCE).await;
+        two.task.await.unwrap();
+        until("loss noticed", || one.network.peers()[0].connection.is_none()).await;
+
+        let two = start_on(2, listen, Limits::default(), echo()).await;
+        two.knows([one.member()]).await;
+        // Nobody calls: the connection comes back by itself.
+        until("connected again", || two.network.peers()[0].connection.is_some()).await;
+        assert_eq!(one.ask(&two, b"after").await.unwrap(), "after");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_peer_is_found_again() {
+    for transport in BOTH {
+        let (one, two) = pair(transport, echo()).await;
+        one.ask(&two, b"before").await.unwrap();
+        let listen = two.network.listening();
+        // No goodbye.
+        drop(two.task);
+        until("ended", || two.network.peers().is_empty()).await;
+        drop(two.network);
+        let two = loop {
+            // The system may need a moment to give the port back.
+            let (members, receiver) = tokio::sync::watch::channel(std::sync::Arc::default());
+            let config = chengxin_network::NetworkConfig {
+                listen: listen.clone(),
+                limits: Limits::default(),
+                jitter_seed: 2,
+            };
+            if let Ok((network, task)) =
+                chengxin_network::Network::start(&key(2), config, receiver, echo()).await
+            {
+                break crate::support::Node { network, task, members };
+            }
+            tokio::task::yield_now().await;
+        };
+        two.knows([one.member()]).await;
+        let answered = async {
+            // Calls may meet the dead connection until its loss is noticed; then they are answered again.
+            while one.network.call(&two.identity(), "after".into(), Duration::from_secs(1)).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        assert!(tokio::time::timeout(PATIENCE, answered).await.is_ok());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn both_dial_at_once() {
+    for transport in BOTH {
+        for round in 0..10_u8 {
+            let (one, two) = pair(transport, echo()).await;
+            let there = join_all((0..20).map(|_| one.ask(&two, b"there")));
+            let back = join_all((0..20).map(|_| two.ask(&one, b"back")));
+            let (there, back) = tokio::join!(there, back);
+            for answer in there.iter().chain(&back) {
+                assert!(answer.is_ok(), "round {round}: {answer:?}");
+            }
+            // Settled: what works goes on working, on the connections there are.
+            let ages = |node: &crate::support::Node| node.network.peers()[0].connection.unwrap().age;
+            let (before_one, before_two) = (ages(&one), ages(&two));
+            for _ in 0..20 {
+                let (there, back) = tokio::join!(one.ask(&two, b"there"), two.ask(&one, b"back"));
+                assert!(there.is_ok() && back.is_ok(), "round {round}: {there:?} {back:?}");
+            }
+            assert!(ages(&one) > before_one && ages(&two) > before_two, "no connection was replaced");
+            assert_eq!(one.network.peers()[0].last_failure, None);
+            assert_eq!(two.network.peers()[0].last_failure, None);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_there_is_said_with_the_reason() {
+    for transport in BOTH {
+        let one = start_on(1, vec![loopback(transport)], quick(), echo()).await;
+        let absent = Member {
+            identity: key(2).identity(),
+            addresses: vec![nobody(transport)],
+            label: "absent".into(),
+        };
+        one.knows([absent.clone()]).await;
+        let error = one.network.call(&absent.identity, "x".into(), PATIENCE).await.unwrap_err();
+        let CallError::Unreachable { reason, .. } = &error else { panic!("{error:?}") };
+        assert!(reason.contains(&absent.addresses[0].to_string()), "{reason}");
+        let status = &one.network.peers()[0];
+        assert_eq!(&status.last_failure.as_ref().unwrap().reason, reason);
+        assert_eq!(status.label, "absent");
+
+        // A directory with the right address helps at once.
+        let two = start(2, transport, echo()).await;
+        two.knows([one.member()]).await;
+        one.knows([two.member()]).await;
+        until("connected", || one.network.peers()[0].connection.is_some()).await;
+        assert_eq!(one.ask(&two, b"x").await.unwrap(), "x");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn member_without_address_is_reached_when_it_comes() {
+    let limits = Limits {
+        backoff_first: Duration::from_secs(3600),
+        backoff_longest: Duration::from_secs(3600),
+        ..Limits::default()
+    };
+    for transport in BOTH {
+        let one = start_on(1, vec![loopback(transport)], limits.clone(), echo()).await;
+        let two = start_on(2, Vec::new(), Limits::default(), echo()).await;
+        assert_eq!(two.network.listening(), []);
+        one.knows([two.member()]).await;
+        two.knows([one.member()]).await;
+        let error = one.ask(&two, b"x").await.unwrap_err();
+        assert!(
+            matches!(&error, CallError::Unreachable { reason, .. } if reason.contains("no address")),
+            "{error:?}"
+        );
+        assert_eq!(two.ask(&one, b"hello").await.unwrap(), "hello");
+        assert_eq!(one.ask(&two, b"over your connection").await.unwrap(), "over your connection");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn quic_is_preferred_and_tcp_is_the_way_out() {
+    let one = start(1, TransportKind::Quic, echo()).await;
+    let two = start_on(2, BOTH.map(loopback).to_vec(), Limits::default(), echo()).await;
+    two.knows([one.member()]).await;
+    let transport = || one.network.peers()[0].connection.unwrap().transport;
+
+    let mut member = two.member();
+    member.addresses.sort_by_key(|address| address.transport() == TransportKind::Quic);
+    assert_eq!(member.addresses[0].transport(), TransportKind::Tcp);
+    one.knows([member.clone()]).await;
+    one.ask(&two, b"x").await.unwrap();
+    assert_eq!(transport(), TransportKind::Quic);
+
+    one.knows([]).await;
+    for address in &mut member.addresses {
+        if address.transport() == TransportKind::Quic {
+            *address = nobody(TransportKind::Quic);
+        }
+    }
+    one.knows([member]).await;
+    one.ask(&two, b"x").await.unwrap();
+    assert_eq!(transport(), TransportKind::Tcp);
+}
