@@ -28,6 +28,7 @@ pub mod record_type;
 pub mod region;
 pub mod request;
 pub mod resident_id;
+pub mod schema_files;
 pub mod sd_jwt;
 pub mod seal;
 pub mod sealing_key;

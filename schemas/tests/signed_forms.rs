@@ -1,0 +1,7 @@
+//! Every signed form as outsiders meet it: the golden examples, and forms with bits flipped.
+
+#[path = "signed_forms/examples.rs"]
+mod examples;
+mod fixture;
+#[path = "signed_forms/flips.rs"]
+mod flips;

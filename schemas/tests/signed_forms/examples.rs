@@ -1,0 +1,176 @@
+//! The golden examples of `schemas/examples/v1`: today's code reads every one, and today's writer still writes the same
+//! bytes. A file is added by running this test with `CHENGXIN_EXAMPLES=add`; a file that exists is never written.
+
+use std::path::PathBuf;
+
+use chengxin_schemas::answer::AnswerClaims;
+use chengxin_schemas::certificate::CertificateClaims;
+use chengxin_schemas::delivery::{ItemClaims, SEALED_LIMIT, SealedNotice};
+use chengxin_schemas::digest::Sha256;
+use chengxin_schemas::directory::DirectoryEntry;
+use chengxin_schemas::jws::{JWS_LIMIT, VerifiedJws, jws_sign};
+use chengxin_schemas::key::SigningKey;
+use chengxin_schemas::keyring::{SignedMessage, message_parse, record_verify_from, verify_from};
+use chengxin_schemas::notice::NoticeClaims;
+use chengxin_schemas::receipt::ReceiptClaims;
+use chengxin_schemas::request::RequestClaims;
+use chengxin_schemas::sd_jwt::{SD_JWT_LIMIT, SdJwt, VerifiedRecord, answer_sign, key_binding_verify};
+use chengxin_schemas::{seal, wire};
+
+use crate::fixture::messages::{
+    answer, asker_entry, certificate, identity, issuer_entry, item, notice, presentation, receipt, refusal,
+    request, sealed_notice,
+};
+use crate::fixture::{ASKER, ISSUER, NOW, asker_key, debtor_record, issuer_key, record};
+
+fn path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("examples/v1").join(name)
+}
+
+/// The committed example, which `write` may make only if there is none and adding was asked for.
+fn example(name: &str, write: impl FnOnce() -> Vec<u8>) -> Vec<u8> {
+    let path = path(name);
+    if !path.exists() && std::env::var("CHENGXIN_EXAMPLES").is_ok_and(|value| value == "add") {
+        std::fs::write(&path, write()).expect("writes");
+    }
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{name}: {error}; CHENGXIN_EXAMPLES=add adds it"))
+}
+
+/// A committed text that today's writer must reproduce.
+fn same(name: &str, written: &str) -> String {
+    let text = String::from_utf8(example(name, || written.as_bytes().to_vec())).expect("text");
+    assert_eq!(text, written, "{name}: the writer emits other bytes than it once did");
+    text
+}
+
+fn json<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string_pretty(value).expect("json") + "\n"
+}
+
+/// A committed message and its claims in JSON: reads, verifies, equals, and is written the same today.
+fn message<T>(name: &str, claims: &T, key: &SigningKey, entry: &DirectoryEntry) -> VerifiedJws<T>
+where
+    T: SignedMessage + serde::Serialize + PartialEq + std::fmt::Debug,
+{
+    let text = same(&format!("{name}.jws"), &jws_sign(T::TYP, claims, key).expect("signs"));
+    let stated = same(&format!("{name}.json"), &json(claims));
+    let (jws, signer) = message_parse::<T>(&text, JWS_LIMIT).expect(name);
+    let verified: VerifiedJws<T> = verify_from(jws, entry, signer.iat).expect(name);
+    assert_eq!(verified.claims(), claims, "{name}");
+    assert_eq!(&serde_json::from_str::<T>(&stated).expect(name), claims, "{name}");
+    verified
+}
+
+fn read_record(text: &str) -> VerifiedRecord {
+    record_verify_from(SdJwt::parse(text, SD_JWT_LIMIT).expect("parses"), &issuer_entry()).expect("verifies")
+}
+
+#[test]
+fn directory_entries() {
+    for (name, entry) in
+        [("directory-entry-issuer", issuer_entry()), ("directory-entry-asker", asker_entry())]
+    {
+        let text = same(&format!("{name}.json"), &json(&entry));
+        let read: DirectoryEntry = serde_json::from_str(&text).expect(name);
+        assert_eq!(read, entry);
+        read.check_limits().expect(name);
+        assert_eq!(read.seal_recipients().expect(name).len(), 2);
+    }
+}
+
+#[test]
+fn records_complete_and_presented() {
+    let complete = read_record(&same("record-penalty.sd-jwt", record().text()));
+    assert_eq!(complete.fields().len(), 19);
+    let presented = read_record(&same("record-penalty-presented.sd-jwt", presentation().text()));
+    assert_eq!(presented.fields().text("fine"), Some("50000.00"));
+    assert_eq!(presented.fields().text("facts"), None);
+    assert_eq!(presented.fields().len(), 9);
+    assert_eq!(presented.issuer_jwt_digest(), complete.issuer_jwt_digest());
+    let debtor = read_record(&same("record-debtor.sd-jwt", debtor_record().text()));
+    assert_eq!(debtor.fields().text("person_number"), Some("11010519491231002X"));
+    let hidden = debtor_record().present(&|_| false);
+    let hidden = read_record(&same("record-debtor-nothing-disclosed.sd-jwt", hidden.text()));
+    assert_eq!(hidden.fields().len(), 2);
+    assert_eq!(hidden.undisclosed(), 8);
+}
+
+#[test]
+fn a_request_and_its_answers() {
+    let asked = message("request", &request(), &asker_key(), &asker_entry());
+    asked.claims().check(&ISSUER.parse().expect("agency"), NOW).expect("request");
+    let check = |claims: &AnswerClaims, presentations: &[&str]| {
+        claims.check(asked.claims(), asked.digest(), NOW.plus(2)).expect("answer");
+        claims.check_presentations(presentations).expect("presentations");
+    };
+
+    let one = answer(&[presentation()], asked.digest());
+    message("answer-one-record", &one, &issuer_key(), &issuer_entry());
+    let signed = answer_sign(&one, &issuer_key()).expect("signs");
+    let bound = same("answer-one-record.sd-jwt-kb", &presentation().with_key_binding(&signed));
+    let (record, verified) =
+        key_binding_verify::<AnswerClaims>(&bound, SD_JWT_LIMIT, issuer_key().public()).expect("verifies");
+    check(verified.claims(), &[record.sd_jwt().text()]);
+
+    let debtor = debtor_record().present(&|_| false);
+    let two = answer(&[presentation(), debtor.clone()], asked.digest());
+    let verified = message("answer-two-records", &two, &issuer_key(), &issuer_entry());
+    check(verified.claims(), &[presentation().text(), debtor.text()]);
+    assert!(verified.claims().check_presentations(&[debtor.text(), presentation().text()]).is_err());
+    assert!(verified.claims().check_presentations(&[debtor.text()]).is_err());
+
+    let none = message("answer-nothing-held", &answer(&[], asked.digest()), &issuer_key(), &issuer_entry());
+    check(none.claims(), &[]);
+    let refused = message("answer-refused", &refusal(asked.digest()), &issuer_key(), &issuer_entry());
+    check(refused.claims(), &[]);
+    message("certificate", &certificate(verified.digest()), &asker_key(), &asker_entry());
+}
+
+#[test]
+fn a_notice_sealed_delivered_and_acknowledged() {
+    let notice = message("notice", &notice(), &issuer_key(), &issuer_entry());
+    notice.claims().check(&ASKER.parse().expect("agency")).expect("notice");
+    let signed = jws_sign(NoticeClaims::TYP, notice.claims(), &issuer_key()).expect("signs");
+
+    // Sealing is random by design, so only reading is compared.
+    let inner = sealed_notice(signed.clone());
+    let plaintext = wire::encode(&inner).expect("encodes");
+    let recipients = asker_entry().seal_recipients().expect("recipients");
+    let sealed = example("notice.age", || seal::seal(&plaintext, &recipients).expect("seals"));
+    for byte in [20, 21] {
+        let opened = seal::open(&sealed, &identity(byte), SEALED_LIMIT).expect("opens");
+        assert_eq!(opened[..], plaintext[..], "the wire form of a sealed notice has changed");
+        assert_eq!(wire::decode::<SealedNotice>(&opened).expect("decodes"), inner);
+    }
+    assert!(seal::open(&sealed, &identity(10), SEALED_LIMIT).is_err(), "not for the issuer");
+
+    let item = message("item", &item(Sha256::of(&sealed)), &issuer_key(), &issuer_entry());
+    item.claims().check_follows(0, Sha256([0; 32])).expect("first item");
+    message("receipt", &receipt(item.digest()), &asker_key(), &asker_entry());
+}
+
+/// An example that no test reads proves nothing.
+#[test]
+fn every_example_is_read_by_a_test() {
+    let source = include_str!("examples.rs");
+    for entry in std::fs::read_dir(path("")).expect("folder") {
+        let name = entry.expect("entry").file_name().to_string_lossy().into_owned();
+        let stem = name.strip_suffix(".jws").or(name.strip_suffix(".json")).unwrap_or(&name);
+        assert!(name == "README.md" || source.contains(&format!("\"{stem}")), "{name}");
+    }
+}
+
+/// One example of each kind of message says its own `typ`.
+#[test]
+fn every_kind_of_message_has_an_example() {
+    fn typ<T: SignedMessage>(name: &str) {
+        let text = std::fs::read_to_string(path(name)).expect(name);
+        message_parse::<T>(&text, JWS_LIMIT).expect(name);
+    }
+    typ::<AnswerClaims>("answer-one-record.jws");
+    typ::<CertificateClaims>("certificate.jws");
+    typ::<ItemClaims>("item.jws");
+    typ::<NoticeClaims>("notice.jws");
+    typ::<ReceiptClaims>("receipt.jws");
+    typ::<RequestClaims>("request.jws");
+}
