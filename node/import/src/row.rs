@@ -1,0 +1,498 @@
+//! From the cells of one row to checked fields: each value under the rule of its field, each fault by column.
+
+use chengxin_schemas::record::{LIST_LIMIT, RecordFields};
+use chengxin_schemas::record_type::{
+    FieldDefinition, FieldKind, PERSON_NUMBER, RecordType, SUBJECT_CODE, SUBJECT_NAME,
+};
+use chengxin_schemas::resident_id::ResidentId;
+use chengxin_schemas::unified_code::{
+    CheckException, UnifiedCode, UnifiedCodeWarning, organisation_code_holds,
+};
+
+use crate::cells::{CellKind, Cells};
+use crate::dialect::{Header, Meaning};
+use crate::importer::Exceptions;
+use crate::issue::{ColumnReference, IssueCode, RowIssue};
+use crate::value::date::{DateProblem, ReadDate, date_parse, is_long_term, serial_date};
+use crate::value::money::{MoneyProblem, money_parse, unit_name};
+use crate::value::penalty_kind::penalty_kinds_parse;
+use crate::value::{digit_count, is_null, is_space, text_fold};
+
+/// The mark of invented rows in demonstration data.
+const DEMONSTRATION: &str = "演示样例";
+/// Excel keeps 15 significant digits; a longer whole number has lost its last ones.
+const EXACT_NUMBER: f64 = 1e15;
+/// This many digits in the name of an authority mean that the cell holds something else.
+const AUTHORITY_DIGITS: usize = 2;
+
+/// Maps rows under one header.
+pub(crate) struct RowMapper {
+    pub(crate) header: Header,
+    pub(crate) exceptions: Exceptions,
+    /// The workbook counts days from 1904.
+    pub(crate) epoch_1904: bool,
+}
+
+/// What came of one row.
+pub(crate) struct MappedRow {
+    pub(crate) fields: RecordFields,
+    pub(crate) issues: Vec<RowIssue>,
+    /// How many cells held a spelling of "nothing" other than being empty.
+    pub(crate) nulls: u32,
+    pub(crate) exception: Option<CheckException>,
+}
+
+impl RowMapper {
+    /// Maps one row. `fields` of the result is complete only if no issue is an error.
+    pub(crate) fn row_map(&self, row: u64, cells: &Cells) -> MappedRow {
+        let mut work = RowWork {
+            mapper: self,
+            row,
+            cells,
+            mapped: MappedRow {
+                fields: RecordFields::new(self.header.record_type),
+                issues: Vec::new(),
+                nulls: 0,
+                exception: None,
+            },
+        };
+        if cells.iter().any(|cell| cell.contains(DEMONSTRATION)) {
+            work.row_issue(IssueCode::DemonstrationRow, Vec::new());
+            return work.mapped;
+        }
+        if !work.shape_check() {
+            return work.mapped;
+        }
+        for index in 0..self.header.columns.len() {
+            work.column_map(index);
+        }
+        work.whole_check();
+        work.mapped
+    }
+
+    fn column_reference(&self, index: usize) -> Option<ColumnReference> {
+        self.header.columns.get(index).map(|column| ColumnReference::new(index, &column.header))
+    }
+}
+
+struct RowWork<'a> {
+    mapper: &'a RowMapper,
+    row: u64,
+    cells: &'a Cells,
+    mapped: MappedRow,
+}
+
+impl RowWork<'_> {
+    fn row_issue(&mut self, code: IssueCode, params: Vec<(&'static str, String)>) {
+        self.mapped.issues.push(RowIssue::new(self.row, None, code, params));
+    }
+
+    fn issue(&mut self, index: usize, code: IssueCode) {
+        self.issue_with(index, code, Vec::new());
+    }
+
+    fn issue_with(&mut self, index: usize, code: IssueCode, params: Vec<(&'static str, String)>) {
+        let column = self.mapper.column_reference(index);
+        self.mapped.issues.push(RowIssue::new(self.row, column, code, params));
+    }
+
+    /// Whether the row has the cells that the header announces. Empty cells beyond the header are nothing.
+    fn shape_check(&mut self) -> bool {
+        let expected = self.mapper.header.columns.len();
+        let found = self.cells.len();
+        let beyond = (expected..found).any(|index| !self.cells.text(index).trim().is_empty());
+        if found < expected || beyond {
+            self.row_issue(
+                IssueCode::RaggedRow,
+                vec![("found", found.to_string()), ("expected", expected.to_string())],
+            );
+            return false;
+        }
+        true
+    }
+
+    fn column_map(&mut self, index: usize) {
+        let Some(meaning) = self.mapper.header.columns.get(index).and_then(|column| column.meaning) else {
+            return;
+        };
+        if meaning == Meaning::Errors {
+            return;
+        }
+        match self.cells.kind(index) {
+            Some(CellKind::Formula) => return self.issue(index, IssueCode::FormulaCell),
+            Some(CellKind::Error) => return self.issue(index, IssueCode::ErrorCell),
+            Some(CellKind::Number(_) | CellKind::Date) | None => {}
+        }
+        let cells = self.cells;
+        let text = cells.text(index).trim_matches(is_space);
+        if is_null(text) {
+            self.mapped.nulls += u32::from(!text.is_empty());
+            return;
+        }
+        match meaning {
+            Meaning::Errors => {}
+            Meaning::DebtorNumber => self.debtor_number_map(index, text),
+            Meaning::SecondPenaltyKind => self.penalty_kinds_map(index, text),
+            Meaning::Field { name, unit } => {
+                let Ok((_, definition)) = self.mapper.header.record_type.field(name) else { return };
+                match definition.kind {
+                    FieldKind::Text(limit) => self.text_map(index, definition, limit, text),
+                    FieldKind::TextList => self.penalty_kinds_map(index, text),
+                    FieldKind::UnifiedCode => self.code_map(index, definition, text),
+                    FieldKind::PersonNumber => self.person_number_map(index, definition, text),
+                    FieldKind::Day | FieldKind::PeriodEnd => self.date_map(index, definition, text),
+                    FieldKind::Yuan => match money_parse(text, unit) {
+                        Ok(amount) => self.insert(index, definition.name, &amount.to_string()),
+                        Err(problem) => self.money_issue(index, unit.map(unit_name), problem),
+                    },
+                }
+            }
+        }
+    }
+
+    /// A number cell that cannot be the number that was typed.
+    fn digits_lost(&mut self, index: usize) -> bool {
+        let lost =
+            matches!(self.cells.kind(index), Some(CellKind::Number(number)) if number.abs() >= EXACT_NUMBER);
+        if lost {
+            self.issue(index, IssueCode::NumberLostDigits);
+        }
+        lost
+    }
+
+    fn insert(&mut self, index: usize, name: &str, text: &str) {
+        if self.mapped.fields.text_insert(name, text).is_err() {
+            self.issue(index, IssueCode::ValueInvalid);
+        }
+    }
+
+    fn text_map(&mut self, index: usize, definition: &'static FieldDefinition, limit: usize, text: &str) {
+        if self.digits_lost(index) {
+            return;
+        }
+        let joined;
+        let mut text = text;
+        if text.contains('\r') {
+            joined = text.replace("\r\n", "\n").replace('\r', "\n");
+            text = &joined;
+        }
+        let actual = text.chars().count();
+        if actual > limit {
+            return self.issue_with(
+                index,
+                IssueCode::TextTooLong,
+                vec![("actual", actual.to_string()), ("limit", limit.to_string())],
+            );
+        }
+        if text.chars().any(|symbol| symbol.is_control() && symbol != '\n' && symbol != '\t') {
+            return self.issue(index, IssueCode::ControlCharacter);
+        }
+        match definition.name {
+            "authority_name" if digit_count(text) >= AUTHORITY_DIGITS => self.authority_issue(index),
+            "organisation_code" => self.organisation_code_map(index, text),
+            "person_document_type" | "legal_representative_document_type" => match document_type_read(text) {
+                Some(kind) => self.insert(index, definition.name, kind),
+                None => self.issue(index, IssueCode::DocumentTypeUnknown),
+            },
+            name => self.insert(index, name, text),
+        }
+    }
+
+    /// The candidate is the source unit, if that looks like a name. It is offered and never put in its place.
+    fn authority_issue(&mut self, index: usize) {
+        let candidate = self
+            .mapper
+            .header
+            .column_of("source_unit_name")
+            .map(|column| self.cells.text(column).trim())
+            .filter(|text| {
+                !is_null(text) && digit_count(text) < AUTHORITY_DIGITS && text.chars().count() <= 200
+            });
+        let params = candidate.map(|text| ("candidate", text.to_owned())).into_iter().collect();
+        self.issue_with(index, IssueCode::AuthorityPolluted, params);
+    }
+
+    fn organisation_code_map(&mut self, index: usize, text: &str) {
+        let code: String =
+            text_fold(text).chars().filter(|symbol| *symbol != '-' && !is_space(*symbol)).collect();
+        let code = code.to_ascii_uppercase();
+        if !organisation_code_holds(&code) {
+            self.issue(index, IssueCode::OrganisationCodeCheck);
+        }
+        self.insert(index, "organisation_code", &code);
+    }
+
+    fn code_map(&mut self, index: usize, definition: &'static FieldDefinition, text: &str) {
+        if self.digits_lost(index) {
+            return;
+        }
+        let folded: String = text_fold(text).chars().filter(|symbol| !is_space(*symbol)).collect();
+        let folded = folded.to_ascii_uppercase();
+        if code_is_placeholder(&folded) {
+            return self.issue(index, IssueCode::CodePlaceholder);
+        }
+        match UnifiedCode::parse(&folded) {
+            Ok(code) => {
+                self.code_warn(index, &code);
+                self.insert(index, definition.name, code.as_str());
+            }
+            Err(_) => self.code_refuse(index, definition, &folded),
+        }
+    }
+
+    fn code_warn(&mut self, index: usize, code: &UnifiedCode) {
+        for warning in code.warnings() {
+            self.issue(
+                index,
+                match warning {
+                    UnifiedCodeWarning::InnerCheck => IssueCode::CodeInnerCheck,
+                    UnifiedCodeWarning::UnknownPrefix => IssueCode::CodeUnknownPrefix,
+                    UnifiedCodeWarning::RegionNotNumeric => IssueCode::CodeRegion,
+                },
+            );
+        }
+    }
+
+    /// Says what is wrong with a code, or takes it on the word of a named person when only its check is wrong.
+    fn code_refuse(&mut self, index: usize, definition: &'static FieldDefinition, code: &str) {
+        let length = code.chars().count();
+        if length != 18 {
+            return self.issue_with(index, IssueCode::CodeLength, vec![("actual", length.to_string())]);
+        }
+        let allowed =
+            |symbol: char| symbol.is_ascii_alphanumeric() && !matches!(symbol, 'I' | 'O' | 'S' | 'V' | 'Z');
+        if let Some(position) = code.chars().position(|symbol| !allowed(symbol)) {
+            let position = vec![("position", position.saturating_add(1).to_string())];
+            return self.issue_with(index, IssueCode::CodeAlphabet, position);
+        }
+        if ResidentId::parse(code).is_ok() {
+            return self.issue(index, IssueCode::CodeIsPersonNumber);
+        }
+        if let Some(exception) = self.mapper.exceptions.find(self.row, code)
+            && self.mapped.fields.code_accept(definition.name, code, exception).is_ok()
+        {
+            self.mapped.exception = Some(exception.clone());
+            return self.issue(index, IssueCode::CodeAccepted);
+        }
+        let expected = code_expected_check(code).map(|check| ("expected", check.to_string()));
+        self.issue_with(index, IssueCode::CodeCheck, expected.into_iter().collect());
+    }
+
+    fn person_number_map(&mut self, index: usize, definition: &'static FieldDefinition, text: &str) {
+        if self.digits_lost(index) {
+            return;
+        }
+        let folded: String = text_fold(text).chars().filter(|symbol| !is_space(*symbol)).collect();
+        if folded.contains('*') {
+            return self.issue(index, IssueCode::PersonNumberMasked);
+        }
+        if folded.len() > 64 || !folded.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+            return self.issue(index, IssueCode::PersonNumberForm);
+        }
+        let type_field = match definition.name {
+            PERSON_NUMBER => "person_document_type",
+            _ => "legal_representative_document_type",
+        };
+        // Layouts without a column for the type hold resident numbers (法定代表人身份证号, 身份证号码).
+        let (resident, typed) =
+            match self.mapper.header.column_of(type_field).map(|column| self.cells.text(column)) {
+                None => (true, true),
+                Some(text) if is_null(text) => (folded.len() == 18, false),
+                Some(text) => (document_type_read(text).is_some_and(is_resident_card), true),
+            };
+        if resident && ResidentId::parse(&folded).is_err() {
+            return self.issue(index, IssueCode::ResidentNumberCheck);
+        }
+        if !typed {
+            self.issue(index, IssueCode::DocumentTypeMissing);
+        }
+        self.insert(index, definition.name, &folded.to_ascii_uppercase());
+    }
+
+    /// The one column of the debtor list for persons and organisations, told apart by form and check.
+    fn debtor_number_map(&mut self, index: usize, text: &str) {
+        if self.digits_lost(index) {
+            return;
+        }
+        let folded: String = text_fold(text).chars().filter(|symbol| !is_space(*symbol)).collect();
+        let folded = folded.to_ascii_uppercase();
+        let plain: String = folded.chars().filter(|symbol| *symbol != '-').collect();
+        if folded.contains('*') {
+            self.issue(index, IssueCode::PersonNumberMasked);
+        } else if plain.len() == 9 {
+            self.organisation_code_map(index, &plain);
+        } else if ResidentId::parse(&folded).is_ok() {
+            self.insert(index, PERSON_NUMBER, &folded);
+        } else if folded.len() == 18
+            && folded.bytes().take(17).all(|byte| byte.is_ascii_digit())
+            && UnifiedCode::parse(&folded).is_err()
+        {
+            // Seventeen digits and a wrong check: which of the two it was meant to be cannot be known. The text says
+            // nothing about either, because it may be a person's.
+            self.issue(index, IssueCode::ResidentNumberCheck);
+        } else if let Ok((_, definition)) = self.mapper.header.record_type.field(SUBJECT_CODE) {
+            self.code_map(index, definition, &folded);
+        }
+    }
+
+    fn date_map(&mut self, index: usize, definition: &'static FieldDefinition, text: &str) {
+        let period = definition.kind == FieldKind::PeriodEnd;
+        if period && is_long_term(text) {
+            return self.insert(index, definition.name, "long-term");
+        }
+        let read = match self.cells.kind(index) {
+            Some(CellKind::Number(serial)) if serial.abs() < 100_000.0 => {
+                serial_date(serial, self.mapper.epoch_1904)
+            }
+            _ => date_parse(text, self.mapper.epoch_1904),
+        };
+        match read {
+            // A year of 2099 spells "no end"; a thing that happened has no such day.
+            Ok(ReadDate { date, .. }) if !period && date.year() == 2099 => {
+                self.issue(index, IssueCode::DateImpossible);
+            }
+            Ok(ReadDate { date, time_dropped }) => {
+                if time_dropped {
+                    self.issue(index, IssueCode::TimeOfDayDropped);
+                }
+                self.insert(index, definition.name, &date.to_string());
+            }
+            Err(DateProblem::Form) => self.issue(index, IssueCode::DateForm),
+            Err(DateProblem::Impossible) => self.issue(index, IssueCode::DateImpossible),
+        }
+    }
+
+    fn money_issue(&mut self, index: usize, column: Option<&'static str>, problem: MoneyProblem) {
+        match problem {
+            MoneyProblem::Form => self.issue(index, IssueCode::MoneyForm),
+            MoneyProblem::UnitMissing => self.issue(index, IssueCode::MoneyUnitMissing),
+            MoneyProblem::TooFine => self.issue(index, IssueCode::MoneyTooFine),
+            MoneyProblem::TooLarge => self.issue(index, IssueCode::MoneyTooLarge),
+            MoneyProblem::UnitConflict(cell) => self.issue_with(
+                index,
+                IssueCode::MoneyUnitConflict,
+                vec![("column_unit", column.unwrap_or("元/万元").to_owned()), ("cell_unit", cell.to_owned())],
+            ),
+        }
+    }
+
+    /// Adds the kinds of one cell to those of the row: 处罚类别 and 处罚类别2 make one set.
+    fn penalty_kinds_map(&mut self, index: usize, text: &str) {
+        let Ok(found) = penalty_kinds_parse(text) else {
+            return self.issue(index, IssueCode::PenaltyCodeUnknown);
+        };
+        let mut kinds = match self.mapped.fields.value("penalty_kinds") {
+            Some(chengxin_schemas::record::FieldValue::List(kinds)) => kinds.clone(),
+            _ => Vec::new(),
+        };
+        for kind in found {
+            if !kinds.contains(&kind) {
+                kinds.push(kind);
+            }
+        }
+        if kinds.len() > LIST_LIMIT {
+            let params = vec![("actual", kinds.len().to_string()), ("limit", LIST_LIMIT.to_string())];
+            return self.issue_with(index, IssueCode::TooManyTexts, params);
+        }
+        if let Some(long) = kinds.iter().map(|kind| kind.chars().count()).find(|count| *count > 200) {
+            let params = vec![("actual", long.to_string()), ("limit", "200".to_owned())];
+            return self.issue_with(index, IssueCode::TextTooLong, params);
+        }
+        if !kinds.is_empty() && self.mapped.fields.list_insert("penalty_kinds", &kinds).is_err() {
+            self.issue(index, IssueCode::ControlCharacter);
+        }
+    }
+
+    /// What only the whole row tells: required fields, the subject's identity, exceptions that nothing needed.
+    fn whole_check(&mut self) {
+        let header = &self.mapper.header;
+        for definition in header.record_type.fields().iter().filter(|definition| definition.required) {
+            let column = header.column_of(definition.name);
+            let refused = column.is_some_and(|index| self.column_has_issue(index));
+            if let Some(index) = column
+                && self.mapped.fields.value(definition.name).is_none()
+                && !refused
+            {
+                self.issue(index, IssueCode::RequiredMissing);
+            }
+        }
+        if self.mapped.fields.subject().is_none() && !self.identity_refused() {
+            let column = match header.record_type {
+                RecordType::AdministrativePenalty | RecordType::JudgmentDebtor => header
+                    .column_of(SUBJECT_CODE)
+                    .or_else(|| header.column_of(PERSON_NUMBER))
+                    .or_else(|| {
+                        header.columns.iter().position(|column| column.meaning == Some(Meaning::DebtorNumber))
+                    })
+                    .or_else(|| header.column_of(SUBJECT_NAME)),
+            };
+            if let Some(index) = column {
+                self.issue(index, IssueCode::SubjectIdentityWeak);
+            }
+        }
+        if self.mapped.exception.is_none() && self.mapper.exceptions.names_row(self.row) {
+            self.row_issue(IssueCode::ExceptionUnused, Vec::new());
+        }
+    }
+
+    fn column_has_issue(&self, index: usize) -> bool {
+        let letter = crate::cells::column_letter(index);
+        self.mapped
+            .issues
+            .iter()
+            .any(|issue| issue.column.as_ref().is_some_and(|column| column.letter == letter))
+    }
+
+    /// Whether an identifier is there and was refused: then it is wrong, not weak.
+    fn identity_refused(&self) -> bool {
+        self.mapped.issues.iter().any(|issue| {
+            matches!(
+                issue.code,
+                IssueCode::CodeLength
+                    | IssueCode::CodeAlphabet
+                    | IssueCode::CodeCheck
+                    | IssueCode::CodeIsPersonNumber
+                    | IssueCode::ResidentNumberCheck
+                    | IssueCode::PersonNumberForm
+                    | IssueCode::NumberLostDigits
+                    | IssueCode::FormulaCell
+            )
+        })
+    }
+}
+
+/// Zeros, or zeros and a letter at the end: what systems write when a code is unknown.
+fn code_is_placeholder(code: &str) -> bool {
+    let zeros = code.bytes().take_while(|byte| *byte == b'0').count();
+    zeros >= 8 && code.len().saturating_sub(zeros) <= 1
+}
+
+/// The check character that would make the code hold.
+fn code_expected_check(code: &str) -> Option<char> {
+    let stem = code.get(..17)?;
+    ('0'..='9').chain('A'..='Y').find(|check| UnifiedCode::parse(&format!("{stem}{check}")).is_ok())
+}
+
+/// The name of a document type given as a code of the three sets (formats reference, document types) or in words.
+fn document_type_read(text: &str) -> Option<&str> {
+    let folded = text_fold(text);
+    if folded.is_empty() || !folded.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(text);
+    }
+    Some(match folded.as_str() {
+        "1" | "10" | "111" => "身份证",
+        "2" | "50" | "414" => "护照号",
+        "3" | "30" => "港澳居民来往内地通行证",
+        "4" | "40" => "台湾居民来往大陆通行证",
+        "5" => "外国人永久居留身份证",
+        "20" => "军人身份有效证件",
+        "90" => "其他法定认可的证件",
+        "112" => "临时居民身份证",
+        _ => return None,
+    })
+}
+
+/// Whether the document carries a resident identity number. The foreigner's card has 18 characters of another rule.
+fn is_resident_card(kind: &str) -> bool {
+    kind.contains("身份证") && !kind.contains("外国人")
+}
