@@ -4,6 +4,7 @@
 //! cargo bench -p chengxin-store                       commits, bulk load, reads (about two minutes)
 //! cargo bench -p chengxin-store -- --million          memory and opening with 1,000,000 records
 //! cargo bench -p chengxin-store -- --million --clean  the same, the store having been closed in order
+//! cargo bench -p chengxin-store -- --million --records 200000   the same with fewer records
 //! ```
 //!
 //! The limit is a plain file to which the same bytes are appended in groups of the same size, each followed
@@ -33,14 +34,21 @@ const VALUE_BYTES: usize = 600;
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let has = |name: &str| arguments.iter().any(|argument| argument == name);
-    if let Some(place) = arguments.iter().position(|argument| argument == "--open") {
-        return million_open(Path::new(&arguments[place + 1]), arguments[place + 2].parse().unwrap());
+    let after = |name: &str| {
+        let place = arguments.iter().position(|argument| argument == name)?;
+        Some(arguments.get(place + 1).expect("a value follows").as_str())
+    };
+    let records = after("--records").map_or(1_000_000, |records| records.parse().unwrap());
+    if let Some(folder) = after("--open") {
+        return million_open(Path::new(folder), after("--cache").unwrap().parse().unwrap(), records);
     }
-    if let Some(place) = arguments.iter().position(|argument| argument == "--load") {
-        return million_load(Path::new(&arguments[place + 1]), has("--clean"));
+    if let Some(folder) = after("--load") {
+        let cache_mib =
+            after("--cache").map_or(SledOptions::default().cache_bytes >> 20, |mib| mib.parse().unwrap());
+        return million_load(Path::new(folder), cache_mib, has("--clean"), records);
     }
     if has("--million") {
-        return million(has("--clean"));
+        return million(has("--clean"), records);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -223,16 +231,14 @@ fn value_of(number: u64, bytes: usize) -> Vec<u8> {
     value
 }
 
-/// Records of the second benchmark: a value of 2 KB and three small index keys each.
-const MILLION: u64 = 1_000_000;
-
-/// Loads in one process, opens in another one for each cache size, as a restarted node would.
-fn million(clean: bool) {
+/// The second benchmark: a value of 2 KB and three small index keys for each record. Loads in one process,
+/// opens in another one for each cache size, as a restarted node would.
+fn million(clean: bool, records: u64) {
     let parent = tempfile::tempdir().unwrap();
     let folder = parent.path().join("store");
     let program = std::env::current_exe().unwrap();
     let mut load = Command::new(&program);
-    load.arg("--load").arg(&folder);
+    load.arg("--load").arg(&folder).args(["--records", &records.to_string()]);
     if clean {
         load.arg("--clean");
     }
@@ -241,17 +247,22 @@ fn million(clean: bool) {
         "opened in a new process: cache MiB, open ms, RSS MiB at once, after 20,000 reads, after 20 s idle, point reads/s"
     );
     for cache_mib in [8_u64, 16, 64, 256, 16] {
-        let status = Command::new(&program).arg("--open").arg(&folder).arg(cache_mib.to_string()).status();
-        assert!(status.unwrap().success());
+        let mut open = Command::new(&program);
+        open.arg("--open").arg(&folder).args(["--cache", &cache_mib.to_string()]);
+        open.args(["--records", &records.to_string()]);
+        assert!(open.status().unwrap().success());
     }
 }
 
-fn million_load(folder: &Path, clean: bool) {
+fn million_load(folder: &Path, cache_mib: u64, clean: bool, records: u64) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let store: Arc<dyn Store> = Arc::new(SledStore::open(folder, SledOptions::creating()).unwrap());
+    let store: Arc<dyn Store> = Arc::new(
+        SledStore::open(folder, SledOptions { cache_bytes: cache_mib << 20, ..SledOptions::creating() })
+            .unwrap(),
+    );
     runtime.block_on(async {
         let started = Instant::now();
-        load(&store, MILLION, 2, |first| {
+        load(&store, records, 2, |first| {
             let mut batch = batch_of(first, 1_000, 2_048);
             for number in first..first + 1_000 {
                 for index in [b'a', b'b', b'c'] {
@@ -264,8 +275,8 @@ fn million_load(folder: &Path, clean: bool) {
         })
         .await;
         println!(
-            "loaded {MILLION} records of 2 KB with 3 index keys each: {:.0} records/s, RSS {} MiB, {} MiB on disk",
-            MILLION as f64 / started.elapsed().as_secs_f64(),
+            "loaded {records} records of 2 KB with 3 index keys each: {:.0} records/s, RSS {} MiB, {} MiB on disk",
+            records as f64 / started.elapsed().as_secs_f64(),
             resident_mib(),
             store.statistics().await.unwrap().bytes_on_disk >> 20,
         );
@@ -277,7 +288,7 @@ fn million_load(folder: &Path, clean: bool) {
     }
 }
 
-fn million_open(folder: &Path, cache_mib: u64) {
+fn million_open(folder: &Path, cache_mib: u64, records: u64) {
     let started = Instant::now();
     let options = SledOptions { cache_bytes: cache_mib << 20, ..SledOptions::default() };
     let store: Arc<dyn Store> = Arc::new(SledStore::open(folder, options).unwrap());
@@ -289,7 +300,7 @@ fn million_open(folder: &Path, cache_mib: u64) {
         let mut seed = 7_u64;
         for _ in 0..20_000 {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            assert!(store.get(&key_of((seed >> 20) % MILLION)).await.unwrap().is_some());
+            assert!(store.get(&key_of((seed >> 20) % records)).await.unwrap().is_some());
         }
         let rate = 20_000.0 / started.elapsed().as_secs_f64();
         let after_reads = resident_mib();

@@ -56,7 +56,11 @@ pub struct SledOptions {
     /// Whether to create the store if the folder holds none. Off by default: a node that starts while its
     /// data disk is not mounted must not begin anew.
     pub create: bool,
-    /// Bytes of pages that sled keeps in memory. Default 16 MiB.
+    /// Bytes of pages that sled is asked to keep in memory. Default 16 MiB.
+    ///
+    /// sled needs more than this: about 40 bytes per entry for its page table from the moment it opens,
+    /// and up to 64 recently used pages in each of 256 lists before it drops any, which with values of
+    /// 2 KB adds some 100 MiB once pages all over the store have been read.
     pub cache_bytes: u64,
     /// Bytes of replaced values kept for living snapshots before the oldest expires. Default 64 MiB.
     pub overlay_bytes: usize,
@@ -291,7 +295,14 @@ async fn beside<T: Send + 'static>(
     read: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
     match Handle::try_current() {
-        Ok(runtime) => runtime.spawn_blocking(read).await.unwrap_or(Err(StoreError::Closed)),
+        Ok(runtime) => match runtime.spawn_blocking(read).await {
+            Ok(outcome) => outcome,
+            // sled panics over some damaged pages.
+            Err(error) if error.is_panic() => {
+                Err(StoreError::Damaged { detail: "the engine panicked over a page" })
+            }
+            Err(_) => Err(StoreError::Closed),
+        },
         Err(_) => read(),
     }
 }

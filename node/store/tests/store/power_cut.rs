@@ -40,7 +40,9 @@ fn without_the_sync_a_power_cut_loses_acknowledged_writes() {
     for writer in 0..CUTS_TO_CATCH / 5 {
         match cuts_run(parent.path(), writer, 5, Durability::FlushedOnly) {
             Ok(losses) if losses.is_empty() => {}
-            Ok(_) => return,
+            Ok(losses) => {
+                return eprintln!("{} of 5 cuts without a sync lost writes: {losses:#?}", losses.len());
+            }
             Err(why) => return say_loudly("that the power-cut test can fail is NOT tested here", &why),
         }
     }

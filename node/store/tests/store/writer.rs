@@ -21,7 +21,8 @@ use chengxin_store::{Barrier, Batch, KeyRange, SledOptions, SledStore, Store, St
 
 pub(crate) const LANES: usize = 4;
 const SLOTS: u64 = 9;
-const RECORDS: u64 = 5;
+/// Records in each batch of a lane. The first lane's batches are longer than a log segment.
+const RECORDS: [u64; LANES] = [60, 5, 5, 5];
 
 const FOLDER_VARIABLE: &str = "CHENGXIN_STORE_TEST_FOLDER";
 const ACKNOWLEDGED_VARIABLE: &str = "CHENGXIN_STORE_TEST_ACKNOWLEDGED";
@@ -201,7 +202,7 @@ fn lane_state(lane: usize, head: u64) -> BTreeMap<Bytes, Bytes> {
 /// Batch `number` of a lane, as the final value of each key it touches.
 fn lane_changes(lane: usize, number: u64) -> Vec<(Bytes, Option<Bytes>)> {
     let mut changes = vec![(head_key(lane).into(), Some(Bytes::copy_from_slice(&number.to_be_bytes())))];
-    for record in 0..RECORDS {
+    for record in 0..RECORDS[lane] {
         let key = Bytes::from(format!("lane {lane} slot {} record {record}", number % SLOTS));
         let deleted = record == 4 && number % 2 == 1;
         changes.push((key, (!deleted).then(|| record_value(lane, number, record))));
@@ -213,7 +214,7 @@ fn lane_changes(lane: usize, number: u64) -> Vec<(Bytes, Option<Bytes>)> {
 fn record_value(lane: usize, number: u64, record: u64) -> Bytes {
     let mut seed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (record << 8) ^ lane as u64;
     seed ^= seed >> 29;
-    let length = if number % 19 == 0 && record == 0 { 40_000 } else { (seed % 3_000) as usize };
+    let length = if number.is_multiple_of(19) && record == 0 { 40_000 } else { (seed % 3_000) as usize };
     let mut value = Vec::with_capacity(length + 8);
     value.extend_from_slice(&number.to_be_bytes());
     while value.len() < length {
