@@ -157,8 +157,10 @@ async fn waiting_batches_share_a_sync() {
             arrivals.recv().unwrap();
         }
     }
-    // Every waiter has run until it waits for its answer, as there is one thread and none of them blocks.
-    tokio::task::yield_now().await;
+    // There is one thread and no waiter blocks it: after so many turns each has queued its batch.
+    for _ in 0..1_000 {
+        tokio::task::yield_now().await;
+    }
     for _ in 0..100 {
         let_go.send(()).unwrap();
     }
