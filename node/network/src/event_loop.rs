@@ -406,6 +406,10 @@ impl EventLoop {
             StreamEnd::Unused(_) => {
                 link.wanted = false;
                 link.state_set(LinkState::Idle);
+                // The swarm's own idle timeout does not notice that the last stream of a QUIC connection is gone.
+                for unused in link.connections_without_inbound() {
+                    self.swarm.close_connection(unused);
+                }
                 return;
             }
             StreamEnd::Closed | StreamEnd::ShuttingDown => {}

@@ -89,6 +89,13 @@ impl Link {
         self.peer.link.send_replace(state);
     }
 
+    /// The connections on which the peer has no stream.
+    pub(crate) fn connections_without_inbound(&self) -> Vec<ConnectionId> {
+        let served =
+            |id| self.inbound.iter().any(|inbound| inbound.connection == id && !inbound.task.is_finished());
+        self.connections.iter().map(|connection| connection.id).filter(|id| !served(*id)).collect()
+    }
+
     /// Ends its streams, and with them everything that waits for an answer.
     pub(crate) fn streams_abort(&mut self) {
         if let Outbound::Live(task) = std::mem::replace(&mut self.outbound, Outbound::None) {

@@ -67,8 +67,8 @@ pub(crate) enum Command {
 impl Network {
     /// Starts listening and connecting, and returns when every address is listened on.
     ///
-    /// `members` is the allow list, now and as it changes: who is missing from a new list is cut off at once. When
-    /// its sender is dropped, the last list stays in force. Must be called within a tokio runtime.
+    /// `members` is the allow list, now and as it changes: who is missing from a new list is cut off at once, and a
+    /// newcomer can be called a moment later. When its sender is dropped, the last list stays in force. Must be called within a tokio runtime.
     ///
     /// # Errors
     /// [`NetworkError::Listen`] when an address is in use or not this machine's; [`NetworkError::Transport`].
@@ -275,5 +275,16 @@ impl Future for NetworkTask {
 impl Drop for NetworkTask {
     fn drop(&mut self) {
         self.handle.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn panic_ends_the_task_with_an_error() {
+        let task = NetworkTask { handle: tokio::spawn(async { panic!("a fault in the event loop") }) };
+        assert!(matches!(task.await, Err(NetworkError::Panicked)));
     }
 }

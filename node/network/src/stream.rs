@@ -79,8 +79,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         }
     }
 
-    /// The next frame. Not safe to cancel within a `select!` loop only in that a read in progress is repeated:
-    /// no byte is lost, because bytes are kept as soon as they are read.
+    /// The next frame. Safe to cancel: bytes are kept as soon as they are read.
     pub(crate) async fn next(&mut self) -> Result<Arrival, StreamEnd> {
         loop {
             if let Some(arrival) = self.take_buffered()? {
