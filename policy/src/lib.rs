@@ -1,1 +1,48 @@
 //! Who may: bundle format, casbin authoriser, classification and redaction.
+//!
+//! A [`Bundle`] is data, loaded whole or not at all; an [`Authoriser`] decides by it. Reading shared data takes a
+//! [`Permit`], which only [`Authoriser::authorize`] builds and which names the rule that allowed. This crate does no
+//! input or output of its own except reading a bundle directory on request, and it has no clock: days are arguments.
+
+mod authoriser;
+mod bundle;
+mod calendar;
+mod classification;
+mod decision_tests;
+mod denial;
+mod engine;
+mod error;
+mod explain;
+mod files;
+mod functions;
+mod measures;
+mod periods;
+mod permit;
+mod provenance;
+mod purposes;
+mod request;
+mod roles;
+mod rules;
+mod severity;
+mod table;
+
+pub use authoriser::{Authoriser, Decision, PROFILE_LIMIT};
+pub use bundle::{Bundle, Manifest};
+pub use calendar::Calendars;
+pub use classification::{FieldClass, MaskRule};
+pub use denial::{DenialReason, Denied};
+pub use engine::MODEL;
+pub use error::PolicyError;
+pub use explain::{CellExplanation, Explanation};
+pub use files::{BundleFiles, FILE_LIMIT, FILES_LIMIT, PACKED_LIMIT};
+pub use functions::{Function, FunctionScope};
+pub use measures::{Applicability, DeclineReason, Measure, NotApplicableReason};
+pub use periods::{Period, Publicity};
+pub use permit::{Permit, Release, WithholdReason};
+pub use provenance::{Provenance, RuleId};
+pub use purposes::Purpose;
+pub use request::{AccessRequest, Action, AskerContext, Cell, Treatment};
+pub use roles::RoleDefinition;
+pub use rules::{Rule, Scope};
+pub use severity::SeverityRuling;
+pub use table::decision_table;

@@ -1,0 +1,309 @@
+//! A policy bundle: parsed, typed, bound together and tested, or refused.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use chengxin_schemas::catalogue::MeasureCode;
+use chengxin_schemas::digest::Sha256;
+use chengxin_schemas::federation::FunctionCode;
+use chengxin_schemas::purpose::PurposeCode;
+use chengxin_schemas::record_type::RecordType;
+use chengxin_schemas::time::Day;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::authoriser::Authoriser;
+use crate::calendar::Calendars;
+use crate::classification::{Classification, FieldClass};
+use crate::decision_tests::{DecisionTest, tests_parse};
+use crate::engine::MODEL;
+use crate::error::PolicyError;
+use crate::files::{BundleFiles, calendar_year};
+use crate::functions::{Function, functions_parse};
+use crate::measures::{Measure, measures_parse};
+use crate::periods::{Period, periods_parse};
+use crate::provenance::RuleId;
+use crate::purposes::{Purpose, purposes_parse};
+use crate::roles::{RoleDefinition, roles_parse};
+use crate::rules::{Rule, rules_parse};
+use crate::severity::{SeverityRule, severity_parse};
+
+/// What `bundle.toml` says about the bundle.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    schema: ManifestSchema,
+    /// Name of the series of bundles, for example `baseline`.
+    pub id: String,
+    /// The version that decisions and records keep, for example `baseline-2026.1`: the id, a hyphen, and digits and
+    /// dots.
+    pub version: String,
+    /// First day the bundle may decide.
+    pub effective: Day,
+    /// Title.
+    pub chinese: String,
+    /// Title.
+    pub english: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+enum ManifestSchema {
+    #[serde(rename = "chengxin/policy-bundle/v1")]
+    V1,
+}
+
+/// A bundle that loaded whole: every name in it is bound, every field of every record type is classified, and its own
+/// decision tests pass. Cheap to clone.
+#[derive(Clone)]
+pub struct Bundle {
+    content: Arc<Content>,
+}
+
+struct Content {
+    files: BundleFiles,
+    digest: Sha256,
+    manifest: Manifest,
+    roles: Vec<RoleDefinition>,
+    functions: Vec<Function>,
+    purposes: Vec<Purpose>,
+    purpose_index: BTreeMap<PurposeCode, usize>,
+    rules: Vec<Rule>,
+    classification: Classification,
+    severity: Vec<SeverityRule>,
+    measures: Vec<Measure>,
+    periods: Vec<Period>,
+    calendars: Calendars,
+    tests: Vec<DecisionTest>,
+}
+
+impl Bundle {
+    /// The bundle compiled into this program.
+    pub fn baseline() -> Result<Self, PolicyError> {
+        Self::from_files(BundleFiles::baseline())
+    }
+
+    /// Loads a bundle from a directory.
+    pub fn load_directory(path: &Path) -> Result<Self, PolicyError> {
+        Self::from_files(BundleFiles::load_directory(path)?)
+    }
+
+    /// Loads a bundle from its packed form. Whether the bytes are signed by who may issue them is the caller's
+    /// question, to be answered before.
+    pub fn from_packed(bytes: &[u8]) -> Result<Self, PolicyError> {
+        Self::from_files(BundleFiles::unpack(bytes)?)
+    }
+
+    /// Parses, binds and tests. On any error there is no bundle.
+    pub fn from_files(files: BundleFiles) -> Result<Self, PolicyError> {
+        let manifest = manifest_parse(files.text("bundle.toml"))?;
+        if files.text("model.conf") != MODEL {
+            return Err(PolicyError::file(
+                "model.conf",
+                None,
+                "differs from the model this program was built with",
+                "policy cannot carry matcher code: restore the file, or upgrade the program",
+            ));
+        }
+        let roles = roles_parse(files.text("roles.toml"))?;
+        let functions = functions_parse(files.text("functions.toml"))?;
+        let known: BTreeSet<FunctionCode> = functions.iter().map(|function| function.code.clone()).collect();
+        let purposes = purposes_parse(files.text("purposes.toml"), &known)?;
+        let purpose_index =
+            purposes.iter().enumerate().map(|(index, purpose)| (purpose.code.clone(), index)).collect();
+        let rules = rules_parse(files.text("rules.csv"), &known, &purposes)?;
+        crate::purposes::purposes_match_rules(&purposes, &rules, &roles)?;
+        let classification = Classification::parse(files.text("classification.toml"))?;
+        let severity = severity_parse(files.text("categories.toml"))?;
+        let measures = measures_parse(files.text("measures.toml"), &known)?;
+        let periods = periods_parse(files.text("periods.toml"))?;
+        let mut calendars = Calendars::default();
+        for (name, text) in files.iter() {
+            if let Some(year) = calendar_year(name) {
+                calendars.year_parse(name, year, text)?;
+            }
+        }
+        let tests = tests_parse(files.text("tests.toml"))?;
+        let digest = files.digest();
+        let bundle = Self {
+            content: Arc::new(Content {
+                files,
+                digest,
+                manifest,
+                roles,
+                functions,
+                purposes,
+                purpose_index,
+                rules,
+                classification,
+                severity,
+                measures,
+                periods,
+                calendars,
+                tests,
+            }),
+        };
+        let authoriser = Authoriser::new(bundle.clone())?;
+        for test in &bundle.content.tests {
+            test.run(&authoriser)?;
+        }
+        Ok(bundle)
+    }
+
+    /// The texts the bundle was loaded from.
+    pub fn files(&self) -> &BundleFiles {
+        &self.content.files
+    }
+
+    /// The canonical bytes for signing and distribution.
+    pub fn pack(&self) -> Vec<u8> {
+        self.content.files.pack()
+    }
+
+    /// SHA-256 of the packed form.
+    pub fn digest(&self) -> Sha256 {
+        self.content.digest
+    }
+
+    /// Id, version, effective date and titles.
+    pub fn manifest(&self) -> &Manifest {
+        &self.content.manifest
+    }
+
+    /// The version that decisions, records and certificates keep.
+    pub fn rules_version(&self) -> &str {
+        &self.content.manifest.version
+    }
+
+    /// Roles with their names.
+    pub fn roles(&self) -> &[RoleDefinition] {
+        &self.content.roles
+    }
+
+    /// Functions of public bodies.
+    pub fn functions(&self) -> &[Function] {
+        &self.content.functions
+    }
+
+    /// Purposes of a query.
+    pub fn purposes(&self) -> &[Purpose] {
+        &self.content.purposes
+    }
+
+    /// The purpose called `code`.
+    pub fn purpose(&self, code: &PurposeCode) -> Option<&Purpose> {
+        self.purpose_index(code).and_then(|index| self.content.purposes.get(index))
+    }
+
+    pub(crate) fn purpose_index(&self, code: &PurposeCode) -> Option<usize> {
+        self.content.purpose_index.get(code).copied()
+    }
+
+    /// The rules, in the order of `rules.csv`.
+    pub fn rules(&self) -> &[Rule] {
+        &self.content.rules
+    }
+
+    /// The rule called `id`, if it is one of `rules.csv`.
+    pub fn rule(&self, id: &RuleId) -> Option<&Rule> {
+        self.content.rules.iter().find(|rule| rule.id == *id)
+    }
+
+    /// Sanction measures.
+    pub fn measures(&self) -> &[Measure] {
+        &self.content.measures
+    }
+
+    /// The measure called `code`. A measure that is not listed cannot be named in a notice.
+    pub fn measure(&self, code: &MeasureCode) -> Option<&Measure> {
+        self.content.measures.iter().find(|measure| measure.code == *code)
+    }
+
+    /// Publicity periods.
+    pub fn periods(&self) -> &[Period] {
+        &self.content.periods
+    }
+
+    /// Working-day calendars.
+    pub fn calendars(&self) -> &Calendars {
+        &self.content.calendars
+    }
+
+    /// How many decision tests the bundle carries; all of them passed when it loaded.
+    pub fn decision_test_count(&self) -> usize {
+        self.content.tests.len()
+    }
+
+    /// How a field is classified. None for a name that is not a field of the type: treat it as withheld.
+    pub fn field_class(&self, record_type: RecordType, field: &str) -> Option<&FieldClass> {
+        self.content.classification.field(record_type, field)
+    }
+
+    /// Every field of every record type with its classification.
+    pub fn field_classes(&self) -> impl Iterator<Item = (RecordType, &'static str, &FieldClass)> {
+        self.content.classification.iter()
+    }
+
+    pub(crate) fn severity_rules(&self) -> &[SeverityRule] {
+        &self.content.severity
+    }
+}
+
+impl std::fmt::Debug for Bundle {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Bundle({}, {})", self.rules_version(), self.digest())
+    }
+}
+
+fn manifest_parse(text: &str) -> Result<Manifest, PolicyError> {
+    let manifest: Manifest = toml_parse("bundle.toml", text)?;
+    let ManifestSchema::V1 = manifest.schema;
+    let label = |text: &str| {
+        (1..=40).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+    };
+    let numbered = manifest
+        .version
+        .strip_prefix(manifest.id.as_str())
+        .and_then(|rest| rest.strip_prefix('-'))
+        .is_some_and(|rest| {
+            (1..=20).contains(&rest.len()) && rest.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+        });
+    if !label(&manifest.id) || !numbered {
+        return Err(PolicyError::file(
+            "bundle.toml",
+            None,
+            "id or version is not well formed",
+            "write id = \"baseline\" and version = \"baseline-2026.1\"",
+        ));
+    }
+    Ok(manifest)
+}
+
+/// Parses one TOML file of the bundle; unknown keys and wrong types are refused with their line.
+pub(crate) fn toml_parse<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, PolicyError> {
+    toml::from_str(text).map_err(|error| {
+        PolicyError::file(
+            file,
+            error.span().map(|span| line_of(text, span.start)),
+            error.message().trim().replace('\n', " "),
+            "correct the line",
+        )
+    })
+}
+
+/// The line, counted from 1, of a byte offset.
+pub(crate) fn line_of(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
+}
+
+/// The error for something in `file` at a spanned value.
+pub(crate) fn error_at<T>(
+    file: &str,
+    text: &str,
+    place: &toml::Spanned<T>,
+    reason: impl Into<String>,
+    fix: impl Into<String>,
+) -> PolicyError {
+    PolicyError::file(file, Some(line_of(text, place.span().start)), reason, fix)
+}

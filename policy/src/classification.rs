@@ -1,0 +1,195 @@
+//! `classification.toml`: how every field of every record type is graded, shared, disclosed and masked.
+
+use std::collections::BTreeMap;
+
+use chengxin_schemas::category::{ClassificationLevel, DisclosureAttribute, SharingAttribute};
+use chengxin_schemas::record_type::RecordType;
+use serde::{Deserialize, Serialize};
+use toml::Spanned;
+
+use crate::bundle::{Bundle, error_at, toml_parse};
+use crate::error::PolicyError;
+
+const FILE: &str = "classification.toml";
+
+/// What remains of a masked text: so many characters at its beginning and at its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MaskRule {
+    left: u16,
+    right: u16,
+}
+
+/// Stands for each character that is not shown.
+const MASK: char = '*';
+
+impl MaskRule {
+    /// Keeps `left` and `right` characters.
+    pub fn new(left: u16, right: u16) -> Self {
+        Self { left, right }
+    }
+
+    /// The masked text, as long as the original. Texts so short that the kept ends would meet are masked wholly; the
+    /// whole is never shown.
+    pub fn apply(&self, text: &str) -> String {
+        let count = text.chars().count();
+        let (left, right) = (usize::from(self.left), usize::from(self.right));
+        let meets = left + right >= count;
+        text.chars()
+            .enumerate()
+            .map(
+                |(place, symbol)| {
+                    if !meets && (place < left || place >= count - right) { symbol } else { MASK }
+                },
+            )
+            .collect()
+    }
+}
+
+/// The classification of one field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FieldClass {
+    /// Level when the subject is an organisation.
+    pub level: ClassificationLevel,
+    /// Level when the subject is a natural person; never lower.
+    pub person_level: ClassificationLevel,
+    /// Sharing attribute.
+    pub sharing: SharingAttribute,
+    /// Disclosure attribute.
+    pub disclosure: DisclosureAttribute,
+    /// What remains when masked; a field without it is withheld where others are masked.
+    pub mask: Option<MaskRule>,
+    /// What the placing rests on.
+    pub source: String,
+    /// Whether the source states the placing.
+    pub verified: bool,
+}
+
+impl FieldClass {
+    /// The level for a subject of the given kind.
+    pub fn level_for(&self, is_person: bool) -> ClassificationLevel {
+        if is_person { self.person_level } else { self.level }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawFile {
+    field: Vec<RawField>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawField {
+    record_type: RecordType,
+    name: Spanned<String>,
+    level: ClassificationLevel,
+    person_level: Option<ClassificationLevel>,
+    sharing: SharingAttribute,
+    disclosure: DisclosureAttribute,
+    mask: Option<MaskRule>,
+    source: String,
+    verified: bool,
+}
+
+/// The classification of all fields.
+pub(crate) struct Classification(BTreeMap<(RecordType, &'static str), FieldClass>);
+
+impl Classification {
+    /// Every field of the dictionary exactly once, and none besides.
+    pub(crate) fn parse(text: &str) -> Result<Self, PolicyError> {
+        let raw: RawFile = toml_parse(FILE, text)?;
+        let mut fields = BTreeMap::new();
+        for entry in raw.field {
+            let wrong = |reason: String, fix: &str| error_at(FILE, text, &entry.name, reason, fix);
+            let kind = entry.record_type;
+            let (name, definition) = kind.field(entry.name.get_ref()).map_err(|_| {
+                wrong(
+                    format!("{kind} has no field {:?}", entry.name.get_ref()),
+                    "use a name of the dictionary",
+                )
+            })?;
+            let person_level = entry.person_level.unwrap_or(entry.level);
+            if person_level < entry.level {
+                return Err(wrong(
+                    format!("{name} is graded lower for a person than for an organisation"),
+                    "take the higher level (就高从严)",
+                ));
+            }
+            let public = entry.level == ClassificationLevel::L1;
+            if !public && entry.disclosure == DisclosureAttribute::OpenToPublic {
+                return Err(wrong(
+                    format!("{name} is open to the public but above L1"),
+                    "lower the level or the disclosure",
+                ));
+            }
+            if definition.is_personal_number() && entry.level != ClassificationLevel::L4 {
+                return Err(wrong(format!("{name} is a person's document number but not L4"), "grade it L4"));
+            }
+            let class = FieldClass {
+                level: entry.level,
+                person_level,
+                sharing: entry.sharing,
+                disclosure: entry.disclosure,
+                mask: entry.mask,
+                source: entry.source,
+                verified: entry.verified,
+            };
+            if fields.insert((kind, definition.name), class).is_some() {
+                return Err(PolicyError::file(
+                    FILE,
+                    Some(crate::bundle::line_of(text, entry.name.span().start)),
+                    format!("{name} of {kind} stands twice"),
+                    "keep one",
+                ));
+            }
+        }
+        for kind in RecordType::ALL {
+            for definition in kind.fields() {
+                if !fields.contains_key(&(*kind, definition.name)) {
+                    let reason = format!("{} of {kind} is not classified", definition.name);
+                    return Err(PolicyError::file(FILE, None, reason, "classify every field"));
+                }
+            }
+        }
+        Ok(Self(fields))
+    }
+
+    pub(crate) fn field(&self, record_type: RecordType, name: &str) -> Option<&FieldClass> {
+        // The dictionary's own name makes the key: no allocation on the answer path.
+        let (name, definition) = record_type.field(name).ok()?;
+        debug_assert_eq!(name.as_str(), definition.name);
+        self.0.get(&(record_type, definition.name))
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (RecordType, &'static str, &FieldClass)> {
+        self.0.iter().map(|((kind, name), class)| (*kind, *name, class))
+    }
+}
+
+impl Bundle {
+    /// Whether a field stands in the public part of a signed record: level 1, open to the public, and not about a
+    /// natural person (whose public credit information is not published openly unless a law says so).
+    pub fn is_public_field(&self, record_type: RecordType, field: &str, is_person_subject: bool) -> bool {
+        self.field_class(record_type, field).is_some_and(|class| {
+            !is_person_subject
+                && class.level == ClassificationLevel::L1
+                && class.disclosure == DisclosureAttribute::OpenToPublic
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_are_kept_by_characters() {
+        assert_eq!(MaskRule::new(6, 2).apply("11010519491231002X"), "110105**********2X");
+        assert_eq!(MaskRule::new(1, 0).apply("示例人"), "示**");
+        assert_eq!(MaskRule::new(1, 0).apply("示"), "*");
+        assert_eq!(MaskRule::new(2, 2).apply("四字姓名"), "****");
+        assert_eq!(MaskRule::new(u16::MAX, u16::MAX).apply("short"), "*****");
+        assert_eq!(MaskRule::new(0, 0).apply(""), "");
+    }
+}

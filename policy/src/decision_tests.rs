@@ -1,0 +1,170 @@
+//! `tests.toml`: decisions a bundle must make before it may be used.
+
+use std::collections::BTreeMap;
+
+use chengxin_schemas::agency::AgencyCode;
+use chengxin_schemas::category::{ClassificationLevel, InformationCategory};
+use chengxin_schemas::federation::FunctionCode;
+use chengxin_schemas::identity::CaseReference;
+use chengxin_schemas::operator::Role;
+use chengxin_schemas::purpose::{LegalBasis, PurposeCode};
+use chengxin_schemas::region::RegionCode;
+use chengxin_schemas::subject::SubjectKind;
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::authoriser::{Authoriser, Decision};
+use crate::bundle::{error_at, line_of, toml_parse};
+use crate::error::PolicyError;
+use crate::provenance::RuleId;
+use crate::request::{AccessRequest, Action, AskerContext, Treatment};
+
+const FILE: &str = "tests.toml";
+/// Most tests: every one may cost forty questions to casbin when the bundle loads.
+const TESTS_LIMIT: usize = 2_000;
+/// The body that asks in tests. No rule looks at the agency.
+const ASKER: &str = "11152105011615449P";
+const REGION: &str = "150000";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawFile {
+    test: Vec<RawTest>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawTest {
+    name: Spanned<String>,
+    #[serde(rename = "requirement")]
+    _requirement: String,
+    action: Action,
+    role: Role,
+    purpose: PurposeCode,
+    functions: Vec<FunctionCode>,
+    subject: SubjectKind,
+    categories: Vec<InformationCategory>,
+    case_reference: Option<CaseReference>,
+    legal_basis: Option<LegalBasis>,
+    #[serde(default)]
+    own_records: bool,
+    expect: Expectation,
+    rule: Option<RuleId>,
+    permitted: Option<Vec<InformationCategory>>,
+    #[serde(default)]
+    cells: BTreeMap<String, Treatment>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Expectation {
+    Permit,
+    Deny,
+}
+
+/// One decision and what it must be.
+pub(crate) struct DecisionTest {
+    name: String,
+    line: usize,
+    request: AccessRequest,
+    expect: Expectation,
+    rule: Option<RuleId>,
+    permitted: Option<Vec<InformationCategory>>,
+    cells: Vec<(InformationCategory, ClassificationLevel, Treatment)>,
+}
+
+pub(crate) fn tests_parse(text: &str) -> Result<Vec<DecisionTest>, PolicyError> {
+    let raw: RawFile = toml_parse(FILE, text)?;
+    if raw.test.is_empty() {
+        return Err(PolicyError::file(FILE, None, "no tests", "a bundle proves what it decides"));
+    }
+    if raw.test.len() > TESTS_LIMIT {
+        return Err(PolicyError::TooLarge { what: FILE.to_owned(), unit: "tests", limit: TESTS_LIMIT });
+    }
+    let agency: AgencyCode = ASKER.parse().map_err(|_| PolicyError::Unsound { reason: "test asker" })?;
+    let region: RegionCode = REGION.parse().map_err(|_| PolicyError::Unsound { reason: "test region" })?;
+    let mut tests = Vec::new();
+    for entry in raw.test {
+        let mut cells = Vec::new();
+        for (place, treatment) in &entry.cells {
+            let parsed = place.split_once('/').and_then(|(category, level)| {
+                Some((category.parse().ok()?, level.parse().ok()?, *treatment))
+            });
+            cells.push(parsed.ok_or_else(|| {
+                error_at(FILE, text, &entry.name, format!("unknown cell {place:?}"), "write category/level")
+            })?);
+        }
+        if entry.expect == Expectation::Deny && (entry.permitted.is_some() || !cells.is_empty()) {
+            return Err(error_at(
+                FILE,
+                text,
+                &entry.name,
+                "a denial permits nothing",
+                "remove permitted and cells",
+            ));
+        }
+        tests.push(DecisionTest {
+            line: line_of(text, entry.name.span().start),
+            name: entry.name.into_inner(),
+            request: AccessRequest {
+                asker: AskerContext { agency, functions: entry.functions, region },
+                role: entry.role,
+                purpose: entry.purpose,
+                case_reference: entry.case_reference,
+                legal_basis: entry.legal_basis,
+                subject_kind: entry.subject,
+                own_records: entry.own_records,
+                categories: entry.categories,
+                action: entry.action,
+            },
+            expect: entry.expect,
+            rule: entry.rule,
+            permitted: entry.permitted,
+            cells,
+        });
+    }
+    Ok(tests)
+}
+
+impl DecisionTest {
+    /// Decides the request and compares.
+    pub(crate) fn run(&self, authoriser: &Authoriser) -> Result<(), PolicyError> {
+        let decision = authoriser.authorize(&self.request);
+        let (outcome, rule) = match &decision {
+            Decision::Permit(permit) => (Expectation::Permit, permit.rule()),
+            Decision::Denied(denied) => (Expectation::Deny, &denied.rule),
+        };
+        if outcome != self.expect {
+            let word = if outcome == Expectation::Permit { "permitted" } else { "denied" };
+            return Err(self.failed(format!("{word} by {rule}")));
+        }
+        if let Some(expected) = &self.rule
+            && expected != rule
+        {
+            return Err(self.failed(format!("decided by {rule}, not {expected}")));
+        }
+        if let Decision::Permit(permit) = &decision {
+            if self.permitted.as_ref().is_some_and(|expected| expected != permit.categories()) {
+                let names: Vec<_> = permit.categories().iter().map(|category| category.as_str()).collect();
+                return Err(self.failed(format!("permitted categories are {}", names.join(", "))));
+            }
+            for (category, level, expected) in &self.cells {
+                let cell = permit.cell(*category, *level);
+                if cell.treatment != *expected {
+                    let actual = cell.treatment.as_str();
+                    return Err(self.failed(format!("{category}/{level} is {actual} by {}", cell.rule)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn failed(&self, reason: String) -> PolicyError {
+        PolicyError::file(
+            FILE,
+            Some(self.line),
+            format!("decision test {:?} fails: {reason}", self.name),
+            "correct the rules, or the test if it is wrong",
+        )
+    }
+}

@@ -1,0 +1,193 @@
+//! casbin behind one narrow door: rules in, one decision out, errors and doubts are denials.
+//!
+//! What casbin does when misused, and what stands against it here: a disabled enforcer allows (it is never disabled,
+//! and the canary below would fail); an empty policy may allow (refused at load and here); a line with too few fields
+//! breaks every decision (the loader counts fields); `eval` in a rule runs code (the model is compiled in and has no
+//! `eval`); long role chains answer false (the loader allows one link); integers over 32 bits fail (all attributes
+//! are texts).
+
+use std::future::Future;
+use std::task::{Context, Poll, Waker};
+
+use casbin::{CoreApi as _, DefaultModel, Enforcer, Model as _, NullAdapter};
+
+use crate::error::PolicyError;
+use crate::provenance::RuleId;
+
+/// The casbin model. Matchers are code for casbin's script engine, so a bundle may only repeat this text.
+pub const MODEL: &str = include_str!("../baseline/model.conf");
+
+/// One question to casbin, as texts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Question<'a> {
+    pub(crate) role: &'a str,
+    pub(crate) functions: &'a [&'a str],
+    pub(crate) purpose: &'a str,
+    pub(crate) subject: &'a str,
+    pub(crate) category: &'a str,
+    pub(crate) level: &'a str,
+    pub(crate) action: &'a str,
+    pub(crate) form: &'a str,
+}
+
+/// A casbin enforcer with the fixed model. Its rules never change after construction.
+pub(crate) struct Engine {
+    enforcer: Enforcer,
+}
+
+impl Engine {
+    /// Builds the enforcer from policy lines, role links and purpose links, and proves it denies a canary.
+    pub(crate) fn new(
+        lines: Vec<Vec<String>>,
+        role_links: Vec<[String; 2]>,
+        purpose_links: Vec<[String; 2]>,
+    ) -> Result<Self, PolicyError> {
+        let count = lines.len();
+        if count == 0 {
+            return Err(PolicyError::Unsound { reason: "an empty policy" });
+        }
+        let mut model = drive(DefaultModel::from_str(MODEL))??;
+        for line in lines {
+            if !model.add_policy("p", "p", line) {
+                return Err(PolicyError::Unsound { reason: "a rule was not taken" });
+            }
+        }
+        for (table, links) in [("g", role_links), ("g2", purpose_links)] {
+            for link in links {
+                if !model.add_policy("g", table, link.to_vec()) {
+                    return Err(PolicyError::Unsound { reason: "a link was not taken" });
+                }
+            }
+        }
+        // `new_raw` keeps the rules already in the model; `new` would replace them by the adapter's, which has none.
+        let mut enforcer = drive(Enforcer::new_raw(model, NullAdapter))??;
+        enforcer.build_role_links()?;
+        let engine = Self { enforcer };
+        engine.soundness_check(count)?;
+        Ok(engine)
+    }
+
+    /// The enforcer is enabled, holds every rule, and denies what no rule can name.
+    fn soundness_check(&self, count: usize) -> Result<(), PolicyError> {
+        if !self.enforcer.is_enabled() {
+            return Err(PolicyError::Unsound { reason: "the enforcer is disabled" });
+        }
+        let held = self.enforcer.get_model().get_policy("p", "p");
+        if held.len() != count || held.iter().any(|line| line.len() != 10) {
+            return Err(PolicyError::Unsound { reason: "rules were lost or broken" });
+        }
+        let canary = Question {
+            role: "",
+            functions: &[],
+            purpose: "",
+            subject: "",
+            category: "",
+            level: "",
+            action: "",
+            form: "",
+        };
+        match self.decide(canary)? {
+            (false, _) => Ok(()),
+            (true, _) => Err(PolicyError::Unsound { reason: "the canary was allowed" }),
+        }
+    }
+
+    /// Whether the rules allow it, and the rule that decided: the first allowing rule, or the denying one; None when
+    /// no rule matched.
+    pub(crate) fn decide(&self, question: Question<'_>) -> Result<(bool, Option<RuleId>), PolicyError> {
+        let Question { role, functions, purpose, subject, category, level, action, form } = question;
+        let (allowed, matched) =
+            self.enforcer.enforce_ex((role, functions, purpose, subject, category, level, action, form))?;
+        // casbin lists the allowing rules in order; a denial ends the list.
+        let decisive = if allowed { matched.first() } else { matched.last() };
+        let rule = decisive.and_then(|line| line.first()).map(|id| RuleId::built_in(id));
+        if allowed && rule.is_none() {
+            return Err(PolicyError::Unsound { reason: "an allowance without a rule" });
+        }
+        Ok((allowed, rule))
+    }
+}
+
+/// How often a constructor of casbin is polled. With the model and the rules in memory there is nothing to wait for:
+/// the first poll finishes.
+const POLL_LIMIT: usize = 16;
+
+/// Finishes a future that never waits, without a runtime: callers may be inside or outside of one.
+fn drive<T>(future: impl Future<Output = T>) -> Result<T, PolicyError> {
+    let mut future = std::pin::pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    for _ in 0..POLL_LIMIT {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
+            return Ok(value);
+        }
+    }
+    Err(PolicyError::Unsound { reason: "casbin waits for something" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(fields: [&str; 10]) -> Vec<String> {
+        fields.iter().map(|field| (*field).to_owned()).collect()
+    }
+
+    fn question<'a>(role: &'a str, functions: &'a [&'a str], form: &'a str) -> Question<'a> {
+        Question {
+            role,
+            functions,
+            purpose: "a",
+            subject: "person",
+            category: "basic",
+            level: "L1",
+            action: "ask",
+            form,
+        }
+    }
+
+    fn engine(lines: Vec<Vec<String>>) -> Result<Engine, PolicyError> {
+        let link = |one: &str, two: &str| [one.to_owned(), two.to_owned()];
+        Engine::new(lines, vec![link("reviewer", "clerk")], vec![link("a", "group")])
+    }
+
+    #[test]
+    fn roles_groups_functions_and_denials_are_casbins() {
+        let engine = engine(vec![
+            line(["one", "clerk", "finance", "group", "*", "basic", "L1", "ask", "show", "allow"]),
+            line(["two", "clerk", "*", "a", "*", "*", "L1", "ask", "mask", "allow"]),
+            line(["no", "*", "audit", "*", "*", "*", "*", "*", "show", "deny"]),
+        ])
+        .expect("sound");
+        let decide = |role, functions: &[&str], form| {
+            let (allowed, rule) = engine.decide(question(role, functions, form)).expect("decision");
+            (allowed, rule.map(|id| id.to_string()))
+        };
+        assert_eq!(decide("reviewer", &["court", "finance"], "show"), (true, Some("one".to_owned())));
+        assert_eq!(decide("clerk", &["court"], "show"), (false, None));
+        assert_eq!(decide("clerk", &[], "mask"), (true, Some("two".to_owned())));
+        assert_eq!(decide("clerk", &["finance", "audit"], "show"), (false, Some("no".to_owned())));
+        assert_eq!(decide("coordinator", &["finance"], "show"), (false, None));
+    }
+
+    #[test]
+    fn an_empty_policy_a_short_line_and_an_open_rule_are_refused() {
+        assert!(matches!(engine(vec![]), Err(PolicyError::Unsound { .. })));
+        let short = vec![vec!["one".to_owned(), "clerk".to_owned()]];
+        assert!(matches!(engine(short), Err(PolicyError::Unsound { .. })));
+        let open = vec![line(["all", "*", "*", "*", "*", "*", "*", "*", "*", "allow"])];
+        assert!(matches!(engine(open), Err(PolicyError::Unsound { reason: "the canary was allowed" })));
+        let twice = line(["one", "clerk", "*", "a", "*", "*", "L1", "ask", "show", "allow"]);
+        assert!(matches!(engine(vec![twice.clone(), twice]), Err(PolicyError::Unsound { .. })));
+    }
+
+    #[test]
+    fn a_disabled_enforcer_is_noticed() {
+        let mut engine =
+            engine(vec![line(["one", "clerk", "*", "a", "*", "*", "L1", "ask", "show", "allow"])])
+                .expect("sound");
+        engine.enforcer.enable_enforce(false);
+        assert!(engine.soundness_check(1).is_err());
+        // casbin itself says yes to everything now, without naming a rule: that is an error, not a permission.
+        assert!(matches!(engine.decide(question("nobody", &[], "show")), Err(PolicyError::Unsound { .. })));
+    }
+}

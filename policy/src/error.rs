@@ -1,0 +1,87 @@
+//! Why a bundle was refused, or why the engine under the authoriser could not be trusted.
+
+use chengxin_schemas::ErrorCode;
+
+/// An error of this crate. Nothing is half loaded: after any of these there is no bundle.
+#[derive(Debug, thiserror::Error)]
+pub enum PolicyError {
+    /// A file of the bundle says something that cannot be. `reason` is a clause without a final stop.
+    #[error("{file}{}: {reason}; {fix}", .line.map(|line| format!(" line {line}")).unwrap_or_default())]
+    File {
+        /// Name of the file within the bundle.
+        file: String,
+        /// Line, counted from 1, where one can be named.
+        line: Option<usize>,
+        /// What is wrong.
+        reason: String,
+        /// What to do.
+        fix: String,
+    },
+    /// The bundle or one of its files is over a stated limit.
+    #[error("{what} is over the limit of {limit} {unit}")]
+    TooLarge {
+        /// What is too large.
+        what: String,
+        /// Bytes or files.
+        unit: &'static str,
+        /// The limit.
+        limit: usize,
+    },
+    /// The packed form is not the canonical one.
+    #[error("packed bundle: {reason}")]
+    Packed {
+        /// What is wrong.
+        reason: String,
+    },
+    /// The bundle directory could not be read.
+    #[error("cannot read {file} of the bundle directory")]
+    Read {
+        /// Name of the file within the bundle, or `.`.
+        file: String,
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
+    },
+    /// casbin refused the model or the rules, or failed while deciding.
+    #[error("the rule engine failed")]
+    Engine(#[source] Box<casbin::Error>),
+    /// casbin does not decide what it must: it is disabled, has lost rules, or allows the canary.
+    #[error("the rule engine is unsound: {reason}")]
+    Unsound {
+        /// Which check failed.
+        reason: &'static str,
+    },
+    /// A year without calendar data was asked about.
+    #[error("no working-day calendar for {year}; load a bundle with calendar/{year}.toml")]
+    NoCalendar {
+        /// The year.
+        year: i16,
+    },
+}
+
+impl PolicyError {
+    /// The outward code.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::File { .. } | Self::Packed { .. } => ErrorCode::Invalid,
+            Self::TooLarge { .. } => ErrorCode::TooLarge,
+            Self::Read { .. } | Self::NoCalendar { .. } => ErrorCode::NotFound,
+            Self::Engine(_) | Self::Unsound { .. } => ErrorCode::Internal,
+        }
+    }
+
+    pub(crate) fn file(
+        file: &str,
+        line: Option<usize>,
+        reason: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Self {
+        Self::File { file: file.to_owned(), line, reason: reason.into(), fix: fix.into() }
+    }
+}
+
+impl From<casbin::Error> for PolicyError {
+    fn from(error: casbin::Error) -> Self {
+        Self::Engine(Box::new(error))
+    }
+}

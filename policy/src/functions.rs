@@ -1,0 +1,118 @@
+//! `functions.toml`: what public bodies do by law, and the scope that a purpose, rule or measure gives to functions.
+
+use std::collections::BTreeSet;
+
+use chengxin_schemas::federation::FunctionCode;
+use serde::{Deserialize, Serialize};
+use toml::Spanned;
+
+use crate::bundle::{error_at, toml_parse};
+use crate::error::PolicyError;
+
+const FILE: &str = "functions.toml";
+
+/// A function of public bodies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Function {
+    /// The code that directory entries carry.
+    pub code: FunctionCode,
+    /// For people.
+    pub chinese: String,
+    /// For people.
+    pub english: String,
+    /// Where the function is named.
+    pub source: String,
+    /// Whether that was read in the text.
+    pub verified: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawFile {
+    function: Vec<RawFunction>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawFunction {
+    code: Spanned<FunctionCode>,
+    chinese: String,
+    english: String,
+    source: String,
+    verified: bool,
+}
+
+pub(crate) fn functions_parse(text: &str) -> Result<Vec<Function>, PolicyError> {
+    let raw: RawFile = toml_parse(FILE, text)?;
+    let mut functions: Vec<Function> = Vec::new();
+    for entry in raw.function {
+        if functions.iter().any(|known| known.code == *entry.code.get_ref()) {
+            return Err(error_at(FILE, text, &entry.code, "the function stands twice", "keep one"));
+        }
+        functions.push(Function {
+            code: entry.code.into_inner(),
+            chinese: entry.chinese,
+            english: entry.english,
+            source: entry.source,
+            verified: entry.verified,
+        });
+    }
+    Ok(functions)
+}
+
+/// Which bodies something concerns.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FunctionScope {
+    /// Every body, written `["*"]`.
+    Every,
+    /// Bodies that have one of these functions, sorted.
+    Having(Vec<FunctionCode>),
+}
+
+impl FunctionScope {
+    /// Whether a body with `functions` is concerned.
+    pub fn holds_for(&self, functions: &[FunctionCode]) -> bool {
+        match self {
+            Self::Every => true,
+            Self::Having(named) => functions.iter().any(|function| named.contains(function)),
+        }
+    }
+
+    /// Parses `["*"]` or a list of known functions.
+    pub(crate) fn parse(
+        file: &str,
+        text: &str,
+        names: &[Spanned<String>],
+        known: &BTreeSet<FunctionCode>,
+    ) -> Result<Self, PolicyError> {
+        if let [only] = names
+            && only.get_ref() == "*"
+        {
+            return Ok(Self::Every);
+        }
+        let mut codes = BTreeSet::new();
+        for name in names {
+            let code = name.get_ref().parse::<FunctionCode>().ok().filter(|code| known.contains(code));
+            let code = code.ok_or_else(|| {
+                error_at(
+                    file,
+                    text,
+                    name,
+                    format!("unknown function {:?}", name.get_ref()),
+                    "use a code of functions.toml, or [\"*\"] alone",
+                )
+            })?;
+            codes.insert(code);
+        }
+        if codes.is_empty() {
+            return Err(PolicyError::file(
+                file,
+                None,
+                "an empty list of functions",
+                "name functions, or [\"*\"]",
+            ));
+        }
+        Ok(Self::Having(codes.into_iter().collect()))
+    }
+}

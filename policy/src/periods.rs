@@ -1,0 +1,146 @@
+//! `periods.toml`: how long dishonest information is published.
+
+use chengxin_schemas::category::BreachSeverity;
+use chengxin_schemas::time::{Day, PeriodEnd};
+use jiff::Span;
+use serde::{Deserialize, Serialize};
+use toml::Spanned;
+
+use crate::bundle::{Bundle, error_at, toml_parse};
+use crate::error::PolicyError;
+use crate::provenance::{Provenance, RuleId};
+
+const FILE: &str = "periods.toml";
+/// Longest period: fifty years in months. Far above any law, low enough for every calendar computation.
+const MONTHS_LIMIT: u16 = 600;
+
+/// A publicity period.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Period {
+    /// Name of the rule.
+    pub id: RuleId,
+    /// The severity it is for.
+    pub severity: BreachSeverity,
+    /// Whether information of this severity is published in principle.
+    pub publish: bool,
+    /// Months after which repair may be applied for.
+    pub minimum_months: u16,
+    /// Months after which publicity stops by itself.
+    pub maximum_months: u16,
+    /// What it rests on.
+    pub provenance: Provenance,
+}
+
+/// A publicity period applied to one record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Publicity {
+    /// Whether it is published in principle; if not, the end applies where publication is really necessary.
+    pub publish: bool,
+    /// From this day on repair may be applied for, the other conditions given.
+    pub earliest_repair: Day,
+    /// The last day of publicity.
+    pub end: PeriodEnd,
+    /// The rule that decided.
+    pub rule: RuleId,
+    /// Whether the rule was read in its document.
+    pub verified: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawFile {
+    period: Vec<RawPeriod>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawPeriod {
+    id: Spanned<RuleId>,
+    severity: BreachSeverity,
+    publish: bool,
+    minimum_months: u16,
+    maximum_months: u16,
+    source: String,
+    document: String,
+    effective_from: Option<Day>,
+    effective_to: Option<Day>,
+    verified: bool,
+}
+
+pub(crate) fn periods_parse(text: &str) -> Result<Vec<Period>, PolicyError> {
+    let raw: RawFile = toml_parse(FILE, text)?;
+    let mut periods: Vec<Period> = Vec::new();
+    for entry in raw.period {
+        let wrong = |reason: String, fix: &str| Err(error_at(FILE, text, &entry.id, reason, fix));
+        let id = entry.id.get_ref().clone();
+        if periods.iter().any(|other| other.id == id) {
+            return wrong(format!("period {id} stands twice"), "give every period its own id");
+        }
+        if entry.minimum_months > entry.maximum_months || entry.maximum_months > MONTHS_LIMIT {
+            return wrong(
+                format!("period {id}: minimum above maximum, or over {MONTHS_LIMIT} months"),
+                "correct the months",
+            );
+        }
+        let provenance = Provenance {
+            source: entry.source,
+            document: entry.document,
+            effective_from: entry.effective_from,
+            effective_to: entry.effective_to,
+            verified: entry.verified,
+        };
+        let overlaps = periods.iter().any(|other| {
+            other.severity == entry.severity && provenance_overlap(&other.provenance, &provenance)
+        });
+        if overlaps {
+            return wrong(
+                format!("period {id} overlaps another of the same severity"),
+                "let one end the day before the next begins",
+            );
+        }
+        periods.push(Period {
+            id,
+            severity: entry.severity,
+            publish: entry.publish,
+            minimum_months: entry.minimum_months,
+            maximum_months: entry.maximum_months,
+            provenance,
+        });
+    }
+    Ok(periods)
+}
+
+fn provenance_overlap(one: &Provenance, two: &Provenance) -> bool {
+    let begins_before_end = |begin: Option<Day>, end: Option<Day>| match (begin, end) {
+        (Some(begin), Some(end)) => begin <= end,
+        (None, _) | (_, None) => true,
+    };
+    begins_before_end(one.effective_from, two.effective_to)
+        && begins_before_end(two.effective_from, one.effective_to)
+}
+
+impl Bundle {
+    /// The publicity of a breach determined on a day, by the rule in force on that day. None when no rule is loaded
+    /// for the day: an end is never guessed.
+    ///
+    /// A period of months ends on the same day of the month, or on the month's last day where there is none.
+    pub fn publicity_end(&self, severity: BreachSeverity, determined_on: Day) -> Option<Publicity> {
+        let period = self
+            .periods()
+            .iter()
+            .find(|period| period.severity == severity && period.provenance.is_effective_on(determined_on))?;
+        let after = |months: u16| {
+            Span::new()
+                .try_months(i64::from(months))
+                .ok()
+                .and_then(|span| determined_on.0.checked_add(span).ok())
+        };
+        Some(Publicity {
+            publish: period.publish,
+            earliest_repair: Day(after(period.minimum_months)?),
+            end: PeriodEnd::On(after(period.maximum_months)?),
+            rule: period.id.clone(),
+            verified: period.provenance.verified,
+        })
+    }
+}

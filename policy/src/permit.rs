@@ -1,0 +1,206 @@
+//! A permission, and what it lets out of a record field by field.
+
+use std::sync::Arc;
+
+use chengxin_schemas::category::{
+    ClassificationLevel, DisclosureAttribute, InformationCategory, SharingAttribute,
+};
+use chengxin_schemas::record_type::RecordType;
+
+use crate::authoriser::Profile;
+use crate::bundle::Bundle;
+use crate::classification::MaskRule;
+use crate::provenance::RuleId;
+use crate::request::{Action, CATEGORY_COUNT, Cell, Treatment};
+
+/// A decision to permit. Only [`crate::Authoriser::authorize`] builds one; reading shared data takes one.
+#[derive(Clone)]
+pub struct Permit {
+    bundle: Bundle,
+    profile: Arc<Profile>,
+    action: Action,
+    has_basis: bool,
+    categories: [InformationCategory; CATEGORY_COUNT],
+    category_count: usize,
+    refused: [InformationCategory; CATEGORY_COUNT],
+    refused_count: usize,
+}
+
+/// What may leave of one field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Release {
+    /// The value as it is.
+    Show,
+    /// Each text of the value after [`MaskRule::apply`].
+    Mask(MaskRule),
+    /// Nothing.
+    Withhold(WithholdReason),
+}
+
+/// Why a field is withheld.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WithholdReason {
+    /// The permit does not cover the record's category.
+    Category,
+    /// The purpose does not reach the field's level.
+    Level(ClassificationLevel),
+    /// The field may be released in part only, and has no masking rule.
+    Unmaskable,
+    /// The field is not shared with other bodies (不予共享).
+    NotShared,
+    /// The field needs the subject's authorisation or a statutory power, and the request states no basis.
+    Authorisation,
+    /// The field is not in the classification.
+    Unclassified,
+}
+
+impl WithholdReason {
+    /// For machines.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Category => "category",
+            Self::Level(_) => "level",
+            Self::Unmaskable => "unmaskable",
+            Self::NotShared => "not-shared",
+            Self::Authorisation => "authorisation",
+            Self::Unclassified => "unclassified",
+        }
+    }
+
+    /// For people.
+    pub fn chinese(self) -> &'static str {
+        match self {
+            Self::Category => "本次许可不含该信息类别",
+            Self::Level(_) => "数据级别高于该用途可见的级别",
+            Self::Unmaskable => "该字段只能部分提供，且无法遮盖",
+            Self::NotShared => "不予共享",
+            Self::Authorisation => "需主体授权或法定依据",
+            Self::Unclassified => "未分类分级",
+        }
+    }
+
+    /// For people.
+    pub fn english(self) -> &'static str {
+        match self {
+            Self::Category => "the permit does not cover this category",
+            Self::Level(_) => "the level is above what the purpose may see",
+            Self::Unmaskable => "only part may be released, and the field cannot be masked",
+            Self::NotShared => "not shared with other bodies",
+            Self::Authorisation => "needs the subject's authorisation or a statutory basis",
+            Self::Unclassified => "not classified",
+        }
+    }
+}
+
+impl Permit {
+    /// None when the profile lets nothing out of any of the categories.
+    pub(crate) fn new(
+        bundle: Bundle,
+        profile: Arc<Profile>,
+        action: Action,
+        has_basis: bool,
+        wanted: &[InformationCategory],
+    ) -> Option<Self> {
+        let mut categories = [InformationCategory::Basic; CATEGORY_COUNT];
+        let mut refused = [InformationCategory::Basic; CATEGORY_COUNT];
+        let (mut count, mut refused_count) = (0, 0);
+        for (place, category) in wanted.iter().enumerate() {
+            if wanted.iter().take(place).any(|earlier| earlier == category) {
+                continue;
+            }
+            if profile.deciding(*category).treatment == Treatment::Withhold {
+                *refused.get_mut(refused_count)? = *category;
+                refused_count += 1;
+            } else {
+                *categories.get_mut(count)? = *category;
+                count += 1;
+            }
+        }
+        let permit = Self {
+            bundle,
+            profile,
+            action,
+            has_basis,
+            categories,
+            category_count: count,
+            refused,
+            refused_count,
+        };
+        (count > 0).then_some(permit)
+    }
+
+    /// The rule that allowed the first permitted category at its lowest level.
+    pub fn rule(&self) -> &RuleId {
+        &self.profile.deciding(self.categories[0]).rule
+    }
+
+    /// The version of the policy that decided.
+    pub fn policy_version(&self) -> &str {
+        self.bundle.rules_version()
+    }
+
+    /// What is permitted of what was asked for: at least one category, none twice.
+    pub fn categories(&self) -> &[InformationCategory] {
+        self.categories.get(..self.category_count).unwrap_or_default()
+    }
+
+    /// What was asked for and is not permitted, with the rule.
+    pub fn refused(&self) -> impl Iterator<Item = (InformationCategory, &RuleId)> {
+        self.refused.iter().take(self.refused_count).map(|category| {
+            let cell = self.profile.deciding(*category);
+            (*category, &cell.rule)
+        })
+    }
+
+    /// What is permitted to be done.
+    pub fn action(&self) -> Action {
+        self.action
+    }
+
+    /// What happens at one category and level, whether or not the category was asked for.
+    pub fn cell(&self, category: InformationCategory, level: ClassificationLevel) -> &Cell {
+        self.profile.cell(category, level)
+    }
+
+    /// What may leave of one field of a record. `is_person` says whether the record's subject is a natural person.
+    pub fn release(
+        &self,
+        record_type: RecordType,
+        category: InformationCategory,
+        field: &str,
+        is_person: bool,
+    ) -> Release {
+        if !self.categories().contains(&category) {
+            return Release::Withhold(WithholdReason::Category);
+        }
+        let Some(class) = self.bundle.field_class(record_type, field) else {
+            return Release::Withhold(WithholdReason::Unclassified);
+        };
+        if class.sharing == SharingAttribute::NotShared && self.action != Action::Read {
+            return Release::Withhold(WithholdReason::NotShared);
+        }
+        if class.disclosure == DisclosureAttribute::QueryByAuthorisation && !self.has_basis {
+            return Release::Withhold(WithholdReason::Authorisation);
+        }
+        let level = class.level_for(is_person);
+        match self.profile.cell(category, level).treatment {
+            Treatment::Show => Release::Show,
+            Treatment::Mask => {
+                class.mask.map_or(Release::Withhold(WithholdReason::Unmaskable), Release::Mask)
+            }
+            Treatment::Withhold => Release::Withhold(WithholdReason::Level(level)),
+        }
+    }
+}
+
+impl std::fmt::Debug for Permit {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Permit")
+            .field("rule", self.rule())
+            .field("policy", &self.policy_version())
+            .field("action", &self.action)
+            .field("categories", &self.categories())
+            .finish()
+    }
+}

@@ -1,0 +1,265 @@
+//! `rules.csv`: the lines casbin decides by, each field bound to something that exists.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chengxin_schemas::category::{ClassificationLevel, InformationCategory};
+use chengxin_schemas::federation::FunctionCode;
+use chengxin_schemas::operator::Role;
+use chengxin_schemas::subject::SubjectKind;
+
+use crate::error::PolicyError;
+use crate::provenance::RuleId;
+use crate::purposes::Purpose;
+use crate::request::{Action, SUBJECT_KINDS, Treatment, subject_str};
+
+const FILE: &str = "rules.csv";
+const HEADER: [&str; 10] =
+    ["id", "role", "function", "purpose", "subject", "category", "level", "action", "form", "effect"];
+/// Most rules: casbin scans them one by one for every cell that is not cached.
+const RULES_LIMIT: usize = 2_000;
+/// Most functions named in rules: the decision cache keeps a body's functions as one bit each.
+pub(crate) const RULE_FUNCTIONS_LIMIT: usize = 64;
+
+/// One value, or every value (`*`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope<T> {
+    /// `*`.
+    Every,
+    /// Exactly this one.
+    One(T),
+}
+
+impl<T: PartialEq> Scope<T> {
+    /// Whether `value` is within the scope.
+    pub fn holds_for(&self, value: &T) -> bool {
+        match self {
+            Self::Every => true,
+            Self::One(one) => one == value,
+        }
+    }
+}
+
+/// One line of `rules.csv`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Line in the file, counted from 1.
+    pub line: usize,
+    /// Name of the rule.
+    pub id: RuleId,
+    /// Operator's role; roles that include it are meant too.
+    pub role: Scope<Role>,
+    /// A function the asking body must have.
+    pub function: Scope<FunctionCode>,
+    /// A purpose or a group of purposes.
+    pub purpose: Scope<String>,
+    /// Organisation or person.
+    pub subject: Scope<SubjectKind>,
+    /// Information category.
+    pub category: Scope<InformationCategory>,
+    /// Classification level.
+    pub level: Scope<ClassificationLevel>,
+    /// What is done.
+    pub action: Scope<Action>,
+    /// `show` or `mask`.
+    pub form: Scope<Treatment>,
+    /// Whether the rule allows or denies; a denial beats every permission.
+    pub allows: bool,
+}
+
+impl Rule {
+    /// The policy line as casbin takes it, without the leading `p`.
+    pub(crate) fn casbin_line(&self) -> Vec<String> {
+        fn text<T>(scope: &Scope<T>, name: impl Fn(&T) -> String) -> String {
+            match scope {
+                Scope::Every => "*".to_owned(),
+                Scope::One(one) => name(one),
+            }
+        }
+        vec![
+            self.id.to_string(),
+            text(&self.role, Role::to_string),
+            text(&self.function, FunctionCode::to_string),
+            text(&self.purpose, String::clone),
+            text(&self.subject, |kind| subject_str(*kind).to_owned()),
+            text(&self.category, InformationCategory::to_string),
+            text(&self.level, ClassificationLevel::to_string),
+            text(&self.action, |action| action.as_str().to_owned()),
+            text(&self.form, |form| form.as_str().to_owned()),
+            if self.allows { "allow" } else { "deny" }.to_owned(),
+        ]
+    }
+
+    /// Whether the rule speaks about `purpose`, by its code, its group, or every purpose.
+    pub(crate) fn concerns(&self, purpose: &Purpose) -> bool {
+        match &self.purpose {
+            Scope::Every => true,
+            Scope::One(name) => {
+                name == purpose.code.as_str() || purpose.group.as_deref().is_some_and(|group| name == group)
+            }
+        }
+    }
+}
+
+/// Parses the rules. The header is fixed; `#` at the beginning of a line makes it a comment.
+pub(crate) fn rules_parse(
+    text: &str,
+    functions: &BTreeSet<FunctionCode>,
+    purposes: &[Purpose],
+) -> Result<Vec<Rule>, PolicyError> {
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .comment(Some(b'#'))
+        .from_reader(text.as_bytes());
+    let mut rules = Vec::new();
+    let mut ids: BTreeMap<RuleId, usize> = BTreeMap::new();
+    let mut headed = false;
+    let mut record = csv::StringRecord::new();
+    loop {
+        let more = reader.read_record(&mut record).map_err(|error| {
+            let line = error.position().map(|position| line_from(position.line()));
+            PolicyError::file(FILE, line, "not readable as CSV", "check quotes and encoding")
+        })?;
+        if !more {
+            break;
+        }
+        let line = record.position().map_or(0, |position| line_from(position.line()));
+        if !headed {
+            headed = true;
+            if record.iter().ne(HEADER) {
+                let fix = format!("the first line reads {}", HEADER.join(","));
+                return Err(PolicyError::file(FILE, Some(line), "wrong header", fix));
+            }
+            continue;
+        }
+        let rule = rule_parse(line, &record, functions, purposes)?;
+        if let Some(first) = ids.insert(rule.id.clone(), line) {
+            return Err(PolicyError::file(
+                FILE,
+                Some(line),
+                format!("rule {} stands in line {first} already", rule.id),
+                "give every rule its own id",
+            ));
+        }
+        if rules.len() >= RULES_LIMIT {
+            return Err(PolicyError::TooLarge { what: FILE.to_owned(), unit: "rules", limit: RULES_LIMIT });
+        }
+        rules.push(rule);
+    }
+    if !rules.iter().any(|rule| rule.allows) {
+        return Err(PolicyError::file(
+            FILE,
+            None,
+            "no rule that allows anything",
+            "an empty policy is refused: casbin would decide by its matcher alone",
+        ));
+    }
+    let named: BTreeSet<_> = rules.iter().filter_map(|rule| rule_function(rule)).collect();
+    if named.len() > RULE_FUNCTIONS_LIMIT {
+        let limit = RULE_FUNCTIONS_LIMIT;
+        return Err(PolicyError::TooLarge { what: FILE.to_owned(), unit: "functions named in rules", limit });
+    }
+    Ok(rules)
+}
+
+/// The function a rule names.
+pub(crate) fn rule_function(rule: &Rule) -> Option<&FunctionCode> {
+    match &rule.function {
+        Scope::Every => None,
+        Scope::One(function) => Some(function),
+    }
+}
+
+fn line_from(line: u64) -> usize {
+    usize::try_from(line).unwrap_or(usize::MAX)
+}
+
+fn rule_parse(
+    line: usize,
+    record: &csv::StringRecord,
+    functions: &BTreeSet<FunctionCode>,
+    purposes: &[Purpose],
+) -> Result<Rule, PolicyError> {
+    let wrong = |reason: String, fix: &str| PolicyError::file(FILE, Some(line), reason, fix);
+    // casbin accepts a line with too few fields and then fails every later decision.
+    let fields: [&str; 10] = record.iter().collect::<Vec<_>>().try_into().map_err(|found: Vec<&str>| {
+        wrong(format!("{} fields instead of {}", found.len(), HEADER.len()), "fill every column, * for any")
+    })?;
+    let [id, role, function, purpose, subject, category, level, action, form, effect] = fields;
+    let unknown = |what: &str, value: &str| {
+        wrong(format!("unknown {what} {value:?}"), "use a value the bundle or the vocabulary defines, or *")
+    };
+    let rule = Rule {
+        line,
+        id: RuleId::try_from(id.to_owned()).map_err(|reason| wrong(reason, "write a plain id"))?,
+        role: scope(role, |text| Role::ALL.iter().copied().find(|known| known.as_str() == text))
+            .ok_or_else(|| unknown("role", role))?,
+        function: scope(function, |text| functions.iter().find(|known| known.as_str() == text).cloned())
+            .ok_or_else(|| unknown("function", function))?,
+        purpose: scope(purpose, |text| {
+            let bound = purposes.iter().any(|known| {
+                known.code.as_str() == text || known.group.as_deref().is_some_and(|group| group == text)
+            });
+            bound.then(|| text.to_owned())
+        })
+        .ok_or_else(|| unknown("purpose or group", purpose))?,
+        subject: scope(subject, |text| SUBJECT_KINDS.into_iter().find(|kind| subject_str(*kind) == text))
+            .ok_or_else(|| unknown("subject kind", subject))?,
+        category: scope(category, |text| {
+            InformationCategory::ALL.iter().copied().find(|known| known.as_str() == text)
+        })
+        .ok_or_else(|| unknown("category", category))?,
+        level: scope(level, |text| {
+            ClassificationLevel::ALL.iter().copied().find(|known| known.as_str() == text)
+        })
+        .ok_or_else(|| unknown("level", level))?,
+        action: scope(action, |text| text.parse().ok()).ok_or_else(|| unknown("action", action))?,
+        form: scope(form, |text| {
+            [Treatment::Show, Treatment::Mask].into_iter().find(|known| known.as_str() == text)
+        })
+        .ok_or_else(|| unknown("form", form))?,
+        allows: match effect {
+            "allow" => true,
+            "deny" => false,
+            _ => return Err(unknown("effect", effect)),
+        },
+    };
+    rule_check(&rule).map_err(|(reason, fix)| wrong(reason.to_owned(), fix))?;
+    Ok(rule)
+}
+
+fn scope<T>(text: &str, one: impl Fn(&str) -> Option<T>) -> Option<Scope<T>> {
+    if text == "*" { Some(Scope::Every) } else { one(text).map(Scope::One) }
+}
+
+/// A permission names what it permits: no wildcard may open a level, a form, an action, a purpose or a role by
+/// accident. Only a body receives a notice, so there the role must be open; everywhere else it may not be.
+fn rule_check(rule: &Rule) -> Result<(), (&'static str, &'static str)> {
+    if rule.id.is_reserved() {
+        return Err((
+            "the id is reserved",
+            "choose an id that does not begin with purpose. and is not built in",
+        ));
+    }
+    if !rule.allows {
+        return Ok(());
+    }
+    let open = rule.level == Scope::Every
+        || rule.form == Scope::Every
+        || rule.action == Scope::Every
+        || rule.purpose == Scope::Every;
+    if open {
+        return Err((
+            "a permission with * for purpose, level, action or form",
+            "name each of them; only denials may use * there",
+        ));
+    }
+    let body = rule.action == Scope::One(Action::ReceiveNotice);
+    if body != (rule.role == Scope::Every) {
+        return Err((
+            "a permission with the wrong kind of role",
+            "write * for receive-notice, which concerns a body, and a role for every other action",
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,244 @@
+//! `categories.toml`: in which category a record falls and how severe the breach is.
+
+use chengxin_schemas::category::{BreachSeverity, InformationCategory};
+use chengxin_schemas::record::{FieldValue, RecordFields};
+use chengxin_schemas::record_type::RecordType;
+use chengxin_schemas::time::Day;
+use serde::{Deserialize, Serialize};
+use toml::Spanned;
+
+use crate::bundle::{Bundle, error_at, toml_parse};
+use crate::error::PolicyError;
+use crate::provenance::{Provenance, RuleId};
+
+const FILE: &str = "categories.toml";
+/// Most rules, conditions of a rule, and texts of a condition: importers try them on every row.
+const ITEMS_LIMIT: usize = 64;
+
+/// What the rules say about a record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SeverityRuling {
+    /// The information category.
+    pub category: InformationCategory,
+    /// The severity; always present when the category is a breach, and only then.
+    pub severity: Option<BreachSeverity>,
+    /// The rule that decided.
+    pub rule: RuleId,
+    /// What the rule rests on.
+    pub source: String,
+    /// Title or number of the document.
+    pub document: String,
+    /// False when the rule was not read in its document, or the record was determined outside the rule's dates.
+    pub verified: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawFile {
+    rule: Vec<RawRule>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRule {
+    id: Spanned<RuleId>,
+    record_type: RecordType,
+    category: InformationCategory,
+    severity: Option<BreachSeverity>,
+    source: String,
+    document: String,
+    effective_from: Option<Day>,
+    effective_to: Option<Day>,
+    verified: bool,
+    conditions: Vec<RawCondition>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCondition {
+    fields: Vec<Spanned<String>>,
+    #[serde(rename = "match")]
+    how: How,
+    texts: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum How {
+    /// Some value contains one of the texts.
+    Any,
+    /// There are values, and each contains one of the texts.
+    All,
+    /// No value contains one of the texts.
+    None,
+}
+
+pub(crate) struct SeverityRule {
+    id: RuleId,
+    record_type: RecordType,
+    category: InformationCategory,
+    severity: Option<BreachSeverity>,
+    provenance: Provenance,
+    conditions: Vec<Condition>,
+}
+
+struct Condition {
+    fields: Vec<&'static str>,
+    how: How,
+    texts: Vec<String>,
+}
+
+impl Condition {
+    fn holds(&self, fields: &RecordFields) -> bool {
+        let matches = |text: &str| self.texts.iter().any(|wanted| text.contains(wanted.as_str()));
+        let mut values =
+            self.fields.iter().filter_map(|name| fields.value(name)).flat_map(|value| match value {
+                FieldValue::Text(text) => std::slice::from_ref(text).iter(),
+                FieldValue::List(texts) => texts.iter(),
+            });
+        match self.how {
+            How::Any => values.any(|text| matches(text)),
+            How::None => !values.any(|text| matches(text)),
+            How::All => {
+                let mut some = false;
+                let all = values.all(|text| {
+                    some = true;
+                    matches(text)
+                });
+                some && all
+            }
+        }
+    }
+}
+
+/// Every record type ends in a rule without conditions, so that every record has a ruling.
+pub(crate) fn severity_parse(text: &str) -> Result<Vec<SeverityRule>, PolicyError> {
+    let raw: RawFile = toml_parse(FILE, text)?;
+    let over = raw.rule.len() > ITEMS_LIMIT
+        || raw.rule.iter().any(|rule| {
+            rule.conditions.len() > ITEMS_LIMIT
+                || rule.conditions.iter().any(|condition| condition.texts.len() > ITEMS_LIMIT)
+        });
+    if over {
+        return Err(PolicyError::TooLarge {
+            what: FILE.to_owned(),
+            unit: "items of a list",
+            limit: ITEMS_LIMIT,
+        });
+    }
+    let mut rules: Vec<SeverityRule> = Vec::new();
+    for entry in raw.rule {
+        let wrong = |reason: String, fix: &str| Err(error_at(FILE, text, &entry.id, reason, fix));
+        let id = entry.id.get_ref().clone();
+        if id.is_reserved() || rules.iter().any(|rule| rule.id == id) {
+            return wrong(format!("rule {id} is reserved or stands twice"), "give every rule its own id");
+        }
+        let breach =
+            matches!(entry.category, InformationCategory::GeneralBreach | InformationCategory::SeriousBreach);
+        if breach != entry.severity.is_some() {
+            return wrong(
+                format!("rule {id}: a breach needs a severity and nothing else may have one"),
+                "set or remove severity",
+            );
+        }
+        if rules.iter().any(|rule| rule.record_type == entry.record_type && rule.conditions.is_empty()) {
+            return wrong(
+                format!("rule {id} can never decide"),
+                "put the rule without conditions last in its record type",
+            );
+        }
+        rules.push(SeverityRule {
+            id,
+            record_type: entry.record_type,
+            category: entry.category,
+            severity: entry.severity,
+            conditions: conditions_bind(text, entry.record_type, entry.conditions)?,
+            provenance: Provenance {
+                source: entry.source,
+                document: entry.document,
+                effective_from: entry.effective_from,
+                effective_to: entry.effective_to,
+                verified: entry.verified,
+            },
+        });
+    }
+    for kind in RecordType::ALL {
+        if !rules.iter().any(|rule| rule.record_type == *kind && rule.conditions.is_empty()) {
+            let reason = format!("{kind} has no rule without conditions");
+            return Err(PolicyError::file(FILE, None, reason, "end the rules of each record type with one"));
+        }
+    }
+    Ok(rules)
+}
+
+fn conditions_bind(
+    text: &str,
+    record_type: RecordType,
+    raw: Vec<RawCondition>,
+) -> Result<Vec<Condition>, PolicyError> {
+    let mut conditions = Vec::new();
+    for condition in raw {
+        let mut fields = Vec::new();
+        for name in &condition.fields {
+            let (_, definition) = record_type.field(name.get_ref()).map_err(|_| {
+                error_at(
+                    FILE,
+                    text,
+                    name,
+                    format!("{record_type} has no field {:?}", name.get_ref()),
+                    "use a name of the dictionary",
+                )
+            })?;
+            fields.push(definition.name);
+        }
+        if fields.is_empty() || condition.texts.is_empty() || condition.texts.iter().any(String::is_empty) {
+            return Err(PolicyError::file(
+                FILE,
+                condition.fields.first().map(|name| crate::bundle::line_of(text, name.span().start)),
+                "a condition without fields or texts",
+                "name at least one of each; an empty text would match everything",
+            ));
+        }
+        conditions.push(Condition { fields, how: condition.how, texts: condition.texts });
+    }
+    Ok(conditions)
+}
+
+impl Bundle {
+    /// The category and severity of a record of its fields' type. The first rule whose conditions hold decides; the
+    /// last rule of a type has none, so there is always a ruling.
+    ///
+    /// A record whose determination date is missing or outside the rule's effective dates is ruled all the same, but
+    /// unverified: which rule governs decisions made before 2026-04-01 is an open fact.
+    pub fn severity_for(&self, fields: &RecordFields) -> SeverityRuling {
+        let kind = fields.record_type();
+        let determined: Option<Day> =
+            fields.text(kind.determination_field()).and_then(|text| text.parse().ok());
+        let decisive = self
+            .severity_rules()
+            .iter()
+            .filter(|rule| rule.record_type == kind)
+            .find(|rule| rule.conditions.iter().all(|condition| condition.holds(fields)));
+        match decisive {
+            Some(rule) => SeverityRuling {
+                category: rule.category,
+                severity: rule.severity,
+                rule: rule.id.clone(),
+                source: rule.provenance.source.clone(),
+                document: rule.provenance.document.clone(),
+                verified: rule.provenance.verified
+                    && determined.is_some_and(|day| rule.provenance.is_effective_on(day)),
+            },
+            // The loader makes sure of a rule without conditions. Were there none, the strictest ruling is the safe
+            // one: it widens no disclosure.
+            None => SeverityRuling {
+                category: InformationCategory::SeriousBreach,
+                severity: Some(BreachSeverity::Serious),
+                rule: RuleId::built_in("default-deny"),
+                source: String::new(),
+                document: String::new(),
+                verified: false,
+            },
+        }
+    }
+}
