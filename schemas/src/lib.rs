@@ -22,6 +22,7 @@ pub mod money;
 pub mod notice;
 pub mod operator;
 pub mod purpose;
+pub mod random;
 pub mod receipt;
 pub mod record;
 pub mod record_type;

@@ -12,10 +12,9 @@ pub struct RegionCode(u32);
 impl RegionCode {
     /// Parses six ASCII digits.
     pub fn parse(text: &str) -> Result<Self, SchemaError> {
-        if text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit()) {
-            if let Ok(number) = text.parse() {
-                return Ok(Self(number));
-            }
+        let digits = text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit());
+        if let (true, Ok(number)) = (digits, text.parse()) {
+            return Ok(Self(number));
         }
         Err(SchemaError::field(
             "region",

@@ -1,5 +1,7 @@
 //! Every signed form as outsiders meet it: the golden examples, and forms with bits flipped.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "helpers of tests fail the test")]
+
 #[path = "signed_forms/examples.rs"]
 mod examples;
 mod fixture;
