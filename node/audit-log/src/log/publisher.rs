@@ -1,0 +1,134 @@
+//! Derives tiles, bundles and checkpoints from durable entries, and removes what they make superfluous.
+
+use std::sync::{Arc, PoisonError};
+
+use super::state::{Published, Shared, lock};
+use crate::checkpoint::Checkpoint;
+use crate::disk::Publication;
+use crate::error::LogError;
+use crate::folder::CHECKPOINT_FILE;
+use crate::journal::segment_path;
+use crate::merkle::leaf_hash;
+use crate::tile::{TILE_WIDTH, TileKind, TilePath, bundle_append, hashes_write};
+
+/// The thread: publishes when asked, and otherwise once per interval while there is something new.
+pub(super) fn run(shared: &Arc<Shared>) {
+    loop {
+        let state = lock(&shared.state);
+        let idle = |state: &mut super::state::State| {
+            !state.closing && !state.checkpoint_wanted && (state.stopped.is_some() || state.durable == state.published.size)
+        };
+        let state = shared.publisher_wake.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner);
+        let (state, _) = shared
+            .publisher_wake
+            .wait_timeout_while(state, shared.checkpoint_interval, |state| {
+                !state.closing && !state.checkpoint_wanted && state.stopped.is_none()
+            })
+            .unwrap_or_else(PoisonError::into_inner);
+        let closing = state.closing;
+        let runs = state.stopped.is_none();
+        drop(state);
+        if runs && let Err(error) = publish(shared) {
+            shared.stop(&error);
+        }
+        let mut state = lock(&shared.state);
+        if state.stopped.is_some() {
+            state.checkpoint_wanted = false;
+        }
+        if closing {
+            return;
+        }
+    }
+}
+
+/// Publishes everything that is durable now. On an error the files may be anywhere between two checkpoints; the log
+/// must stop, and recovery derives them anew.
+pub(super) fn publish(shared: &Shared) -> Result<(), LogError> {
+    let mut edge = lock(&shared.edge);
+    let (leaves, first) = {
+        let mut state = lock(&shared.state);
+        state.checkpoint_wanted = false;
+        (state.tail.iter().cloned().collect::<Vec<_>>(), state.tail_start)
+    };
+    let size = first + leaves.len() as u64;
+    let mut publication = Publication::new(shared.disk.as_ref(), &shared.folder);
+    let mut full = Vec::new();
+    for bundle in leaves.chunks(TILE_WIDTH as usize).zip(first / TILE_WIDTH..).map(|(leaves, index)| (index, leaves)) {
+        let (index, leaves) = bundle;
+        let mut bytes = Vec::new();
+        leaves.iter().try_for_each(|leaf| bundle_append(&mut bytes, leaf))?;
+        let path = match TilePath::partial(TileKind::Entries, size) {
+            Some(partial) if partial.index == index => partial,
+            Some(_) | None => TilePath::full(TileKind::Entries, index),
+        };
+        if path.width.is_none() {
+            full.push(path);
+        }
+        publication.file(&path.to_string(), &bytes)?;
+    }
+    // The tree has taken in what an earlier call saw; the tail may begin before that.
+    let seen = usize::try_from(edge.size() - first).unwrap_or(usize::MAX);
+    let mut tiles = Vec::new();
+    for leaf in leaves.iter().skip(seen) {
+        edge.push(leaf_hash(leaf), |path, hashes| tiles.push((path, hashes_write(hashes))));
+    }
+    full.extend(tiles.iter().map(|(path, _)| *path));
+    for (path, bytes) in tiles.into_iter().chain(edge.partial_tiles()) {
+        publication.file(&path.to_string(), &bytes)?;
+    }
+    publication.finish()?;
+
+    let checkpoint = Checkpoint { origin: shared.origin.clone(), size, root: edge.root() };
+    let note = checkpoint.sign(&shared.keys);
+    let mut publication = Publication::new(shared.disk.as_ref(), &shared.folder);
+    publication.file(CHECKPOINT_FILE, note.as_bytes())?;
+    publication.finish()?;
+
+    let obsolete = published(shared, Published { size, note, edge: edge.clone() });
+    remove_superfluous(shared, &full, &obsolete);
+    shared.announce();
+    Ok(())
+}
+
+/// Makes a checkpoint known within the process, forgets entries that full tiles hold, and gives the journal segments
+/// that are no longer needed.
+fn published(shared: &Shared, published: Published) -> Vec<u64> {
+    let mut state = lock(&shared.state);
+    let tail_start = published.size - published.size % TILE_WIDTH;
+    while state.tail_start < tail_start
+        && let Some(leaf) = state.tail.pop_front()
+    {
+        state.tail_bytes -= leaf.len();
+        state.tail_start += 1;
+    }
+    state.published = published;
+    let mut obsolete = Vec::new();
+    // A segment ends where the next one begins; the last is being written.
+    while let Some(&next) = state.segments.get(1)
+        && next <= tail_start
+    {
+        obsolete.extend(state.segments.pop_front());
+    }
+    obsolete
+}
+
+/// Removes journal segments and partial tiles whose content stands in full tiles. What cannot be removed stays, is
+/// verified like everything else, and does no harm.
+fn remove_superfluous(shared: &Shared, full: &[TilePath], segments: &[u64]) {
+    for first in segments {
+        let path = segment_path(&shared.folder, *first);
+        if let Err(error) = shared.disk.remove(&path) {
+            tracing::warn!(path = %path.display(), %error, "a journal segment that is no longer needed cannot be removed");
+        }
+    }
+    for tile in full {
+        let folder = shared.folder.join(tile.partial_folder());
+        match std::fs::remove_dir_all(&folder) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => {
+                tracing::warn!(path = %folder.display(), %error, "partial tiles that are no longer needed cannot be removed");
+            }
+        }
+    }
+}
