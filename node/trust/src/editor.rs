@@ -12,11 +12,10 @@ use std::path::Path;
 
 use bytes::Bytes;
 use chengxin_schemas::agency::AgencyCode;
-use chengxin_schemas::digest::Sha256;
 use chengxin_schemas::directory::DirectoryEntry;
 use chengxin_schemas::key::SigningKey;
 use chengxin_schemas::time::UnixTime;
-use tough::schema::{Role as TufRole, RoleType, Root, Signed, Snapshot, Targets, Timestamp};
+use tough::schema::{RoleType, Root, Signed};
 
 use crate::directory::{Members, entry_bytes, entry_path};
 use crate::error::TrustError;
@@ -27,9 +26,9 @@ use crate::generation::{Generation, GenerationVersions, SignedFile};
 use crate::limits::{CLOCK_TOLERANCE_SECONDS, MEMBERS_LIMIT};
 use crate::metadata::{self, TargetFile, target_file_name};
 use crate::name::{ContentName, FileName, Role, TargetPath};
+use crate::repository::{repository_load, targets_read};
 use crate::root_change::RootDraft;
-use crate::store::{root_step, roots_read};
-use crate::verify::first_root_check;
+use crate::store::root_step;
 
 /// Keys of the roles that a coordinator's node signs with, each its own.
 pub struct OnlineKeys {
@@ -134,7 +133,7 @@ impl DirectoryEditor {
         lifetimes.check()?;
         let lock = lock_take(folder)?;
         let folder = Folder::new(folder);
-        let held = held_load(&folder)?;
+        let held = repository_load(&folder)?;
         keys_check(&held.root.signed, &keys)?;
         let mut editor = Self {
             folder,
@@ -291,10 +290,6 @@ impl DirectoryEditor {
         if expires <= now {
             return Err(TrustError::Expired { role: Role::Root, since: expires });
         }
-        if metadata::root_federation(&root.signed)? != metadata::root_federation(&self.root.signed)? {
-            let reason = "the new root names another federation".to_owned();
-            return Err(TrustError::Parameter { field: "root", reason });
-        }
         let keys_after = keys.as_ref().unwrap_or(&self.keys);
         keys_check(&root.signed, keys_after)?;
         let generation =
@@ -392,6 +387,9 @@ fn member_add(
     entry: DirectoryEntry,
 ) -> Result<(TargetPath, Vec<u8>), TrustError> {
     let (path, bytes) = (entry_path(&entry), entry_bytes(&entry)?);
+    // Nothing could be sealed to a member whose recipients do not parse. Readers do not repeat this check: an entry
+    // must not become unreadable because a later version knows more kinds of recipients.
+    entry.seal_recipients()?;
     if members.get(&entry.agency).is_some() {
         let reason = format!("agency {} is a member already; update its entry instead", entry.agency);
         return Err(TrustError::Conflict { reason });
@@ -436,91 +434,4 @@ fn keys_check(root: &Root, keys: &OnlineKeys) -> Result<(), TrustError> {
         Some((role, ..)) => Err(TrustError::OnlineKey { role }),
         None => Ok(()),
     }
-}
-
-/// The repository as it is on disk, verified.
-struct Held {
-    fingerprint: RootFingerprint,
-    root: Signed<Root>,
-    files: BTreeMap<TargetPath, TargetFile>,
-    members: Members,
-    generation: Generation,
-    signed_at: UnixTime,
-    is_signed_by_former_keys: bool,
-}
-
-fn held_load(folder: &Folder) -> Result<Held, TrustError> {
-    let roots = roots_read(folder)?;
-    let first = roots.first().ok_or_else(|| TrustError::Missing { file: FileName::Root(1).to_string() })?;
-    let fingerprint = RootFingerprint::of(first);
-    let mut root = first_root_check(first)?;
-    let mut former: Option<Signed<Root>> = None;
-    for (version, bytes) in (2..).zip(roots.iter().skip(1)) {
-        let next = root_step(&root, version, bytes)?;
-        former = Some(std::mem::replace(&mut root, next));
-    }
-    let read = |name: FileName| {
-        folder.read(name, name.limit())?.ok_or_else(|| TrustError::Missing { file: name.to_string() })
-    };
-    let timestamp_bytes = read(FileName::Timestamp)?;
-    let timestamp = metadata::role_parse::<Timestamp>(Role::Timestamp, &timestamp_bytes)?;
-    // Only the timestamp's signature decides under which root the state was committed.
-    let is_signed_by_former_keys = match metadata::role_verify(&root.signed, Role::Timestamp, &timestamp) {
-        Ok(()) => false,
-        Err(error) => match &former {
-            Some(former) => {
-                metadata::role_verify(&former.signed, Role::Timestamp, &timestamp).map(|()| true)?
-            }
-            None => return Err(error),
-        },
-    };
-    let signing_root = if is_signed_by_former_keys { former.as_ref().unwrap_or(&root) } else { &root };
-    let (version, digest) = metadata::snapshot_named(&timestamp.signed)
-        .ok_or_else(|| TrustError::malformed("timestamp metadata", "it names no snapshot"))?;
-    let snapshot_bytes = named_read(folder, FileName::Snapshot(version), digest)?;
-    let snapshot = metadata::role_parse::<Snapshot>(Role::Snapshot, &snapshot_bytes)?;
-    metadata::role_verify(&signing_root.signed, Role::Snapshot, &snapshot)?;
-    let (version, digest) = metadata::targets_named(&snapshot.signed)
-        .ok_or_else(|| TrustError::malformed("snapshot metadata", "it names no targets"))?;
-    let targets_bytes = named_read(folder, FileName::Targets(version), digest)?;
-    let targets = metadata::role_parse::<Targets>(Role::Targets, &targets_bytes)?;
-    metadata::role_verify(&signing_root.signed, Role::Targets, &targets)?;
-    let files = metadata::target_files(&targets.signed)?;
-    let mut members = Members::default();
-    for (path, file) in &files {
-        let bytes = named_read(folder, target_file_name(*path, *file), Some(file.digest))?;
-        if matches!(path, TargetPath::Entry { .. }) {
-            members.insert(*path, &bytes)?;
-        }
-    }
-    let signed_at = metadata::timestamp_signed_at(&timestamp.signed).unwrap_or_default();
-    let generation = Generation {
-        targets: signed_file(&targets.signed, targets_bytes),
-        snapshot: signed_file(&snapshot.signed, snapshot_bytes),
-        timestamp: signed_file(&timestamp.signed, timestamp_bytes),
-    };
-    Ok(Held { fingerprint, root, files, members, generation, signed_at, is_signed_by_former_keys })
-}
-
-fn signed_file<T: TufRole>(role: &T, bytes: Vec<u8>) -> SignedFile {
-    SignedFile { version: role.version().get(), expires: metadata::expires(role), bytes }
-}
-
-fn named_read(folder: &Folder, name: FileName, digest: Option<Sha256>) -> Result<Vec<u8>, TrustError> {
-    let bytes =
-        folder.read(name, name.limit())?.ok_or_else(|| TrustError::Missing { file: name.to_string() })?;
-    if digest != Some(Sha256::of(&bytes)) {
-        return Err(TrustError::MixedUp { file: name.to_string() });
-    }
-    Ok(bytes)
-}
-
-fn targets_read(
-    folder: &Folder,
-    version: u64,
-) -> Result<Option<BTreeMap<TargetPath, TargetFile>>, TrustError> {
-    let name = FileName::Targets(version);
-    let Some(bytes) = folder.read(name, name.limit())? else { return Ok(None) };
-    let targets = metadata::role_parse::<Targets>(Role::Targets, &bytes)?;
-    metadata::target_files(&targets.signed).map(Some)
 }

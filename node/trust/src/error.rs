@@ -128,6 +128,12 @@ pub enum TrustError {
         /// When the directory expired.
         since: UnixTime,
     },
+    /// Evidence was signed after the time it is to prove something about.
+    #[error("the evidence was signed at {}, after the time it is offered for; ask for the evidence exported at that time", signed_at.to_shanghai())]
+    EvidenceTooNew {
+        /// When it was signed.
+        signed_at: UnixTime,
+    },
     /// An agency is not in the directory.
     #[error("agency {agency} is not in the directory; compare the code with chengxin peer list")]
     NotMember {
@@ -212,7 +218,7 @@ impl TrustError {
             | Self::WronglySigned { .. }
             | Self::DuplicateSignature { .. }
             | Self::MixedUp { .. } => ErrorCode::Integrity,
-            Self::Expired { .. } | Self::GraceOver { .. } => ErrorCode::Expired,
+            Self::Expired { .. } | Self::GraceOver { .. } | Self::EvidenceTooNew { .. } => ErrorCode::Expired,
             Self::OverLarge { .. } | Self::TooMany { .. } => ErrorCode::TooLarge,
             Self::Missing { .. } | Self::Unreachable(_) | Self::NotJoined => ErrorCode::Unavailable,
             Self::Malformed { .. }

@@ -10,7 +10,7 @@ use tough::schema::{Snapshot, Timestamp};
 
 use crate::error::TrustError;
 use crate::folder::Folder;
-use crate::limits::{FETCHES_AT_ONCE, ROOT_VERSIONS_LIMIT};
+use crate::limits::FETCHES_AT_ONCE;
 use crate::metadata::{self, TargetFile, target_file_name};
 use crate::name::{FileName, Role, TargetPath};
 use crate::source::{MetadataSource, SourceError};
@@ -29,31 +29,6 @@ pub(crate) async fn file_fetch(
         Err(SourceError::TooLarge { .. }) => Err(over_large()),
         Err(error @ SourceError::Failed { .. }) => Err(TrustError::Unreachable(error)),
     }
-}
-
-/// The roots after version `trusted`, as far as the source has them. Every version is needed: each is signed by the
-/// holders of the one before (TUF §5.3). Returns the highest version gathered.
-///
-/// A source that fails is an error and not the end of the chain: else a peer could hold a node back on an old root.
-pub(crate) async fn roots_gather(
-    source: &dyn MetadataSource,
-    trusted: u64,
-    gathered: &mut Gathered,
-) -> Result<u64, TrustError> {
-    let mut newest = trusted;
-    while newest < ROOT_VERSIONS_LIMIT {
-        let next = FileName::Root(newest.saturating_add(1));
-        match file_fetch(source, next, next.limit()).await? {
-            Some(bytes) => gathered.insert(next, bytes),
-            None => return Ok(newest),
-        }
-        newest = newest.saturating_add(1);
-    }
-    Err(TrustError::TooMany {
-        what: "versions of the root",
-        actual: usize::try_from(newest).unwrap_or(usize::MAX),
-        limit: usize::try_from(ROOT_VERSIONS_LIMIT).unwrap_or(usize::MAX),
-    })
 }
 
 /// Timestamp, and the snapshot and targets files it leads to; those that `held` has with the same hash are not fetched.
@@ -86,12 +61,11 @@ async fn held_or_fetched(
     name: FileName,
     digest: Option<Sha256>,
 ) -> Result<Option<Bytes>, TrustError> {
-    if let Some(digest) = digest {
-        if let Some(bytes) = held_read(held, name).await? {
-            if Sha256::of(&bytes) == digest {
-                return Ok(Some(bytes));
-            }
-        }
+    if let Some(digest) = digest
+        && let Some(bytes) = held_read(held, name).await?
+        && Sha256::of(&bytes) == digest
+    {
+        return Ok(Some(bytes));
     }
     file_fetch(source, name, name.limit()).await
 }
@@ -116,10 +90,10 @@ async fn target_gather(
     file: TargetFile,
 ) -> Result<(TargetPath, (Bytes, bool)), TrustError> {
     let name = target_file_name(path, file);
-    if let Some(bytes) = held_read(held, name).await? {
-        if TargetFile::of(&bytes) == file {
-            return Ok((path, (bytes, false)));
-        }
+    if let Some(bytes) = held_read(held, name).await?
+        && TargetFile::of(&bytes) == file
+    {
+        return Ok((path, (bytes, false)));
     }
     let limit = usize::try_from(file.length).unwrap_or(usize::MAX).min(path.limit());
     let bytes = file_fetch(source, name, limit)

@@ -23,7 +23,7 @@ use crate::directory::{DirectoryVersions, VerifiedDirectory};
 use crate::error::TrustError;
 use crate::fingerprint::RootFingerprint;
 use crate::folder::{Folder, file_read, file_remove, file_replace, folder_create, folder_sync};
-use crate::gather::{blocking, file_fetch, roles_gather, roots_gather, targets_gather};
+use crate::gather::{blocking, file_fetch, roles_gather, targets_gather};
 use crate::limits::ROOT_VERSIONS_LIMIT;
 use crate::metadata::{self, target_file_name};
 use crate::name::{FileName, Role, TargetPath};
@@ -104,10 +104,7 @@ impl TrustStore {
         let before = self.state();
         let root = before.root.clone().ok_or(TrustError::NotJoined)?;
         let mut gathered = Gathered::default();
-        let newest_root = roots_gather(source, root.version, &mut gathered).await?;
-        if newest_root > root.version {
-            self.roots_keep(&root, newest_root, &gathered).await?;
-        }
+        let newest_root = self.roots_walk(source, &root, &mut gathered).await?;
         roles_gather(source, &self.folder, &mut gathered).await?;
         if let Some(held) = &before.directory {
             let same_root = held.versions().root == newest_root;
@@ -119,10 +116,10 @@ impl TrustStore {
         let verified = metadata_verify(&root.bytes, gathered.clone(), Some(&memory)).await;
         self.memory_keep(&memory, now).await?;
         let verified = verified?;
-        if let Some(held) = &before.directory {
-            if self.is_equal_version(&verified, held, &gathered).await? {
-                return unchanged(held, now);
-            }
+        if let Some(held) = &before.directory
+            && self.is_equal_version(&verified, held, &gathered).await?
+        {
+            return unchanged(held, now);
         }
         verified.check_expiry(now)?;
         let directory = self.targets_commit(source, &verified, &gathered).await?;
@@ -145,6 +142,12 @@ impl TrustStore {
         }
         let folder = self.folder.clone();
         blocking(move || folder.read(name, name.limit())).await.ok().flatten().map(Bytes::from)
+    }
+
+    /// Directory and timestamp of one and the same state.
+    pub(crate) fn directory_and_timestamp(&self) -> Result<(Arc<VerifiedDirectory>, Bytes), TrustError> {
+        let state = self.state();
+        state.directory.clone().zip(state.timestamp.clone()).ok_or(TrustError::NotJoined)
     }
 
     pub(crate) fn folder(&self) -> &Folder {
@@ -186,31 +189,40 @@ impl TrustStore {
         Ok(())
     }
 
-    /// Verifies the chain of new roots and keeps it, whatever becomes of the rest of the refresh (TUF §5.3.8).
-    async fn roots_keep(
+    /// Fetches the roots after the trusted one, each verified before the next is asked for (TUF §5.3), and keeps them
+    /// whatever becomes of the rest of the refresh. Gives the newest version.
+    ///
+    /// A source that fails is an error and not the end of the chain: else a peer could hold a node back on an old root.
+    async fn roots_walk(
         &self,
+        source: &dyn MetadataSource,
         trusted: &TrustedRoot,
-        newest: u64,
-        gathered: &Gathered,
-    ) -> Result<(), TrustError> {
+        gathered: &mut Gathered,
+    ) -> Result<u64, TrustError> {
         let mut current = metadata::role_parse::<Root>(Role::Root, &trusted.bytes)?;
-        let mut kept = Vec::new();
-        for version in trusted.version.saturating_add(1)..=newest {
-            let name = FileName::Root(version);
-            let Some(bytes) = gathered.file(name) else { break };
-            current = root_step(&current, version, bytes)?;
-            kept.push((name, bytes.clone()));
-        }
-        let folder = self.folder.clone();
-        let files = kept.clone();
-        blocking(move || folder.write_all(files.iter().map(|(name, bytes)| (*name, &bytes[..])))).await?;
-        if let Some((_, bytes)) = kept.pop() {
+        let mut verified = Vec::new();
+        let end = loop {
+            let version = current.signed.version.get().saturating_add(1);
+            match root_next(source, &current, version).await {
+                Ok(Some((next, bytes))) => {
+                    gathered.insert(FileName::Root(version), bytes.clone());
+                    verified.push((FileName::Root(version), bytes));
+                    current = next;
+                }
+                Ok(None) => break Ok(current.signed.version.get()),
+                Err(error) => break Err(error),
+            }
+        };
+        if let Some((_, bytes)) = verified.last().cloned() {
+            let folder = self.folder.clone();
+            blocking(move || folder.write_all(verified.iter().map(|(name, bytes)| (*name, &bytes[..]))))
+                .await?;
             let before = self.state();
-            let root = Some(TrustedRoot { version: newest, bytes });
+            let root = Some(TrustedRoot { version: current.signed.version.get(), bytes });
             let (directory, timestamp) = (before.directory.clone(), before.timestamp.clone());
             self.state_replace(State { root, directory, timestamp });
         }
-        Ok(())
+        end
     }
 
     fn seen(&self) -> PathBuf {
@@ -229,8 +241,8 @@ impl TrustStore {
                 _ => {}
             }
             std::fs::create_dir(&work).map_err(TrustError::file("create", &work))?;
-            for (file, limit) in SEEN {
-                if let Some(bytes) = file_read(&seen.join(file), limit())? {
+            for (file, role) in SEEN {
+                if let Some(bytes) = file_read(&seen.join(file), role.limit())? {
                     let path = work.join(file);
                     std::fs::write(&path, bytes).map_err(TrustError::file("write", &path))?;
                 }
@@ -247,18 +259,18 @@ impl TrustStore {
         let (seen, work, base) = (self.seen(), work.to_owned(), self.folder.base().to_owned());
         blocking(move || {
             folder_create(&base, &seen)?;
-            for (file, limit) in SEEN {
-                let Some(bytes) = file_read(&work.join(file), limit())? else {
+            for (file, role) in SEEN {
+                let Some(bytes) = file_read(&work.join(file), role.limit())? else {
                     // The library removes both when the keys changed (TUF §5.3.11): versions that a thief of the old
                     // keys drove up must not lock the federation's next ones out.
                     file_remove(&seen.join(file))?;
                     continue;
                 };
-                let expires = match file {
-                    "timestamp.json" => {
-                        metadata::expires(&metadata::role_parse::<Timestamp>(Role::Timestamp, &bytes)?.signed)
+                let expires = match role {
+                    Role::Timestamp => {
+                        metadata::expires(&metadata::role_parse::<Timestamp>(role, &bytes)?.signed)
                     }
-                    _ => metadata::expires(&metadata::role_parse::<Snapshot>(Role::Snapshot, &bytes)?.signed),
+                    _ => metadata::expires(&metadata::role_parse::<Snapshot>(role, &bytes)?.signed),
                 };
                 if expires > now {
                     file_replace(&seen.join(file), &bytes)?;
@@ -344,9 +356,8 @@ impl TrustStore {
     }
 }
 
-/// The rollback memory: file and size limit.
-const SEEN: [(&str, fn() -> usize); 2] =
-    [("timestamp.json", || Role::Timestamp.limit()), ("snapshot.json", || Role::Snapshot.limit())];
+/// The files of the rollback memory, by role.
+const SEEN: [(&str, Role); 2] = [("timestamp.json", Role::Timestamp), ("snapshot.json", Role::Snapshot)];
 
 fn file_names(directory: &VerifiedDirectory) -> BTreeSet<FileName> {
     directory.files().iter().map(|(path, file)| target_file_name(*path, *file)).collect()
@@ -360,7 +371,27 @@ pub(crate) fn fingerprint_check(pinned: RootFingerprint, first_root: &[u8]) -> R
     Err(TrustError::FingerprintDiffers { pinned: pinned.grouped(), offered: offered.grouped() })
 }
 
-/// One step of the chain of roots: signed by the threshold of the root before and by its own, with the next number.
+/// The root of this version, verified; `None` at the end of the chain.
+async fn root_next(
+    source: &dyn MetadataSource,
+    current: &Signed<Root>,
+    version: u64,
+) -> Result<Option<(Signed<Root>, Bytes)>, TrustError> {
+    let name = FileName::Root(version);
+    let Some(bytes) = file_fetch(source, name, name.limit()).await? else { return Ok(None) };
+    if version > ROOT_VERSIONS_LIMIT {
+        let limit = usize::try_from(ROOT_VERSIONS_LIMIT).unwrap_or(usize::MAX);
+        return Err(TrustError::TooMany {
+            what: "versions of the root",
+            actual: limit.saturating_add(1),
+            limit,
+        });
+    }
+    Ok(Some((root_step(current, version, &bytes)?, bytes)))
+}
+
+/// One step of the chain of roots: signed by the threshold of the root before and by its own, with the next number, for
+/// the same federation.
 pub(crate) fn root_step(
     before: &Signed<Root>,
     version: u64,
@@ -371,6 +402,12 @@ pub(crate) fn root_step(
     metadata::role_verify(&next.signed, Role::Root, &next)?;
     if next.signed.version.get() != version {
         return Err(TrustError::MixedUp { file: FileName::Root(version).to_string() });
+    }
+    if metadata::root_federation(&next.signed)? != metadata::root_federation(&before.signed)? {
+        return Err(TrustError::malformed(
+            "root metadata",
+            "it names another federation than the root before it",
+        ));
     }
     Ok(next)
 }

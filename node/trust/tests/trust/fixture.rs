@@ -6,14 +6,17 @@ use std::sync::Mutex;
 
 use bytes::Bytes;
 use chengxin_schemas::agency::AgencyCode;
+use chengxin_schemas::digest::{Sha256, hex_encode};
 use chengxin_schemas::directory::{DirectoryEntry, DirectoryEntrySchema, TimedKey};
 use chengxin_schemas::key::SigningKey;
+use chengxin_schemas::seal::SealIdentity;
 use chengxin_schemas::time::UnixTime;
 use chengxin_trust::{
     ContentName, DirectoryEditor, FolderSource, FoundParams, Lifetimes, MetadataSource, OnlineKeys,
     RootFingerprint, SourceError, TrustStore, federation_found,
 };
 use futures::future::BoxFuture;
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 pub(crate) const NOW: UnixTime = UnixTime(1_795_334_400);
@@ -37,6 +40,10 @@ pub(crate) fn agency(number: u32) -> AgencyCode {
         .expect("one check character fits")
 }
 
+pub(crate) fn recipient(seed: u8) -> String {
+    SealIdentity::from_seed(&Zeroizing::new([seed; 32])).expect("any seed").to_recipient().to_string()
+}
+
 pub(crate) fn entry(number: u32) -> DirectoryEntry {
     DirectoryEntry {
         schema: DirectoryEntrySchema::V1,
@@ -46,8 +53,8 @@ pub(crate) fn entry(number: u32) -> DirectoryEntry {
         functions: vec!["procurement-supervision".parse().expect("function")],
         coordinator: false,
         signing_keys: vec![TimedKey { jwk: *key(200).public(), not_before: UnixTime(0), not_after: None }],
-        age_node_recipient: "age1node".to_owned(),
-        age_recovery_recipient: "age1recovery".to_owned(),
+        age_node_recipient: recipient(1),
+        age_recovery_recipient: recipient(2),
         transport_identity: format!("12D3KooWtest{number}"),
         addresses: vec![format!("/ip4/127.0.0.1/tcp/{}", 4000 + number)],
         audit_log_key: "example.test/log+00000000+AQ==".to_owned(),
@@ -172,6 +179,13 @@ impl Bent {
         self.files.get(name).unwrap_or_else(|| panic!("{name} is in the repository")).clone()
     }
 
+    /// Writes the metadata into a repository's folder.
+    pub(crate) fn write_into(&self, folder: &std::path::Path) {
+        for (name, bytes) in self.files.iter().filter(|(name, _)| !name.contains('/')) {
+            std::fs::write(folder.join("metadata").join(name), bytes).expect("written");
+        }
+    }
+
     pub(crate) fn asked(&self) -> Vec<String> {
         std::mem::take(&mut *self.asked.lock().expect("not poisoned"))
     }
@@ -190,4 +204,70 @@ impl MetadataSource for Bent {
             Ok(found)
         })
     }
+}
+
+/// A metadata file changed and signed by whoever holds `keys`, as a thief of them would.
+pub(crate) fn signed_again(file: &[u8], keys: &[SigningKey], change: impl FnOnce(&mut Value)) -> Bytes {
+    let mut value: Value = serde_json::from_slice(file).expect("JSON");
+    change(&mut value["signed"]);
+    let message = canonical(&value["signed"]);
+    let signatures: Vec<Value> = keys
+        .iter()
+        .map(|key| serde_json::json!({ "keyid": key_id(key), "sig": hex_encode(&key.sign(message.as_bytes())) }))
+        .collect();
+    value["signatures"] = signatures.into();
+    Bytes::from(value.to_string())
+}
+
+/// The TUF key id, computed apart from the crate under test.
+pub(crate) fn key_id(key: &SigningKey) -> String {
+    let public = hex_encode(key.public().bytes());
+    let value =
+        serde_json::json!({ "keytype": "ed25519", "keyval": { "public": public }, "scheme": "ed25519" });
+    hex_encode(&Sha256::of(canonical(&value).as_bytes()).0)
+}
+
+/// Canonical JSON, sufficient for ASCII without escapes: members sorted, no spaces.
+pub(crate) fn canonical(value: &Value) -> String {
+    match value {
+        Value::Object(members) => {
+            let sorted: BTreeMap<&String, &Value> = members.iter().collect();
+            let parts: Vec<String> =
+                sorted.iter().map(|(name, value)| format!("\"{name}\":{}", canonical(value))).collect();
+            format!("{{{}}}", parts.join(","))
+        }
+        Value::Array(items) => {
+            format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(","))
+        }
+        other => other.to_string(),
+    }
+}
+
+/// How a file above names the one below it.
+pub(crate) fn reference(version: u64, bytes: &[u8]) -> Value {
+    serde_json::json!({ "version": version, "length": bytes.len(), "hashes": { "sha256": hex_encode(&Sha256::of(bytes).0) } })
+}
+
+/// The source after a coordinator published one more target, whatever it is: version 2 of everything.
+pub(crate) fn with_target(source: Bent, path: &str, content: &[u8]) -> Bent {
+    let digest = hex_encode(&Sha256::of(content).0);
+    let targets = signed_again(&source.file("1.targets.json"), &[key(11)], |signed| {
+        signed["version"] = 2.into();
+        signed["targets"][path] =
+            serde_json::json!({ "length": content.len(), "hashes": { "sha256": digest } });
+    });
+    let snapshot = signed_again(&source.file("1.snapshot.json"), &[key(12)], |signed| {
+        signed["version"] = 2.into();
+        signed["meta"]["targets.json"] = reference(2, &targets);
+    });
+    let timestamp = signed_again(&source.file("timestamp.json"), &[key(13)], |signed| {
+        signed["version"] = 2.into();
+        signed["meta"]["snapshot.json"] = reference(2, &snapshot);
+    });
+    let (folder, file) = path.rsplit_once('/').expect("a folder");
+    source
+        .with(&format!("{folder}/{digest}.{file}"), content.to_vec())
+        .with("2.targets.json", targets)
+        .with("2.snapshot.json", snapshot)
+        .with("timestamp.json", timestamp)
 }

@@ -1,0 +1,399 @@
+//! One-time tokens: how a coordinator lets exactly one agency apply, without meeting its machine first.
+//!
+//! The token's text is shown once to the coordinator and travels by letter or telephone; the book keeps only its hash.
+//! 160 random bits cannot be guessed, so the plain hash needs no salt and no stretching.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chengxin_schemas::ErrorCode;
+use chengxin_schemas::agency::AgencyCode;
+use chengxin_schemas::digest::Sha256;
+use chengxin_schemas::federation::FunctionCode;
+use chengxin_schemas::region::RegionCode;
+use chengxin_schemas::time::UnixTime;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::error::TrustError;
+use crate::limits::{TOKEN_LIFETIME_LIMIT, TOKENS_LIMIT};
+
+const PREFIX: &str = "cxjoin-";
+/// Crockford's base32: no I, L, O or U, so nothing looks like something else in print.
+const SYMBOLS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+const SECRET_BYTES: usize = 20;
+const SECRET_SYMBOLS: usize = 32;
+const CHECK_SYMBOLS: usize = 4;
+
+/// A token in the clear. `Debug` hides it; [`Token::reveal`] is for the one time it is shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(Zeroizing<[u8; SECRET_BYTES]>);
+
+impl Token {
+    /// The token of 20 random bytes.
+    pub fn generate(random: Zeroizing<[u8; SECRET_BYTES]>) -> Self {
+        Self(random)
+    }
+
+    /// `cxjoin-` and nine groups of four characters; the last group is a checksum.
+    pub fn reveal(&self) -> Zeroizing<String> {
+        let mut symbols = base32(&self.0[..], SECRET_SYMBOLS);
+        symbols.push_str(&self.checksum());
+        let mut text = Zeroizing::new(String::from(PREFIX));
+        for (place, symbol) in symbols.chars().enumerate() {
+            if place > 0 && place % 4 == 0 {
+                text.push('-');
+            }
+            text.push(symbol);
+        }
+        text
+    }
+
+    /// What the book keeps.
+    pub fn digest(&self) -> Sha256 {
+        Sha256::of_parts(&[b"chengxin/join-token/v1\n", &self.0[..]])
+    }
+
+    fn checksum(&self) -> String {
+        let digest = Sha256::of_parts(&[b"chengxin/join-token-check/v1\n", &self.0[..]]);
+        base32(&digest.0[..3], CHECK_SYMBOLS)
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Token(..)")
+    }
+}
+
+impl FromStr for Token {
+    type Err = TrustError;
+
+    /// Reads a token as people type it: any case, any spaces and hyphens, `o` for `0`, `i` and `l` for `1`.
+    fn from_str(text: &str) -> Result<Self, TrustError> {
+        let refuse = |reason| TrustError::Token { reason, code: ErrorCode::Invalid };
+        // A token has 50 characters; a text much longer is something else.
+        if text.len() > 200 {
+            return Err(refuse(
+                "this is too long for a token; it begins with cxjoin- and has nine groups of four",
+            ));
+        }
+        let plain = Zeroizing::new(
+            text.chars()
+                .filter(|character| !character.is_whitespace() && *character != '-')
+                .map(|character| match character.to_ascii_lowercase() {
+                    'o' => '0',
+                    'i' | 'l' => '1',
+                    other => other,
+                })
+                .collect::<String>(),
+        );
+        let body = plain
+            .strip_prefix("cxj01n")
+            .ok_or_else(|| refuse("this is not a token to join with; it begins with cxjoin-"))?;
+        if body.chars().count() != SECRET_SYMBOLS + CHECK_SYMBOLS {
+            return Err(refuse("characters are missing or too many; nine groups of four follow cxjoin-"));
+        }
+        let values: Option<Vec<u8>> = body.bytes().map(symbol_value).collect();
+        let values = Zeroizing::new(values.ok_or_else(|| {
+            refuse("it holds a character that tokens do not use; compare it with the letter")
+        })?);
+        let token = Self(bytes_of(&values[..SECRET_SYMBOLS]));
+        if token.checksum().as_bytes() != &body.as_bytes()[SECRET_SYMBOLS..] {
+            return Err(refuse("a character is mistyped; compare it with the letter group by group"));
+        }
+        Ok(token)
+    }
+}
+
+/// The leading `symbols` times five bits of `bytes`.
+fn base32(bytes: &[u8], symbols: usize) -> String {
+    let bit = |place: usize| bytes.get(place / 8).map_or(0, |byte| byte >> (7 - place % 8) & 1);
+    (0..symbols)
+        .map(|symbol| (0..5).fold(0_u8, |value, offset| value << 1 | bit(symbol * 5 + offset)))
+        .map(|value| char::from(SYMBOLS[usize::from(value)]))
+        .collect()
+}
+
+fn bytes_of(values: &[u8]) -> Zeroizing<[u8; SECRET_BYTES]> {
+    let mut bytes = Zeroizing::new([0_u8; SECRET_BYTES]);
+    let bits = values.iter().flat_map(|value| (0..5).rev().map(move |place| value >> place & 1));
+    for (place, bit) in bits.enumerate().take(SECRET_BYTES * 8) {
+        bytes[place / 8] |= bit << (7 - place % 8);
+    }
+    bytes
+}
+
+fn symbol_value(symbol: u8) -> Option<u8> {
+    SYMBOLS.iter().position(|known| *known == symbol).and_then(|place| u8::try_from(place).ok())
+}
+
+/// What a token entitles to: one entry in the directory for this agency, as the coordinator described it. The
+/// applicant cannot change any of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenGrant {
+    /// The agency.
+    pub agency: AgencyCode,
+    /// Its official name.
+    pub name: String,
+    /// The region it serves.
+    pub region: RegionCode,
+    /// What it does by law.
+    pub functions: Vec<FunctionCode>,
+    /// The token is void from this time on.
+    pub expires: UnixTime,
+}
+
+/// A token in the book, as the caller stores it: version 1 of the form.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenRow {
+    /// Hash of the token.
+    pub digest: Sha256,
+    /// What it entitles to.
+    pub grant: TokenGrant,
+    /// When it was issued.
+    pub issued_at: UnixTime,
+    /// Its redemption, if any.
+    pub redeemed: Option<RedeemedBy>,
+}
+
+/// How a token was redeemed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RedeemedBy {
+    /// Digest of the application that came with it.
+    pub application: Sha256,
+    /// When.
+    pub at: UnixTime,
+}
+
+/// What a redemption found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Redemption {
+    /// The first one: admit the agency.
+    First(TokenGrant),
+    /// The very same application again, because its answer was lost: finish admitting if need be and answer the same.
+    Repeated(TokenGrant),
+}
+
+/// The coordinator's book of tokens. Pure state: the caller stores the row that an operation gives back, durably and
+/// before it acts on it. The commit point of an admission is the redeemed row; after a crash behind it the applicant
+/// repeats its application and is recognised by the digest.
+#[derive(Clone, Debug, Default)]
+pub struct TokenBook {
+    rows: Vec<TokenRow>,
+}
+
+impl TokenBook {
+    /// The book of stored rows.
+    pub fn from_rows(rows: Vec<TokenRow>) -> Result<Self, TrustError> {
+        if rows.len() > TOKENS_LIMIT {
+            return Err(TrustError::TooMany { what: "tokens", actual: rows.len(), limit: TOKENS_LIMIT });
+        }
+        Ok(Self { rows })
+    }
+
+    /// All rows, in the order of issue.
+    pub fn rows(&self) -> &[TokenRow] {
+        &self.rows
+    }
+
+    /// Enters a token. An earlier one for the same agency that still waits is struck out: the newest letter counts.
+    pub fn issue(
+        &mut self,
+        token: &Token,
+        grant: TokenGrant,
+        now: UnixTime,
+    ) -> Result<&TokenRow, TrustError> {
+        if grant.expires <= now || grant.expires.since(now) > TOKEN_LIFETIME_LIMIT {
+            return Err(TrustError::Parameter {
+                field: "expires",
+                reason: "a token is valid for at least a moment and at most 30 days".to_owned(),
+            });
+        }
+        self.rows.retain(|row| row.redeemed.is_some() || row.grant.agency != grant.agency);
+        if self.rows.len() >= TOKENS_LIMIT {
+            return Err(TrustError::TooMany { what: "tokens", actual: self.rows.len(), limit: TOKENS_LIMIT });
+        }
+        if self.find(token).is_some() {
+            let reason = "this token is in the book already; draw new random bytes".to_owned();
+            return Err(TrustError::Parameter { field: "token", reason });
+        }
+        self.rows.push(TokenRow { digest: token.digest(), grant, issued_at: now, redeemed: None });
+        // The row was pushed in the line above.
+        let last = self.rows.len() - 1;
+        Ok(&self.rows[last])
+    }
+
+    /// What a token entitles to, without redeeming it: the application is checked against this first, so that a wrong
+    /// application does not use the token up.
+    pub fn grant(&self, token: &Token, now: UnixTime) -> Result<&TokenGrant, TrustError> {
+        let place = self.find(token).ok_or_else(unknown)?;
+        let row = &self.rows[place];
+        if row.redeemed.is_none() && row.grant.expires <= now {
+            return Err(TrustError::Token {
+                reason: "it is no longer valid; ask the coordinator for a new one",
+                code: ErrorCode::Expired,
+            });
+        }
+        Ok(&row.grant)
+    }
+
+    /// Redeems a token for an application. Once; the same application again is recognised.
+    pub fn redeem(
+        &mut self,
+        token: &Token,
+        application: Sha256,
+        now: UnixTime,
+    ) -> Result<Redemption, TrustError> {
+        let grant = self.grant(token, now)?.clone();
+        let place = self.find(token).ok_or_else(unknown)?;
+        match self.rows[place].redeemed {
+            None => {
+                self.rows[place].redeemed = Some(RedeemedBy { application, at: now });
+                Ok(Redemption::First(grant))
+            }
+            Some(by) if by.application == application => Ok(Redemption::Repeated(grant)),
+            Some(_) => Err(TrustError::Token {
+                reason: "it was redeemed already; if that was not you, call the coordinator at once",
+                code: ErrorCode::Conflict,
+            }),
+        }
+    }
+
+    /// Strikes out what is of no more use: tokens that ran out, and redeemed ones a token's longest life after their
+    /// redemption. Gives back what was struck out, for the caller to delete.
+    pub fn expire(&mut self, now: UnixTime) -> Vec<TokenRow> {
+        let is_over = |row: &TokenRow| match row.redeemed {
+            None => row.grant.expires <= now,
+            Some(by) => now.since(by.at) > TOKEN_LIFETIME_LIMIT,
+        };
+        let (over, rows) = std::mem::take(&mut self.rows).into_iter().partition(is_over);
+        self.rows = rows;
+        over
+    }
+
+    /// Compares with every row to the end, so that the time taken says nothing about which bytes agree.
+    fn find(&self, token: &Token) -> Option<usize> {
+        let digest = token.digest();
+        self.rows.iter().enumerate().fold(None, |found, (place, row)| {
+            if is_equal_in_constant_time(&row.digest.0, &digest.0) { Some(place) } else { found }
+        })
+    }
+}
+
+fn unknown() -> TrustError {
+    TrustError::Token {
+        reason: "it is not in the coordinator's book; ask whether it was withdrawn or replaced",
+        code: ErrorCode::Denied,
+    }
+}
+
+fn is_equal_in_constant_time(left: &[u8; 32], right: &[u8; 32]) -> bool {
+    let difference = left.iter().zip(right).fold(0_u8, |seen, (left, right)| seen | (left ^ right));
+    std::hint::black_box(difference) == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixTime = UnixTime(1_795_334_400);
+
+    fn token(seed: u8) -> Token {
+        Token::generate(Zeroizing::new([seed; SECRET_BYTES]))
+    }
+
+    fn grant() -> TokenGrant {
+        TokenGrant {
+            agency: "11152105011615449P".parse().expect("code"),
+            name: "测试机关".to_owned(),
+            region: "152105".parse().expect("region"),
+            functions: vec![],
+            expires: NOW.plus(3600),
+        }
+    }
+
+    fn code(result: Result<impl Sized, TrustError>) -> Option<ErrorCode> {
+        result.err().map(|error| error.code())
+    }
+
+    #[test]
+    fn a_token_is_read_as_people_type_it_and_a_slip_is_named() {
+        let text = token(0x5a).reveal().to_string();
+        assert_eq!(text.len(), PREFIX.len() + 36 + 8);
+        assert_eq!(text.to_uppercase().replace('-', " ").parse::<Token>().expect("typed"), token(0x5a));
+        let slip = |from: &str, to: &str| {
+            let error = text.replacen(from, to, 1).parse::<Token>().expect_err("a slip");
+            error.to_string()
+        };
+        let group = &text[7..11];
+        assert!(slip(group, "0000").contains("mistyped"));
+        assert!(slip(group, "u000").contains("do not use"));
+        assert!(slip(group, "").contains("missing"));
+        assert!(slip("cxjoin", "cx").contains("begins with"));
+        assert!("长".repeat(36).parse::<Token>().is_err());
+        assert!(format!("cxjoin-{}", "长".repeat(36)).parse::<Token>().is_err());
+        assert!(!format!("{:?}", token(0x5a)).contains(group));
+    }
+
+    #[test]
+    fn a_token_is_redeemed_once_and_the_same_application_is_recognised() {
+        let mut book = TokenBook::default();
+        book.issue(&token(1), grant(), NOW).expect("issued");
+        let (first, other) = (Sha256::of(b"first"), Sha256::of(b"other"));
+        assert_eq!(book.redeem(&token(1), first, NOW).expect("first"), Redemption::First(grant()));
+        assert_eq!(
+            book.redeem(&token(1), first, NOW.plus(9999)).expect("again"),
+            Redemption::Repeated(grant())
+        );
+        assert_eq!(code(book.redeem(&token(1), other, NOW)), Some(ErrorCode::Conflict));
+        assert_eq!(code(book.redeem(&token(2), first, NOW)), Some(ErrorCode::Denied));
+        let stored = serde_json::to_string(book.rows()).expect("rows");
+        let mut reopened = TokenBook::from_rows(serde_json::from_str(&stored).expect("rows")).expect("book");
+        assert_eq!(code(reopened.redeem(&token(1), other, NOW)), Some(ErrorCode::Conflict));
+    }
+
+    #[test]
+    fn a_token_ends_and_a_newer_one_replaces_it() {
+        let mut book = TokenBook::default();
+        book.issue(&token(1), grant(), NOW).expect("issued");
+        assert_eq!(code(book.redeem(&token(1), Sha256::of(b""), NOW.plus(3600))), Some(ErrorCode::Expired));
+        book.issue(&token(2), grant(), NOW).expect("issued");
+        assert_eq!(code(book.grant(&token(1), NOW)), Some(ErrorCode::Denied));
+        assert!(book.grant(&token(2), NOW.plus(3599)).is_ok());
+        let too_long = TokenGrant { expires: NOW.plus(TOKEN_LIFETIME_LIMIT + 1), ..grant() };
+        assert_eq!(code(book.issue(&token(3), too_long, NOW)), Some(ErrorCode::Invalid));
+        assert_eq!(book.expire(NOW.plus(3599)), []);
+        assert_eq!(book.expire(NOW.plus(3600)).len(), 1);
+        assert!(book.rows().is_empty());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_token_reads_back_and_every_single_slip_is_found(
+            bytes: [u8; SECRET_BYTES],
+            place in 0_usize..36,
+            shift in 1_usize..32,
+        ) {
+            let token = Token::generate(Zeroizing::new(bytes));
+            let text = token.reveal();
+            proptest::prop_assert_eq!(text.parse::<Token>().ok(), Some(token.clone()));
+            let mut symbols: Vec<u8> = text[PREFIX.len()..].bytes().filter(|byte| *byte != b'-').collect();
+            let value = usize::from(symbol_value(symbols[place]).expect("a symbol"));
+            symbols[place] = SYMBOLS[(value + shift) % 32];
+            let slipped = format!("{PREFIX}{}", String::from_utf8(symbols).expect("ascii"));
+            // A checksum of 20 bits lets one slip in a million pass as another, unknown token.
+            if let Ok(other) = slipped.parse::<Token>() {
+                proptest::prop_assert!(other != token);
+            }
+        }
+
+        #[test]
+        fn any_text_parses_or_errs_without_panic(text in "\\PC{0,60}") {
+            let _ = text.parse::<Token>();
+        }
+    }
+}
