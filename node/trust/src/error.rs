@@ -44,7 +44,7 @@ pub enum TrustError {
     /// Two different files with the same version, both properly signed: the coordinator says different things to
     /// different members, or its key is in other hands.
     #[error(
-        "two different {role} files with version {version} are properly signed; keep both and call the coordinators: one of their keys is misused"
+        "two different {role} files with version {version} are properly signed; the other one is kept in the folder conflict: call the coordinators, one of their keys is misused"
     )]
     Conflicting {
         /// Which file.

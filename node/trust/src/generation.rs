@@ -121,3 +121,36 @@ fn timestamp_sign(
     let (_, bytes) = metadata::role_sign(role, &[&keys.timestamp])?;
     Ok(SignedFile { version, expires, bytes })
 }
+
+#[cfg(test)]
+mod tests {
+    use chengxin_schemas::key::SigningKey;
+    use zeroize::Zeroizing;
+
+    use super::*;
+    use crate::limits::MEMBERS_LIMIT;
+    use crate::name::ContentName;
+
+    /// The limit on members is what the limit on the list's length allows, with room for contents.
+    #[test]
+    fn the_list_of_the_most_members_fits_a_frame() {
+        let key = |seed| SigningKey::from_seed(&Zeroizing::new([seed; 32])).expect("any seed");
+        let keys = OnlineKeys { targets: key(1), snapshot: key(2), timestamp: key(3) };
+        let agencies = (0_u32..).flat_map(|number| {
+            "0123456789ABCDEFGHJKLMNPQRTUWXY"
+                .chars()
+                .filter_map(move |check| format!("11150100{number:09}{check}").parse().ok())
+        });
+        let file = TargetFile { digest: chengxin_schemas::digest::Sha256::of(b""), length: 60_000 };
+        let region = "150100".parse().expect("region");
+        let mut files: BTreeMap<TargetPath, TargetFile> =
+            agencies.take(MEMBERS_LIMIT).map(|agency| (TargetPath::Entry { region, agency }, file)).collect();
+        assert_eq!(files.len(), MEMBERS_LIMIT);
+        files.extend((2000..2100).map(|year| (TargetPath::Content(ContentName::Calendar(year)), file)));
+        let now = UnixTime(1_795_334_400);
+        let signed =
+            Generation::sign_all(&files, GenerationVersions::FIRST, &keys, &Lifetimes::default(), now);
+        let length = signed.expect("fits").targets.bytes.len();
+        assert!(length * 10 < TARGETS_LIMIT * 9, "{length} bytes leave less than a tenth of the limit");
+    }
+}

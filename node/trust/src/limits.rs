@@ -24,6 +24,8 @@ pub const ROOT_VERSIONS_LIMIT: u64 = 256;
 pub const ROOT_KEYS_LIMIT: usize = 32;
 /// Files of members fetched at the same time in one refresh.
 pub const FETCHES_AT_ONCE: usize = 16;
+/// Contradicting files kept as evidence; the first few prove it, more only fill the disk.
+pub const CONFLICTS_KEPT: usize = 16;
 /// Largest evidence bundle, in bytes of JSON: the roots, the three role files and up to
 /// [`EVIDENCE_ENTRIES_LIMIT`] entries.
 pub const EVIDENCE_LIMIT: usize = 8 * 1024 * 1024;

@@ -231,6 +231,11 @@ pub(crate) fn role_has_key(root: &Root, role: RoleType, key: &VerifyingKey) -> b
     root.keys(role).any(|held| *held == tuf_key(key))
 }
 
+/// Whether two roots name the same keys for timestamp and snapshot.
+pub(crate) fn same_online_keys(one: &Root, other: &Root) -> bool {
+    [RoleType::Timestamp, RoleType::Snapshot].into_iter().all(|role| one.keys(role).eq(other.keys(role)))
+}
+
 /// The Ed25519 keys a root names for a role, in its order.
 pub(crate) fn role_keys(root: &Root, role: RoleType) -> Result<Vec<VerifyingKey>, TrustError> {
     root.keys(role)
@@ -305,6 +310,7 @@ fn digest_of(bytes: &[u8]) -> Option<Sha256> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use zeroize::Zeroizing;
 
     use super::*;
@@ -323,5 +329,29 @@ mod tests {
         assert_eq!(snapshot_named(&signed.signed), Some((7, Some(Sha256::of(b"snapshot")))));
         assert_eq!(timestamp_signed_at(&signed.signed), Some(UnixTime(5)));
         assert_eq!(expires(&signed.signed), UnixTime(2_000_000_000));
+    }
+
+    proptest! {
+        /// Target names are parsed by the library before any signature is checked.
+        #[test]
+        fn any_target_name_is_read_or_refused_without_panic(name in "[./a%\\\\ \\-]{0,12}|\\PC{0,20}") {
+            let targets = serde_json::json!({
+                "signatures": [],
+                "signed": {
+                    "_type": "targets", "spec_version": "1.0.34", "version": 1, "expires": "2030-01-01T00:00:00Z",
+                    "targets": { name: { "length": 1, "hashes": { "sha256": "00" } } },
+                },
+            });
+            if let Ok(targets) = role_parse::<Targets>(Role::Targets, targets.to_string().as_bytes()) {
+                let _ = target_files(&targets.signed);
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_metadata_or_refused_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            prop_assert!(role_parse::<Root>(Role::Root, &bytes).is_err());
+            prop_assert!(role_parse::<Snapshot>(Role::Snapshot, &bytes).is_err());
+            prop_assert!(role_parse::<Timestamp>(Role::Timestamp, &bytes).is_err());
+        }
     }
 }

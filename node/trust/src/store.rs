@@ -4,6 +4,7 @@
 //! metadata/, targets/        the verified state, in the layout of `folder.rs`, whose crash story holds here
 //! seen/timestamp.json        the newest timestamp and snapshot whose signatures held and which were not expired, even
 //! seen/snapshot.json         where the rest of that update was refused: nobody can take the node back behind them
+//! conflict/                  files that contradict one of the same version, as evidence against the key they are signed with
 //! work/                      the verifying library's folder during a refresh; emptied before each
 //! ```
 //!
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
+use chengxin_schemas::digest::{Sha256, hex_encode};
 use chengxin_schemas::time::UnixTime;
 use tough::schema::{Root, Signed, Snapshot, Timestamp};
 
@@ -24,7 +26,7 @@ use crate::error::TrustError;
 use crate::fingerprint::RootFingerprint;
 use crate::folder::{Folder, file_read, file_remove, file_replace, folder_create, folder_sync};
 use crate::gather::{blocking, file_fetch, roles_gather, targets_gather};
-use crate::limits::ROOT_VERSIONS_LIMIT;
+use crate::limits::{CONFLICTS_KEPT, ROOT_VERSIONS_LIMIT};
 use crate::metadata::{self, target_file_name};
 use crate::name::{FileName, Role, TargetPath};
 use crate::source::{FolderSource, MetadataSource};
@@ -94,6 +96,9 @@ impl TrustStore {
 
     /// Fetches what is newer from `source`, verifies it at the fixed time `now`, keeps it. On an error the state before
     /// stays in force; only verified roots and the rollback memory may have moved on.
+    ///
+    /// Ask peers that claim a newer timestamp (`PeerResponse::Versions`): one that is merely behind is refused like one
+    /// that replays an old state, since nobody can tell them apart. Dropping the future is safe at any moment.
     pub async fn refresh(
         &self,
         source: &dyn MetadataSource,
@@ -218,11 +223,43 @@ impl TrustStore {
             blocking(move || folder.write_all(verified.iter().map(|(name, bytes)| (*name, &bytes[..]))))
                 .await?;
             let before = self.state();
+            let former = metadata::role_parse::<Root>(Role::Root, &trusted.bytes)?;
+            if !metadata::same_online_keys(&former.signed, &current.signed) {
+                self.seen_forget().await?;
+            }
             let root = Some(TrustedRoot { version: current.signed.version.get(), bytes });
             let (directory, timestamp) = (before.directory.clone(), before.timestamp.clone());
             self.state_replace(State { root, directory, timestamp });
         }
         end
+    }
+
+    /// Versions that a thief of former keys drove up must not lock the federation's next ones out, so both files go when
+    /// the key of either changes (TUF §5.3.11).
+    async fn seen_forget(&self) -> Result<(), TrustError> {
+        let seen = self.seen();
+        blocking(move || {
+            SEEN.iter().try_for_each(|(file, _)| file_remove(&seen.join(file)))?;
+            if seen.is_dir() { folder_sync(&seen) } else { Ok(()) }
+        })
+        .await
+    }
+
+    /// Keeps a contradicting file for the coordinators to see.
+    async fn conflict(&self, role: Role, version: u64, offered: &Bytes) -> Result<TrustError, TrustError> {
+        let (base, folder) = (self.folder.base().to_owned(), self.folder.base().join("conflict"));
+        let offered = offered.clone();
+        blocking(move || {
+            folder_create(&base, &folder)?;
+            let listing = std::fs::read_dir(&folder).map_err(TrustError::file("list", &folder))?;
+            if listing.count() < CONFLICTS_KEPT {
+                let digest = hex_encode(&Sha256::of(&offered).0);
+                file_replace(&folder.join(format!("{version}.{role}.{digest}.json")), &offered)?;
+                folder_sync(&folder)?;
+            }
+            Ok(TrustError::Conflicting { role, version })
+        })
+        .await
     }
 
     fn seen(&self) -> PathBuf {
@@ -260,12 +297,7 @@ impl TrustStore {
         blocking(move || {
             folder_create(&base, &seen)?;
             for (file, role) in SEEN {
-                let Some(bytes) = file_read(&work.join(file), role.limit())? else {
-                    // The library removes both when the keys changed (TUF §5.3.11): versions that a thief of the old
-                    // keys drove up must not lock the federation's next ones out.
-                    file_remove(&seen.join(file))?;
-                    continue;
-                };
+                let Some(bytes) = file_read(&work.join(file), role.limit())? else { continue };
                 let expires = match role {
                     Role::Timestamp => {
                         metadata::expires(&metadata::role_parse::<Timestamp>(role, &bytes)?.signed)
@@ -305,14 +337,15 @@ impl TrustStore {
             let folder = self.folder.clone();
             let kept = blocking(move || folder.read(name, name.limit())).await?;
             if kept.is_some_and(|kept| kept[..] != offered[..]) {
-                return Err(TrustError::Conflicting { role, version });
+                return Err(self.conflict(role, version, offered).await?);
             }
         }
         if verified.timestamp().version.get() != versions.timestamp {
             return Ok(false);
         }
         if held_timestamp.signed != *verified.timestamp() {
-            return Err(TrustError::Conflicting { role: Role::Timestamp, version: versions.timestamp });
+            let Some(offered) = gathered.file(FileName::Timestamp) else { return Ok(false) };
+            return Err(self.conflict(Role::Timestamp, versions.timestamp, offered).await?);
         }
         // Equal content in other bytes (spaces, order of signatures), and no new root: nothing to keep.
         Ok(versions.root == verified.root().version.get())

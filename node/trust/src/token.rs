@@ -169,6 +169,15 @@ pub struct RedeemedBy {
     pub at: UnixTime,
 }
 
+/// What issuing a token changed in the book.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IssuedToken {
+    /// The new row, to store.
+    pub row: TokenRow,
+    /// Rows struck out, to delete.
+    pub replaced: Vec<TokenRow>,
+}
+
 /// What a redemption found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Redemption {
@@ -206,25 +215,27 @@ impl TokenBook {
         token: &Token,
         grant: TokenGrant,
         now: UnixTime,
-    ) -> Result<&TokenRow, TrustError> {
+    ) -> Result<IssuedToken, TrustError> {
         if grant.expires <= now || grant.expires.since(now) > TOKEN_LIFETIME_LIMIT {
             return Err(TrustError::Parameter {
                 field: "expires",
                 reason: "a token is valid for at least a moment and at most 30 days".to_owned(),
             });
         }
-        self.rows.retain(|row| row.redeemed.is_some() || row.grant.agency != grant.agency);
-        if self.rows.len() >= TOKENS_LIMIT {
-            return Err(TrustError::TooMany { what: "tokens", actual: self.rows.len(), limit: TOKENS_LIMIT });
-        }
         if self.find(token).is_some() {
             let reason = "this token is in the book already; draw new random bytes".to_owned();
             return Err(TrustError::Parameter { field: "token", reason });
         }
-        self.rows.push(TokenRow { digest: token.digest(), grant, issued_at: now, redeemed: None });
-        // The row was pushed in the line above.
-        let last = self.rows.len() - 1;
-        Ok(&self.rows[last])
+        let is_replaced = |row: &TokenRow| row.redeemed.is_none() && row.grant.agency == grant.agency;
+        let (replaced, mut rows): (Vec<TokenRow>, Vec<TokenRow>) =
+            self.rows.iter().cloned().partition(is_replaced);
+        if rows.len() >= TOKENS_LIMIT {
+            return Err(TrustError::TooMany { what: "tokens", actual: rows.len(), limit: TOKENS_LIMIT });
+        }
+        let row = TokenRow { digest: token.digest(), grant, issued_at: now, redeemed: None };
+        rows.push(row.clone());
+        self.rows = rows;
+        Ok(IssuedToken { row, replaced })
     }
 
     /// What a token entitles to, without redeeming it: the application is checked against this first, so that a wrong
@@ -361,7 +372,10 @@ mod tests {
         let mut book = TokenBook::default();
         book.issue(&token(1), grant(), NOW).expect("issued");
         assert_eq!(code(book.redeem(&token(1), Sha256::of(b""), NOW.plus(3600))), Some(ErrorCode::Expired));
-        book.issue(&token(2), grant(), NOW).expect("issued");
+        let issued = book.issue(&token(2), grant(), NOW).expect("issued");
+        assert_eq!(issued.replaced.iter().map(|row| row.digest).collect::<Vec<_>>(), [token(1).digest()]);
+        assert_eq!(code(book.issue(&token(2), grant(), NOW)), Some(ErrorCode::Invalid));
+        assert_eq!(book.rows(), [issued.row]);
         assert_eq!(code(book.grant(&token(1), NOW)), Some(ErrorCode::Denied));
         assert!(book.grant(&token(2), NOW.plus(3599)).is_ok());
         let too_long = TokenGrant { expires: NOW.plus(TOKEN_LIFETIME_LIMIT + 1), ..grant() };

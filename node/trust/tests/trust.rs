@@ -5,6 +5,8 @@
 
 #[path = "trust/attacks.rs"]
 mod attacks;
+#[path = "trust/crash.rs"]
+mod crash;
 #[path = "trust/evidence.rs"]
 mod evidence;
 #[path = "trust/fixture.rs"]

@@ -102,8 +102,12 @@ async fn an_equal_version_with_other_content_is_named_a_contradiction() {
     let timestamp = signed_again(&source.file("timestamp.json"), &[key(13)], |signed| {
         signed["expires"] = "2027-06-01T00:00:00Z".into();
     });
-    let error = refused(&federation, &store, &source.with("timestamp.json", timestamp)).await;
+    let error = refused(&federation, &store, &source.with("timestamp.json", timestamp.clone())).await;
     assert!(matches!(error, TrustError::Conflicting { role: Role::Timestamp, version: 1 }), "{error}");
+    let kept: Vec<_> =
+        std::fs::read_dir(federation.store_folder().join("conflict")).expect("kept").flatten().collect();
+    assert_eq!(kept.len(), 1);
+    assert_eq!(std::fs::read(kept[0].path()).expect("read"), timestamp, "the evidence against the key");
     // Other bytes of the same content are no contradiction.
     let source = federation.copy();
     let spaced = serde_json::to_vec_pretty(&json(&source.file("timestamp.json"))).expect("JSON");

@@ -158,6 +158,10 @@ async fn a_federation_recovers_from_versions_driven_up() {
         ..RootChange::default()
     };
     editor.root_publish(&draft(&editor, &change, &[key(1), key(3)]), Some(keys), NOW).expect("keys changed");
+    // The first attempt only gets as far as the new root, and the node restarts with the old directory.
+    let halfway = federation.copy().without("timestamp.json");
+    assert!(matches!(store.refresh(&halfway, NOW).await, Err(TrustError::Missing { .. })));
+    assert_eq!(federation.store().await.directory().expect("kept").versions().timestamp, 1_000);
     for store in [store, federation.store().await] {
         store.refresh(&federation.source(), NOW).await.expect("recovered");
         assert_eq!(store.directory().expect("joined").versions().timestamp, 2);
