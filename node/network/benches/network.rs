@@ -1,8 +1,8 @@
 //! Round trips between two processes over loopback, beside the same bytes echoed over a bare libp2p stream: what the
 //! frames, the bounds and the bookkeeping of this crate cost.
 //!
-//! `cargo bench -p chengxin-network` prints a table; each figure is the median of five runs of one second (three of
-//! them count more than one busy moment of the machine).
+//! `cargo bench -p chengxin-network` prints a table; each figure is the median of five runs of one second each,
+//! ours and the bare stream taking turns, with the least and the most in brackets.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that cannot go on has failed")]
 
 use std::collections::VecDeque;

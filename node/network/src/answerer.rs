@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::address::PeerIdentity;
-use crate::budget::{Budget, Reservation};
+use crate::budget::{Budget, Counter, Reservation};
 use crate::error::HandlerRefusal;
 use crate::frame::{Frame, FrameError, FrameKind, ReadRole, Refusal};
 use crate::limits::{FRAMES_PER_TURN, Limits};
@@ -41,6 +41,8 @@ pub(crate) struct Answering {
     pub(crate) limits: Limits,
     /// Set when the node shuts down: no request is begun any more.
     closing: Arc<AtomicBool>,
+    /// Answers that have not left yet; bounded by the queues, counted for shutdown.
+    sending: Budget,
     /// Handlers at work; dropped, they end. Bounded by `slots`, finished ones are reaped at each new request.
     tasks: Mutex<JoinSet<()>>,
 }
@@ -53,8 +55,10 @@ impl Answering {
         bytes: Budget,
         limits: Limits,
         closing: Arc<AtomicBool>,
+        sending: Arc<Counter>,
     ) -> Self {
-        Self { peer, handler, slots, bytes, limits, closing, tasks: Mutex::new(JoinSet::new()) }
+        let sending = Budget::new(usize::MAX, sending);
+        Self { peer, handler, slots, bytes, limits, closing, sending, tasks: Mutex::new(JoinSet::new()) }
     }
 
     fn tasks(&self) -> MutexGuard<'_, JoinSet<()>> {
@@ -164,7 +168,7 @@ fn request_start(
         id,
         open: Arc::clone(open),
         queue: queue.clone(),
-        slot: Some(slot),
+        finished: false,
         answering: Arc::clone(answering),
     };
     let mut tasks = answering.tasks();
@@ -172,9 +176,12 @@ fn request_start(
     tasks.spawn(async move {
         let answer = work.answering.handler.handle(work.answering.peer, frame.payload).await;
         drop(room);
-        if let Some(outgoing) = work.finish(answer) {
-            // The slot goes with the answer until it is written, so those that wait here are counted too.
-            let _ = work.queue.send(outgoing).await;
+        let Some(outgoing) = work.finish(answer) else { return };
+        // Those that wait here for a place still hold their slots, so they are counted. The slot is free before the
+        // answer leaves: a peer that asks again as soon as it has the answer must not find itself busy.
+        if let Ok(place) = work.queue.reserve().await {
+            drop(slot);
+            place.send(outgoing);
         }
     });
     Ok(None)
@@ -185,19 +192,22 @@ struct Work {
     id: u64,
     open: Open,
     queue: mpsc::Sender<Outgoing>,
-    slot: Option<Reservation>,
+    finished: bool,
     answering: Arc<Answering>,
 }
 
 impl Work {
     /// The frame to send, unless nobody waits for it.
     fn finish(&mut self, answer: Result<Bytes, HandlerRefusal>) -> Option<Outgoing> {
-        let slot = self.slot.take()?;
+        if std::mem::replace(&mut self.finished, true) {
+            return None;
+        }
         let wanted = lock(&self.open).remove(&self.id).unwrap_or(false);
-        (wanted && !self.queue.is_closed()).then(|| self.outgoing(answer, slot))
+        (wanted && !self.queue.is_closed()).then(|| self.outgoing(answer))
     }
 
-    fn outgoing(&self, answer: Result<Bytes, HandlerRefusal>, slot: Reservation) -> Outgoing {
+    fn outgoing(&self, answer: Result<Bytes, HandlerRefusal>) -> Outgoing {
+        let unsent = self.answering.sending.reserve(1);
         let limit = self.answering.limits.response_bytes;
         let refused = match answer {
             Ok(payload) if payload.len() > limit => Refusal::AnswerTooLarge {
@@ -207,7 +217,7 @@ impl Work {
             Ok(payload) => match self.answering.bytes.reserve(payload.len()) {
                 Some(room) => {
                     let frame = Frame { kind: FrameKind::Response, id: self.id, payload };
-                    return Outgoing { frame, room: Some(room), slot: Some(slot) };
+                    return Outgoing { frame, room: Some(room), unsent };
                 }
                 // The peer asks for more than it reads. The answer is dropped, not kept.
                 None => Refusal::Busy,
@@ -215,7 +225,7 @@ impl Work {
             Err(HandlerRefusal { code, text }) => Refusal::Application { code, text },
         };
         let frame = Frame { kind: FrameKind::Refusal, id: self.id, payload: refused.encode() };
-        Outgoing { frame, room: None, slot: Some(slot) }
+        Outgoing { frame, room: None, unsent }
     }
 }
 
@@ -236,7 +246,7 @@ fn refusal(id: u64, refusal: &Refusal) -> Outgoing {
     Outgoing {
         frame: Frame { kind: FrameKind::Refusal, id, payload: refusal.encode() },
         room: None,
-        slot: None,
+        unsent: None,
     }
 }
 

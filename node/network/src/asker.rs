@@ -91,7 +91,7 @@ impl Asker {
         let mut waiting = Waiting { asker: self, id, answered: false };
         let frame = Frame { kind: FrameKind::Request, id, payload };
         let Ok(place) = self.queue.reserve().await else { return None };
-        place.send(Outgoing { frame, room: room.take(), slot: None });
+        place.send(Outgoing { frame, room: room.take(), unsent: None });
         let answer = receiver.await.unwrap_or(Err(CallError::ConnectionLost));
         waiting.answered = true;
         Some(answer.map(|received| received.payload))

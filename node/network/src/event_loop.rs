@@ -438,7 +438,8 @@ impl EventLoop {
     /// Lets what is in progress finish, then says goodbye. `Shared::closing` is set: nothing new begins.
     async fn drain(&mut self, deadline: Instant) -> Result<(), NetworkError> {
         let mut look = tokio::time::interval(DRAIN_LOOK);
-        while self.shared.answering.taken() > 0 || self.shared.asking.taken() > 0 {
+        let counters = [&self.shared.answering, &self.shared.sending, &self.shared.asking].map(Arc::clone);
+        while counters.iter().any(|counter| counter.taken() > 0) {
             tokio::select! {
                 event = self.swarm.select_next_some() => self.swarm_event(event)?,
                 Some(ended) = self.streams.join_next() => if let Ok(report) = ended { self.stream_ended(report) },

@@ -122,6 +122,7 @@ impl JoinDoor {
             listening,
             handler,
             answering: Counter::new(limits.in_flight_total),
+            sending: Counter::new(usize::MAX),
             bytes: Counter::new(limits.bytes_total),
             limits,
             closing: Arc::clone(&closing),
@@ -170,6 +171,8 @@ struct DoorKeeper {
     handler: Arc<dyn RequestHandler>,
     limits: Limits,
     answering: Arc<Counter>,
+    /// Answers that have not left yet.
+    sending: Arc<Counter>,
     bytes: Arc<Counter>,
     closing: Arc<AtomicBool>,
     visits: HashMap<ConnectionId, Visit>,
@@ -253,6 +256,7 @@ impl DoorKeeper {
             Budget::new(limits.bytes_per_peer, Arc::clone(&self.bytes)),
             limits.clone(),
             Arc::clone(&self.closing),
+            Arc::clone(&self.sending),
         );
         self.visits.insert(connection, Visit { stream: None, answering: Arc::new(answering) });
         self.visits_end.push_back((Instant::now() + VISIT_TIME, connection));
@@ -284,7 +288,7 @@ impl DoorKeeper {
     }
 
     async fn drain(&mut self, deadline: Instant) -> Result<(), NetworkError> {
-        while self.answering.taken() > 0 {
+        while self.answering.taken() > 0 || self.sending.taken() > 0 {
             tokio::select! {
                 event = self.swarm.select_next_some() => self.swarm_event(event)?,
                 // The condition is looked at again.

@@ -54,6 +54,8 @@ pub(crate) struct Shared {
     pub(crate) asking: Arc<Counter>,
     asking_bytes: Arc<Counter>,
     pub(crate) answering: Arc<Counter>,
+    /// Answers that have not left yet.
+    pub(crate) sending: Arc<Counter>,
     answering_bytes: Arc<Counter>,
     commands: mpsc::Sender<Command>,
 }
@@ -90,6 +92,7 @@ impl Network {
             asking: Counter::new(usize::MAX),
             asking_bytes: Counter::new(limits.bytes_total),
             answering: Counter::new(limits.in_flight_total),
+            sending: Counter::new(usize::MAX),
             answering_bytes: Counter::new(limits.bytes_total),
             limits,
             commands,
@@ -244,6 +247,7 @@ impl Shared {
             share(limits.bytes_per_peer, &self.answering_bytes),
             limits.clone(),
             Arc::clone(&self.closing),
+            Arc::clone(&self.sending),
         );
         Arc::new(Peer::new(
             member.identity,

@@ -153,15 +153,15 @@ pub(crate) struct Outgoing {
     /// Room of the payload.
     #[expect(dead_code, reason = "held for its Drop: room returns when the bytes have left")]
     pub(crate) room: Option<Reservation>,
-    /// The place of the request that is answered.
-    #[expect(dead_code, reason = "held for its Drop: a request is in progress until its answer has left")]
-    pub(crate) slot: Option<Reservation>,
+    /// Counts an answer that has not left yet, for those who wait for the last one.
+    #[expect(dead_code, reason = "held for its Drop")]
+    pub(crate) unsent: Option<Reservation>,
 }
 
 impl Outgoing {
     /// A frame without payload.
     pub(crate) fn bare(kind: FrameKind, id: u64) -> Self {
-        Self { frame: Frame { kind, id, payload: Bytes::new() }, room: None, slot: None }
+        Self { frame: Frame { kind, id, payload: Bytes::new() }, room: None, unsent: None }
     }
 }
 
@@ -300,7 +300,7 @@ mod tests {
                 let (sender, receiver) = mpsc::channel(64);
                 for (id, payload) in &frames {
                     let frame = Frame { kind: FrameKind::Request, id: *id, payload: payload.clone().into() };
-                    sender.try_send(Outgoing { frame, room: None, slot: None }).unwrap();
+                    sender.try_send(Outgoing { frame, room: None, unsent: None }).unwrap();
                 }
                 drop(sender);
                 let mut written = Cursor::new(Vec::new());

@@ -87,6 +87,21 @@ async fn thousand_calls_with_256_in_flight() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn limit_can_be_used_in_full() {
+    for transport in BOTH {
+        let limits = Limits { in_flight_per_peer: 4, ..Limits::default() };
+        let (one, two) = pair_with(transport, limits, echo()).await;
+        // Each asks again the moment it has its answer; its place over there must be free by then.
+        let workers = (0..4).map(|_| async {
+            for _ in 0..1000 {
+                assert_eq!(one.ask(&two, b"x").await.unwrap(), "x");
+            }
+        });
+        join_all(workers).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn refusal_arrives_with_code_and_words() {
     for transport in BOTH {
         let handler = Handler(|_, _| {
