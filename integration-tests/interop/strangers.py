@@ -1,11 +1,13 @@
-"""Does with Python's sd-jwt and jwcrypto what one JSON request on standard input asks, and answers in JSON.
+"""Does with Python's sd-jwt, jwcrypto and jsonschema what a JSON list of requests on standard input asks.
 
-The libraries do the work; this file only passes values. A refusal by a library is an answer: {"refused": "..."}.
+Answers with a JSON list. The libraries do the work; this file only passes values. A refusal by a library is an answer: {"refused": "..."}.
 """
 
+import functools
 import json
 import sys
 
+import jsonschema
 import sd_jwt.holder
 import sd_jwt.verifier
 from jwcrypto import jwk, jws
@@ -76,12 +78,25 @@ def sd_jwt_present(request):
     return {"text": holder.sd_jwt_presentation}
 
 
+@functools.lru_cache
+def validator(schema):
+    schema = json.loads(schema)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+def schema_check(request):
+    error = next(validator(json.dumps(request["schema"])).iter_errors(request["value"]), None)
+    return {"valid": True} if error is None else {"refused": error.message}
+
+
 ACTIONS = {
     "jws_verify": jws_verify,
     "jws_sign": jws_sign,
     "sd_jwt_verify": sd_jwt_verify,
     "sd_jwt_issue": sd_jwt_issue,
     "sd_jwt_present": sd_jwt_present,
+    "schema_check": schema_check,
 }
 
 

@@ -152,3 +152,50 @@ impl AnswerClaims {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::NOW;
+    use crate::fixture::messages::{answer, presentation, refusal, request};
+
+    #[test]
+    fn an_answer_belongs_to_one_request_at_one_time() {
+        let digest = Sha256::of(b"request");
+        let good = answer(&[presentation()], digest);
+        let now = NOW.plus(2);
+        assert!(good.check(&request(), digest, now).is_ok());
+        assert!(good.check(&request(), Sha256::of(b"other"), now).is_err());
+        let changes: [fn(&mut AnswerClaims); 5] = [
+            |answer| answer.iss = answer.aud,
+            |answer| answer.aud = answer.iss,
+            |answer| answer.nonce = Nonce([0; 16]),
+            |answer| answer.iat = NOW.plus(-CLOCK_TOLERANCE - 1),
+            |answer| answer.iat = NOW.plus(CLOCK_TOLERANCE + 3),
+        ];
+        for change in changes {
+            let mut answer = good.clone();
+            change(&mut answer);
+            assert!(answer.check(&request(), digest, now).is_err());
+        }
+    }
+
+    #[test]
+    fn an_answer_covers_exactly_its_presentations() {
+        let digest = Sha256::of(b"request");
+        let one = answer(&[presentation()], digest);
+        let none: [&str; 0] = [];
+        assert!(one.check_presentations(&[presentation()]).is_ok());
+        assert!(one.check_presentations(&none).is_err());
+        assert!(one.check_presentations(&[presentation(), presentation()]).is_err());
+        assert!(one.check_presentations(&["other~"]).is_err());
+        assert!(answer(&[], digest).check_presentations(&none).is_ok());
+        assert!(refusal(digest).check_presentations(&none).is_ok());
+        assert!(refusal(digest).check_presentations(&[presentation()]).is_err(), "refused, yet data came");
+        let many = vec![presentation(); ANSWER_RECORDS_LIMIT + 1];
+        assert!(answer(&many, digest).check_presentations(&many).is_err());
+        let mut half = answer(&[presentation()], digest);
+        half.sd_hash = presentations_digest(&none);
+        assert!(half.check_presentations(&[presentation()]).is_err());
+    }
+}

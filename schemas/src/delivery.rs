@@ -80,3 +80,29 @@ pub struct SealedNotice {
     /// The presentation of the record (SD-JWT with the fields the recipient may know).
     pub record: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::messages::item;
+
+    #[test]
+    fn items_follow_without_gaps_and_chain() {
+        let first = item(Sha256::of(b"one"));
+        assert!(first.check_follows(0, Sha256([0; 32])).is_ok());
+        let mut second = item(Sha256::of(b"two"));
+        second.sequence = 2;
+        second.previous = first.link();
+        assert!(second.check_follows(1, first.link()).is_ok());
+        assert!(second.check_follows(0, first.link()).is_err(), "a gap");
+        assert!(second.check_follows(2, first.link()).is_err(), "a repetition");
+        assert!(second.check_follows(1, second.link()).is_err(), "rewritten");
+        assert!(second.check_follows(u64::MAX, first.link()).is_err());
+        let mut signed_later = first.clone();
+        signed_later.iat = signed_later.iat.plus(1);
+        assert_eq!(signed_later.link(), first.link(), "signing anew keeps the chain");
+        let mut elsewhere = first.clone();
+        elsewhere.aud = first.iss;
+        assert_ne!(elsewhere.link(), first.link());
+    }
+}

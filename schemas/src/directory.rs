@@ -142,3 +142,36 @@ impl DirectoryEntry {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::messages::issuer_entry;
+
+    #[test]
+    fn limits_hold() {
+        let refused = |change: &dyn Fn(&mut DirectoryEntry)| {
+            let mut entry = issuer_entry();
+            change(&mut entry);
+            entry.check_limits().is_err()
+        };
+        assert!(!refused(&|_| ()));
+        assert!(refused(&|entry| entry.signing_keys.clear()));
+        assert!(refused(&|entry| entry.signing_keys = vec![entry.signing_keys[0].clone(); KEYS_LIMIT + 1]));
+        assert!(refused(&|entry| entry.addresses = vec![String::new(); ADDRESSES_LIMIT + 1]));
+        assert!(refused(&|entry| entry.addresses = vec!["x".repeat(ADDRESS_LENGTH_LIMIT + 1)]));
+        assert!(refused(&|entry| entry.functions = vec![entry.functions[0].clone(); FUNCTIONS_LIMIT + 1]));
+        assert!(refused(&|entry| entry.name = String::new()));
+        assert!(refused(&|entry| entry.name = "a\tb".into()));
+    }
+
+    #[test]
+    fn both_keys_to_seal_to_are_there_and_differ() {
+        assert_eq!(issuer_entry().seal_recipients().expect("recipients").len(), 2);
+        let mut entry = issuer_entry();
+        entry.age_recovery_recipient = entry.age_node_recipient.clone();
+        assert!(entry.seal_recipients().is_err());
+        entry.age_recovery_recipient = "age1".into();
+        assert!(entry.seal_recipients().is_err());
+    }
+}

@@ -350,6 +350,8 @@ mod tests {
     }
 
     proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config::with_cases(4096))]
+
         #[test]
         fn any_text_parses_or_errs_without_panic(text in "[A-Za-z0-9_.~-]{0,80}|.{0,80}") {
             let _ = UnverifiedJws::parse(&text, TYP, JWS_LIMIT);

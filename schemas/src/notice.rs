@@ -14,6 +14,8 @@ use crate::time::{Day, PeriodEnd, UnixTime};
 
 /// JOSE `typ` of a notice.
 pub const NOTICE_TYP: &str = "chengxin-notice+jwt";
+/// Longest name of a subject, in characters; that of the record's field.
+pub const SUBJECT_NAME_LIMIT: usize = 200;
 /// Most measures in one notice.
 pub const NOTICE_MEASURES_LIMIT: usize = 32;
 
@@ -108,6 +110,17 @@ impl NoticeContent {
                 "name a record of general or serious breach (国办发〔2020〕49号)",
             ));
         }
+        let name_length = self.subject_name.chars().count();
+        if name_length == 0
+            || name_length > SUBJECT_NAME_LIMIT
+            || self.subject_name.chars().any(char::is_control)
+        {
+            return Err(SchemaError::field(
+                "subject_name",
+                "1 to 200 visible characters are needed",
+                "give the registered name",
+            ));
+        }
         if self.measures.len() > NOTICE_MEASURES_LIMIT {
             return Err(SchemaError::TooLarge {
                 what: "measures",
@@ -153,5 +166,51 @@ impl NoticeClaims {
             });
         }
         self.notice.check()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::messages::notice;
+
+    fn refused(change: impl FnOnce(&mut NoticeContent)) -> Option<String> {
+        let mut content = notice().notice;
+        change(&mut content);
+        content.check().err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_notice_needs_a_breach_a_measure_and_a_period() {
+        assert_eq!(refused(|_| ()), None);
+        assert!(refused(|content| content.version = 0).is_some());
+        assert!(refused(|content| content.category = InformationCategory::RiskWarning).is_some());
+        assert!(refused(|content| content.measures.clear()).is_some());
+        assert!(
+            refused(|content| {
+                content.measures.clear();
+                content.state = NoticeState::Repaired;
+            })
+            .is_none(),
+            "lifting needs no measure"
+        );
+        assert!(refused(|content| content.measures = vec![content.measures[0].clone(); 33]).is_some());
+        assert!(
+            refused(|content| content.measures[0].until = "2026-11-21".parse().expect("day")).is_some(),
+            "ends before it begins"
+        );
+        for name in ["", "a\nb", &"长".repeat(201)] {
+            assert!(refused(|content| content.subject_name = name.into()).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_notice_is_for_its_recipient_and_equal_for_all() {
+        let good = notice();
+        assert!(good.check(&good.aud).is_ok());
+        assert!(good.check(&good.iss).is_err(), "forwarded to another");
+        let mut changed = good.clone();
+        changed.notice.version = 2;
+        assert!(changed.check(&good.aud).is_err(), "another content than the digest says");
     }
 }

@@ -142,6 +142,8 @@ mod tests {
     }
 
     proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config::with_cases(4096))]
+
         #[test]
         fn any_text_parses_or_errs_without_panic(text in "[0-9Xx ]{0,22}|.{0,30}") {
             let _ = ResidentId::parse(&text);

@@ -321,6 +321,8 @@ mod tests {
     }
 
     proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config::with_cases(4096))]
+
         #[test]
         fn any_text_parses_or_errs_without_panic(text in ".{0,40}") {
             let _ = UnifiedCode::parse(&text);

@@ -141,6 +141,8 @@ mod tests {
     }
 
     proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config::with_cases(4096))]
+
         #[test]
         fn any_bytes_decode_or_err_without_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
             let _ = decode::<PeerRequest>(&bytes);

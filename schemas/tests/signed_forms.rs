@@ -2,6 +2,8 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "helpers of tests fail the test")]
 
+#[path = "signed_forms/any_text.rs"]
+mod any_text;
 #[path = "signed_forms/examples.rs"]
 mod examples;
 mod fixture;

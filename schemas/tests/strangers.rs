@@ -1,5 +1,5 @@
-//! Software that is not ours verifies what we sign, and we verify what it signs: Python's sd-jwt and jwcrypto, Node's
-//! @sd-jwt/core and jose, the age command. `integration-tests/interop/install` puts them in place; without them these
+//! Software that is not ours verifies what we sign, and we verify what it signs: Python's sd-jwt, jwcrypto and
+//! jsonschema, Node's @sd-jwt/core and jose, the age command. `integration-tests/interop/install` puts them in place; without them these
 //! tests fail and say so.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "helpers of tests fail the test")]
@@ -9,6 +9,8 @@ mod fixture;
 mod messages;
 #[path = "strangers/records.rs"]
 mod records;
+#[path = "strangers/schemas.rs"]
+mod schemas;
 #[path = "strangers/sealing.rs"]
 mod sealing;
 #[path = "strangers/tools.rs"]

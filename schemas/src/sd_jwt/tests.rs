@@ -303,7 +303,68 @@ fn debug_shows_no_values() {
     assert!(!shown.contains("示例") && !shown.contains("1101"), "{shown}");
 }
 
+/// Any JSON value, sometimes with the names that mean something.
+fn any_json() -> impl proptest::strategy::Strategy<Value = Value> {
+    use proptest::prelude::*;
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        "\\PC{0,12}".prop_map(Value::from),
+        "[A-Za-z0-9_-]{43}".prop_map(Value::from),
+        "2026-05-04|50000.00|91150100MA0000015P".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 24, 6, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            proptest::collection::vec((any_name(), inner), 0..6)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+fn any_name() -> impl proptest::strategy::Strategy<Value = String> {
+    "subject_name|subject_code|fine|facts|penalty_kinds|decision_date|_sd|_sd_alg|\\.\\.\\.|[a-z_]{0,9}"
+}
+
 proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(4096))]
+
+    /// An issuer with a hostile library: what is accepted is stable under presenting, and nothing panics.
+    #[test]
+    fn any_signed_payload_is_refused_or_stable(
+        fields in any_json(),
+        claim in proptest::option::of((any_name(), any_json())),
+        disclosed in proptest::collection::vec((any_name(), any_json()), 0..3),
+        listed in proptest::prelude::any::<bool>(),
+    ) {
+        let disclosures: Vec<String> =
+            disclosed.iter().map(|(name, value)| disclosure(&json!(["salt", name, value]))).collect();
+        let text = forge(
+            |payload| {
+                payload["fields"] = fields.clone();
+                if let (true, Some(fields)) = (listed, payload["fields"].as_object_mut()) {
+                    fields.insert("_sd".into(), disclosures.iter().map(|text| json!(digest(text))).collect());
+                }
+                if let Some((name, value)) = &claim {
+                    payload[name] = value.clone();
+                }
+            },
+            &disclosures,
+        );
+        if let Ok(verified) = verify(&text) {
+            let again = verify(verified.present(&|_| true).text()).expect("what was accepted is accepted");
+            proptest::prop_assert_eq!(&again, &verified);
+            let fewer = verify(verified.present(&|_| false).text()).expect("with fewer disclosures too");
+            proptest::prop_assert!(fewer.fields().len() + disclosures.len() == verified.fields().len());
+        }
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(2048))]
+
     #[test]
     fn any_text_parses_or_errs_without_panic(text in "[A-Za-z0-9_.~-]{0,80}|.{0,80}") {
         let _ = SdJwt::parse(&text, SD_JWT_LIMIT);

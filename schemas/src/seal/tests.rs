@@ -205,6 +205,8 @@ impl Vector {
 }
 
 proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(512))]
+
     #[test]
     fn what_is_sealed_opens(plaintext in proptest::collection::vec(proptest::num::u8::ANY, 0..3000)) {
         let sealed = seal(&plaintext, &[identity(1).to_recipient()]).expect("seals");
