@@ -1,1 +1,30 @@
-//! The use cases, one file per noun; no input or output but through store and ports.
+//! The use cases, one file per noun: what a public body does with its node.
+//!
+//! Nothing here opens a socket or a file, reads a clock or draws randomness: the store, the audit log, the peers,
+//! the clock and the source of randomness are handed in ([`node::Parts`]). Every use case that an operator starts
+//! takes an [`operation::Operation`], and every one that discloses or changes something appends to the audit log
+//! before it does so.
+
+pub mod answer;
+pub mod audit;
+pub mod certificate;
+pub mod check;
+pub mod delivery;
+pub mod error;
+pub mod import;
+mod keyspace;
+pub mod node;
+pub mod notice;
+pub mod operation;
+pub mod operator;
+pub mod peers;
+pub mod presentation;
+pub mod receive;
+pub mod record;
+pub mod replay;
+pub mod restriction;
+mod row;
+pub mod status;
+
+pub use error::ExchangeError;
+pub use node::{Node, Parts};

@@ -115,6 +115,9 @@ issue_codes! {
     DuplicateIdentical = "duplicate_identical" / Warning,
     /// The duplicate key of an earlier row with other content. Parameter: `first_row`.
     DuplicateDifferent = "duplicate_different" / Error,
+    /// A record with this document number and subject is held already, with other content. Found by the caller, who
+    /// knows what is held.
+    HeldDifferently = "held_differently" / Error,
     /// A formula.
     FormulaCell = "formula_cell" / Error,
     /// An error value of the spreadsheet.
@@ -162,7 +165,15 @@ pub struct RowIssue {
     pub severity: IssueSeverity,
     /// Values for the texts: counts, limits, row numbers, check characters, units. Never a cell, with one exception:
     /// the candidate of [`IssueCode::AuthorityPolluted`], which holds fewer than two digits.
+    #[serde(serialize_with = "params_serialize")]
     pub params: Vec<(&'static str, String)>,
+}
+
+fn params_serialize<S: serde::Serializer>(
+    params: &[(&'static str, String)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(params.iter().map(|(name, value)| (name, value)))
 }
 
 impl RowIssue {
@@ -173,6 +184,11 @@ impl RowIssue {
         params: Vec<(&'static str, String)>,
     ) -> Self {
         Self { row, column, code, severity: code.severity(), params }
+    }
+
+    /// The row contradicts a record that is held already.
+    pub fn held_differently(row: u64) -> Self {
+        Self::new(row, None, IssueCode::HeldDifferently, Vec::new())
     }
 
     /// A parameter by name.

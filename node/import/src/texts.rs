@@ -241,6 +241,12 @@ pub fn issue_texts(code: IssueCode) -> IssueTexts {
             "document number and subject are those of row {first_row}, the content is not",
             "keep only the row that is right",
         ),
+        IssueCode::HeldDifferently => texts(
+            "本单位已有文书号和主体名称相同、内容不同的记录",
+            "核对后更正本行，或先更正已有记录",
+            "a record with this document number and subject is held already, with other content",
+            "compare the two; correct the row here, or the record that is held",
+        ),
         IssueCode::FormulaCell => texts(
             "公式单元格",
             "复制后选择性粘贴为数值",

@@ -1,0 +1,260 @@
+//! The answering side of a check: verify, authorise, redact, log, sign, answer. In that order.
+
+use bytes::Bytes;
+use chengxin_audit_log::Disclosed;
+use chengxin_policy::{AccessRequest, Action, AskerContext, Decision, Denied, Permit};
+use chengxin_schemas::ErrorCode;
+use chengxin_schemas::agency::AgencyCode;
+use chengxin_schemas::answer::{ANSWER_RECORDS_LIMIT, ANSWER_TYP, AnswerClaims, AnswerOutcome};
+use chengxin_schemas::digest::Sha256;
+use chengxin_schemas::jws::{UnverifiedJws, jws_sign};
+use chengxin_schemas::keyring::verify_from;
+use chengxin_schemas::request::{REQUEST_TYP, RequestClaims};
+use chengxin_schemas::sd_jwt::presentations_digest;
+use chengxin_schemas::subject::SubjectKey;
+use chengxin_schemas::time::UnixTime;
+use chengxin_schemas::wire::{self, PeerRequest, PeerResponse};
+
+use crate::audit::{EntryDraft, EntryKind};
+use crate::error::{ExchangeError, Result};
+use crate::node::Node;
+use crate::presentation::{PeerPresentation, present_to_peer};
+
+/// Longest compact JWS of a request: a subject, a name of 200 characters, a basis of 500.
+pub const REQUEST_LIMIT: usize = 16 * 1024;
+
+impl Node {
+    /// Handles one message from a member whose identity the transport has proven. Always gives an answer: a message
+    /// that cannot be considered is answered with the reason, as far as the peer may know it.
+    pub async fn peer_handle(&self, from: &AgencyCode, message: Bytes) -> Bytes {
+        let response = match wire::decode::<PeerRequest>(&message) {
+            Ok(PeerRequest::Check(request)) => self.answer_check(from, &request).await,
+            Ok(PeerRequest::Deliver { header, sealed }) => self.notice_receive(from, &header, &sealed).await,
+            Ok(PeerRequest::Versions) => self.versions(),
+            // Metadata is served by the program straight from the verified files; it never reaches the use cases.
+            Ok(PeerRequest::Metadata(_)) => Ok(PeerResponse::Metadata(None)),
+            Err(error) => Err(error.into()),
+        };
+        self.delivery_contact(from);
+        let response = response.unwrap_or_else(|error| failed(from, &error));
+        // Encoding a response cannot fail: it holds text and numbers only. An empty message is no valid response.
+        wire::encode(&response).map_or_else(|_| Bytes::new(), Bytes::from)
+    }
+
+    fn versions(&self) -> Result<PeerResponse> {
+        let versions = self.directory()?.versions();
+        Ok(PeerResponse::Versions {
+            timestamp: versions.timestamp,
+            directory: versions.directory,
+            policy: self.policy_version(),
+        })
+    }
+
+    /// Answers a signed request from `from`.
+    async fn answer_check(&self, from: &AgencyCode, text: &str) -> Result<PeerResponse> {
+        let now = self.now();
+        let directory = self.directory_current()?;
+        let entry =
+            directory.entry(from).ok_or(ExchangeError::NotFound { what: "the asking agency's entry" })?;
+        let unverified = UnverifiedJws::parse(text, REQUEST_TYP, REQUEST_LIMIT)?;
+        let alleged: RequestClaims = unverified.claims_unverified()?;
+        if alleged.iss != *from {
+            return Err(chengxin_schemas::SchemaError::Integrity {
+                form: "request",
+                reason: "signed for another agency than the one that sent it".to_owned(),
+            }
+            .into());
+        }
+        let verified = verify_from::<RequestClaims>(unverified, entry, alleged.iat)?;
+        let digest = verified.digest();
+        let request = verified.into_claims();
+        request.check(&self.parts.agency, now)?;
+        let admitted = {
+            let mut guard = self.replay.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            guard.admit(from, &request.nonce, now)
+        };
+        if let Err(fault) = admitted {
+            return match fault {
+                crate::replay::ReplayFault::Replayed => Err(ExchangeError::Conflict {
+                    what: "request",
+                    reason: "this request was answered before: sign a new one".to_owned(),
+                }),
+                crate::replay::ReplayFault::Full => Err(ExchangeError::Busy {
+                    what: "requests",
+                    reason: "too many requests within five minutes: wait, then ask again".to_owned(),
+                }),
+            };
+        }
+        let authoriser = self.policy();
+        let access = AccessRequest {
+            asker: AskerContext { agency: *from, functions: entry.functions.clone(), region: entry.region },
+            role: request.operator.role,
+            purpose: request.purpose.clone(),
+            case_reference: Some(request.case_reference.clone()),
+            legal_basis: request.legal_basis.clone(),
+            subject_kind: request.subject.kind(),
+            own_records: false,
+            categories: request.categories.clone(),
+            action: Action::Answer,
+        };
+        match authoriser.authorize(&access) {
+            Decision::Permit(permit) => self.answer_permitted(&request, digest, &permit, now).await,
+            Decision::Denied(denied) => self.answer_denied(&request, digest, &denied, now).await,
+        }
+    }
+
+    async fn answer_permitted(
+        &self,
+        request: &RequestClaims,
+        digest: Sha256,
+        permit: &Permit,
+        now: UnixTime,
+    ) -> Result<PeerResponse> {
+        let (presented, more) = self.answer_records(request, permit).await?;
+        let mut disclosed: Vec<Disclosed> = Vec::new();
+        let mut texts = Vec::with_capacity(presented.len());
+        let mut records = Vec::with_capacity(presented.len());
+        for one in presented {
+            disclosed_add(&mut disclosed, one.disclosed);
+            texts.push(one.presentation.text().to_owned());
+            records.push(one.entry);
+        }
+        let outcome = AnswerOutcome::Answered {
+            rule: permit.rule().as_str().to_owned(),
+            categories: permit.categories().to_vec(),
+            records,
+            more,
+        };
+        let answer = self.answer_signed(request, digest, &texts, outcome, now)?;
+        let entry = EntryDraft::new(EntryKind::AnswerDisclosed)
+            .rule(permit.rule().as_str(), permit.policy_version())
+            .result(Sha256::of(answer.as_bytes()))
+            .disclosed(disclosed);
+        self.audit_append(None, answer_entry(entry, request, digest)).await?;
+        Ok(PeerResponse::Check { answer, presentations: texts })
+    }
+
+    async fn answer_denied(
+        &self,
+        request: &RequestClaims,
+        digest: Sha256,
+        denied: &Denied,
+        now: UnixTime,
+    ) -> Result<PeerResponse> {
+        let outcome = AnswerOutcome::Refused {
+            code: ErrorCode::Denied,
+            rule: Some(denied.rule.as_str().to_owned()),
+            reason: denied.chinese(),
+        };
+        let answer = self.answer_signed(request, digest, &[], outcome, now)?;
+        let entry = EntryDraft::new(EntryKind::AnswerRefused)
+            .denied()
+            .rule(denied.rule.as_str(), &denied.policy_version)
+            .result(Sha256::of(answer.as_bytes()));
+        self.audit_append(None, answer_entry(entry, request, digest)).await?;
+        Ok(PeerResponse::Check { answer, presentations: Vec::new() })
+    }
+
+    fn answer_signed(
+        &self,
+        request: &RequestClaims,
+        digest: Sha256,
+        presentations: &[String],
+        outcome: AnswerOutcome,
+        now: UnixTime,
+    ) -> Result<String> {
+        let claims = AnswerClaims {
+            iss: self.parts.agency,
+            aud: request.iss,
+            iat: now,
+            nonce: request.nonce,
+            sd_hash: presentations_digest(presentations),
+            request: digest,
+            policy: self.policy_version(),
+            outcome,
+        };
+        Ok(jws_sign(ANSWER_TYP, &claims, &self.parts.keys.signing)?)
+    }
+
+    /// Finds the records the permit covers: by identifier, and by name those that have none.
+    async fn answer_records(
+        &self,
+        request: &RequestClaims,
+        permit: &Permit,
+    ) -> Result<(Vec<PeerPresentation>, bool)> {
+        let mut presented = Vec::new();
+        let by_identifier = request.subject.key(&self.parts.keys.subject);
+        let mut keys = vec![(by_identifier, true)];
+        if let Some(name) = &request.subject_name {
+            keys.push((SubjectKey::of_name(name, &self.parts.keys.subject), false));
+        }
+        for (key, identified) in keys {
+            // One more than fits tells whether there are more.
+            for number in self.record_numbers_of(&key, ANSWER_RECORDS_LIMIT + 1).await? {
+                let Some((row, sd_jwt)) = self.record_read(number).await? else { continue };
+                let subject = sd_jwt.fields().subject();
+                let same =
+                    if identified { subject.as_ref() == Some(&request.subject) } else { subject.is_none() };
+                if !same || !row.state.counts() || !permit.categories().contains(&sd_jwt.claims().category) {
+                    continue;
+                }
+                if presented.len() == ANSWER_RECORDS_LIMIT {
+                    return Ok((presented, true));
+                }
+                let asked = identified.then_some(&request.subject);
+                presented.push(present_to_peer(
+                    permit,
+                    self.policy().bundle(),
+                    &sd_jwt,
+                    row.id,
+                    row.state,
+                    asked,
+                ));
+            }
+        }
+        Ok((presented, false))
+    }
+}
+
+/// What every entry about an answer holds.
+fn answer_entry(entry: EntryDraft, request: &RequestClaims, digest: Sha256) -> EntryDraft {
+    entry
+        .peer(request.iss, Some(request.operator.clone()))
+        .purpose(&request.purpose, &request.case_reference, request.legal_basis.as_ref())
+        .subject(&request.subject)
+        .request(digest)
+}
+
+/// Adds counts of one record to those of the answer.
+fn disclosed_add(total: &mut Vec<Disclosed>, more: Vec<Disclosed>) {
+    for one in more {
+        match total.iter_mut().find(|known| known.category == one.category && known.level == one.level) {
+            Some(known) => {
+                known.shown = known.shown.saturating_add(one.shown);
+                known.masked = known.masked.saturating_add(one.masked);
+            }
+            None => total.push(one),
+        }
+    }
+}
+
+/// What a peer is told about an error: the code always, the words only where they are about its own message.
+fn failed(from: &AgencyCode, error: &ExchangeError) -> PeerResponse {
+    let code = error.code();
+    let reason = match code {
+        ErrorCode::Invalid
+        | ErrorCode::Denied
+        | ErrorCode::Unauthenticated
+        | ErrorCode::Conflict
+        | ErrorCode::Integrity
+        | ErrorCode::Expired
+        | ErrorCode::TooLarge
+        | ErrorCode::NotFound
+        | ErrorCode::Busy => error.to_string(),
+        ErrorCode::Unavailable | ErrorCode::Timeout | ErrorCode::Internal => {
+            "the node cannot serve requests at present; its administrator has been told".to_owned()
+        }
+    };
+    tracing::warn!(peer = %from, code = code.as_str(), %error, "a peer's message was not served");
+    PeerResponse::Failed { code, reason }
+}

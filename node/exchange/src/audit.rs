@@ -1,0 +1,211 @@
+//! What the use cases write to the audit log, and reading it back.
+
+use std::collections::BTreeMap;
+
+use chengxin_audit_log::log::{Filter, SearchPage};
+use chengxin_audit_log::verify::VerifyReport;
+use chengxin_audit_log::{Actor, Body, Disclosed, Entry, EntryIndex, Outcome};
+use chengxin_schemas::ErrorCode;
+use chengxin_schemas::agency::AgencyCode;
+use chengxin_schemas::digest::Sha256;
+use chengxin_schemas::identity::CaseReference;
+use chengxin_schemas::operator::Role;
+use chengxin_schemas::purpose::{LegalBasis, PurposeCode};
+use chengxin_schemas::request::OperatorReference;
+use chengxin_schemas::subject::SubjectId;
+
+pub use chengxin_audit_log::EntryKind;
+
+use crate::error::Result;
+use crate::node::Node;
+use crate::operation::Operation;
+
+/// An entry being put together. What identifies a subject or a case goes into the sealed body; the leaf gets keyed
+/// hashes only.
+#[derive(Clone, Debug)]
+pub struct EntryDraft {
+    kind: EntryKind,
+    outcome: Outcome,
+    peer: Option<AgencyCode>,
+    peer_operator: Option<OperatorReference>,
+    purpose: Option<PurposeCode>,
+    subject: Option<SubjectId>,
+    rule: Option<String>,
+    policy: Option<String>,
+    request: Option<Sha256>,
+    result: Option<Sha256>,
+    disclosed: Vec<Disclosed>,
+    case_reference: Option<CaseReference>,
+    legal_basis: Option<LegalBasis>,
+    fields: Vec<String>,
+    details: BTreeMap<String, String>,
+}
+
+impl EntryDraft {
+    /// An allowed step of this kind; the other methods add to it.
+    pub fn new(kind: EntryKind) -> Self {
+        Self {
+            kind,
+            outcome: Outcome::Allowed,
+            peer: None,
+            peer_operator: None,
+            purpose: None,
+            subject: None,
+            rule: None,
+            policy: None,
+            request: None,
+            result: None,
+            disclosed: Vec::new(),
+            case_reference: None,
+            legal_basis: None,
+            fields: Vec::new(),
+            details: BTreeMap::new(),
+        }
+    }
+
+    /// It was denied.
+    pub fn denied(mut self) -> Self {
+        self.outcome = Outcome::Denied;
+        self
+    }
+
+    /// It failed.
+    pub fn failed(mut self, code: ErrorCode) -> Self {
+        self.outcome = Outcome::Failed(code);
+        self
+    }
+
+    /// The other agency, and its operator where one is known.
+    pub fn peer(mut self, agency: AgencyCode, operator: Option<OperatorReference>) -> Self {
+        self.peer = Some(agency);
+        self.peer_operator = operator;
+        self
+    }
+
+    /// For what.
+    pub fn purpose(
+        mut self,
+        purpose: &PurposeCode,
+        case: &CaseReference,
+        basis: Option<&LegalBasis>,
+    ) -> Self {
+        self.purpose = Some(purpose.clone());
+        self.case_reference = Some(case.clone());
+        self.legal_basis = basis.cloned();
+        self
+    }
+
+    /// About whom.
+    pub fn subject(mut self, subject: &SubjectId) -> Self {
+        self.subject = Some(subject.clone());
+        self
+    }
+
+    /// Under which rule of which policy version.
+    pub fn rule(mut self, rule: &str, policy: &str) -> Self {
+        self.rule = Some(rule.to_owned());
+        self.policy = Some(policy.to_owned());
+        self
+    }
+
+    /// Under which policy version.
+    pub fn policy(mut self, policy: &str) -> Self {
+        self.policy = Some(policy.to_owned());
+        self
+    }
+
+    /// Digest of the request: the same in the asker's and the answerer's log.
+    pub fn request(mut self, digest: Sha256) -> Self {
+        self.request = Some(digest);
+        self
+    }
+
+    /// Digest of the answer or result.
+    pub fn result(mut self, digest: Sha256) -> Self {
+        self.result = Some(digest);
+        self
+    }
+
+    /// How many fields of which class were disclosed.
+    pub fn disclosed(mut self, disclosed: Vec<Disclosed>) -> Self {
+        self.disclosed = disclosed;
+        self
+    }
+
+    /// Names of the fields disclosed; kept in the sealed body.
+    pub fn fields(mut self, fields: Vec<String>) -> Self {
+        self.fields = fields;
+        self
+    }
+
+    /// Something worth keeping in the sealed body.
+    pub fn detail(mut self, name: &str, value: &str) -> Self {
+        self.details.insert(name.to_owned(), value.to_owned());
+        self
+    }
+}
+
+impl Node {
+    /// Appends an entry and returns when it is durable. Nothing may leave the node or be shown before that.
+    pub async fn audit_append(&self, operation: Option<&Operation>, draft: EntryDraft) -> Result<EntryIndex> {
+        let (account, role) = match (operation, &draft.peer_operator) {
+            (Some(operation), _) => (Some(operation.account().clone()), Some(operation.role())),
+            (None, Some(operator)) => (Some(operator.account.clone()), Some(operator.role)),
+            (None, None) => (None, None),
+        };
+        // An entry that a peer's operator caused names the peer's agency as the actor's; our own operators act for us.
+        let agency = match (&operation, draft.peer, &draft.peer_operator) {
+            (None, Some(peer), Some(_)) => peer,
+            (Some(_) | None, _, _) => self.parts.agency,
+        };
+        let entry = Entry {
+            time: self.now(),
+            kind: draft.kind,
+            actor: Actor { agency, account, role },
+            peer: draft.peer,
+            purpose: draft.purpose,
+            subject: draft.subject.as_ref().map(|subject| subject.key(&self.parts.keys.subject)),
+            outcome: draft.outcome,
+            rule: draft.rule,
+            policy: draft.policy,
+            request: draft.request,
+            result: draft.result,
+            disclosed: draft.disclosed,
+        };
+        let body = Body {
+            subject: draft.subject,
+            case_reference: draft.case_reference,
+            legal_basis: draft.legal_basis,
+            fields: draft.fields,
+            details: draft.details,
+        };
+        Ok(self.parts.log.append(entry, body).await?)
+    }
+
+    /// Searches the log, newest first. Reading the log is itself an entry, written before anything is shown.
+    pub async fn audit_search(
+        &self,
+        operation: &Operation,
+        filter: Filter,
+        limit: usize,
+    ) -> Result<SearchPage> {
+        operation.require(&[Role::AuditAdministrator], "read the audit log", "audit_administrator")?;
+        self.audit_append(Some(operation), EntryDraft::new(EntryKind::LogRead)).await?;
+        Ok(self.parts.log.search(filter, limit).await?)
+    }
+
+    /// Verifies the whole log on disk against its newest checkpoint.
+    pub async fn audit_verify(&self, operation: &Operation) -> Result<VerifyReport> {
+        operation.require(
+            &[Role::AuditAdministrator, Role::SecurityAdministrator, Role::SystemAdministrator],
+            "verify the audit log",
+            "audit_administrator",
+        )?;
+        Ok(self.parts.log.verify().await?)
+    }
+
+    /// The keyed hash under which a subject stands in this node's log and indexes.
+    pub fn subject_key(&self, subject: &SubjectId) -> chengxin_schemas::subject::SubjectKey {
+        subject.key(&self.parts.keys.subject)
+    }
+}

@@ -1,0 +1,629 @@
+//! Importing a foreign file: examine all of it, then stage, sign and keep its rows, then make them visible at once.
+//!
+//! Commit points: each chunk of rows is one atomic batch together with the import's progress; the import becomes
+//! visible when its state turns to committed, one write. A crash before that leaves rows that no reader sees; the same
+//! file resumes where the progress stands, or the import is rolled back. Rolling back hides the rows with one write
+//! and then deletes them chunk by chunk; a crash in between goes on deleting when asked again.
+
+use std::io::{Read, Seek};
+use std::sync::{Arc, PoisonError};
+
+use chengxin_import::{ImportOptions, ImportReport, ImportedRow, Importer, IssueSeverity, RowIssue};
+use chengxin_schemas::digest::Sha256;
+use chengxin_schemas::identity::BatchId;
+use chengxin_schemas::operator::{OperatorName, Role};
+use chengxin_schemas::record::RecordDraft;
+use chengxin_schemas::record_type::RecordType;
+use chengxin_schemas::time::UnixTime;
+use chengxin_store::{Batch, KeyRange};
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+
+use crate::audit::{EntryDraft, EntryKind};
+use crate::error::{ExchangeError, Result};
+use crate::keyspace;
+use crate::node::Node;
+use crate::operation::Operation;
+use crate::record::{NewRecord, RecordPointer, RecordRow, SourceReference};
+use crate::row::Row;
+
+/// Rows signed and committed together.
+const CHUNK_ROWS: usize = 512;
+/// Chunks on their way between reading, signing and keeping; bounds the memory of an import.
+const CHUNKS_IN_FLIGHT: usize = 4;
+/// Rows whose issues are kept word for word in a report; all are counted.
+pub const ISSUES_KEPT: usize = 10_000;
+/// Rows between two progress messages.
+const PROGRESS_EVERY: u64 = 2_000;
+
+/// Something that can be read and sought in, from the beginning, as often as needed.
+pub trait ImportFile: Send + Sync + 'static {
+    /// Opens the file anew.
+    fn open(&self) -> std::io::Result<Box<dyn ReadSeek>>;
+    /// The name it had where it came from, for people.
+    fn name(&self) -> &str;
+}
+
+/// [`Read`] and [`Seek`] in one object.
+pub trait ReadSeek: Read + Seek + Send {}
+impl<T: Read + Seek + Send> ReadSeek for T {}
+
+/// State of an import.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BatchState {
+    /// Rows are being kept; none is visible.
+    Staging,
+    /// All rows are visible.
+    Committed,
+    /// No row is visible; rows may still be on their way out.
+    RollingBack,
+    /// No row exists any more.
+    RolledBack,
+}
+
+impl BatchState {
+    /// The spelling in machine output.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Staging => "staging",
+            Self::Committed => "committed",
+            Self::RollingBack => "rolling_back",
+            Self::RolledBack => "rolled_back",
+        }
+    }
+}
+
+/// An import as stored, version 1.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportBatch {
+    /// The import.
+    pub id: BatchId,
+    /// Its state.
+    pub state: BatchState,
+    /// The file's name where it came from.
+    pub file_name: String,
+    /// The file's digest: only the same file resumes.
+    pub file: Sha256,
+    /// Type of its records.
+    pub record_type: RecordType,
+    /// Who imported.
+    pub by: OperatorName,
+    /// When it began.
+    pub started: UnixTime,
+    /// When its state last changed.
+    pub changed: UnixTime,
+    /// Data rows of the file that have been dealt with, duplicates included.
+    pub rows_done: u64,
+    /// Records kept.
+    pub records: u64,
+    /// Rows that were the same as a record held already.
+    pub duplicates: u64,
+    /// First record number of the import.
+    pub first: u64,
+    /// The number after its last record.
+    pub next: u64,
+}
+
+impl Row for ImportBatch {
+    const NAME: &'static str = "import";
+    const VERSION: u8 = 1;
+}
+
+/// How far an import is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImportProgress {
+    /// Examining or keeping.
+    pub phase: ImportPhase,
+    /// Rows dealt with in this phase.
+    pub rows: u64,
+    /// All rows, known once the file was examined.
+    pub total: Option<u64>,
+}
+
+/// The two passes over a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImportPhase {
+    /// Reading and checking every row.
+    Examine,
+    /// Signing and keeping.
+    Keep,
+}
+
+/// What examining a file found.
+#[derive(Clone, Debug)]
+pub struct Examination {
+    /// Counts, and the first issues word for word.
+    pub report: ImportReport,
+    /// The file's digest.
+    pub file: Sha256,
+    /// The record type of the file.
+    pub record_type: RecordType,
+    /// Rows that are the same as a record held already.
+    pub already_held: u64,
+}
+
+impl Examination {
+    /// Rows that cannot become records; any makes the import refuse the file.
+    pub fn rejected(&self) -> u64 {
+        self.report.rejected
+    }
+}
+
+/// Receives progress; must not block.
+pub type ProgressSink = Arc<dyn Fn(ImportProgress) + Send + Sync>;
+
+impl Node {
+    /// Reads and checks a whole file and keeps nothing.
+    pub async fn import_examine(
+        self: &Arc<Self>,
+        operation: &Operation,
+        file: Arc<dyn ImportFile>,
+        options: ImportOptions,
+        progress: ProgressSink,
+    ) -> Result<Examination> {
+        operation.require(&[Role::Clerk, Role::Reviewer], "import records", "clerk or reviewer")?;
+        self.examine(file, options, progress).await
+    }
+
+    async fn examine(
+        self: &Arc<Self>,
+        file: Arc<dyn ImportFile>,
+        options: ImportOptions,
+        progress: ProgressSink,
+    ) -> Result<Examination> {
+        let (sender, mut chunks) = mpsc::channel::<Vec<ImportedRow>>(CHUNKS_IN_FLIGHT);
+        let reader = tokio::task::spawn_blocking(move || read_rows(file.as_ref(), options, 0, &sender));
+        let mut report = ImportReport::new(ISSUES_KEPT);
+        let mut already_held = 0_u64;
+        let mut rows = 0_u64;
+        while let Some(chunk) = chunks.recv().await {
+            for mut row in chunk {
+                if let Some(conflict) = self.row_conflict(&row, &mut already_held).await? {
+                    row.issues.push(conflict);
+                    row.fields = None;
+                }
+                report.row_add(&row);
+                rows = rows.saturating_add(1);
+                if rows.is_multiple_of(PROGRESS_EVERY) {
+                    progress(ImportProgress { phase: ImportPhase::Examine, rows, total: None });
+                }
+            }
+        }
+        let read = reader.await.map_err(|_| ExchangeError::Task { what: "reading the file" })??;
+        Ok(Examination { report, file: read.file, record_type: read.record_type, already_held })
+    }
+
+    /// Whether a row contradicts a record held: the same duplicate key with other content.
+    async fn row_conflict(&self, row: &ImportedRow, already_held: &mut u64) -> Result<Option<RowIssue>> {
+        if row.issues.iter().any(|issue| issue.severity == IssueSeverity::Error) {
+            return Ok(None);
+        }
+        let Some(new) = self.row_record(row, Sha256([0; 32]))? else { return Ok(None) };
+        match self.pointer_of(&new).await? {
+            Some(held) if held.content == new.content => {
+                *already_held = already_held.saturating_add(1);
+                Ok(None)
+            }
+            Some(_) => Ok(Some(RowIssue::held_differently(row.row))),
+            None => Ok(None),
+        }
+    }
+
+    /// The record a row would become; `None` for a row that is skipped.
+    fn row_record(&self, row: &ImportedRow, file: Sha256) -> Result<Option<NewRecord>> {
+        let Some(fields) = &row.fields else { return Ok(None) };
+        let authoriser = self.policy();
+        let ruling = authoriser.bundle().severity_for(fields);
+        let draft =
+            RecordDraft::new(fields.clone(), ruling.category, ruling.severity, row.exception.clone())?;
+        let source = SourceReference { file, row: row.row, text: row.source.to_text() };
+        Ok(Some(self.record_prepare(draft, source)))
+    }
+
+    /// The pointer of a visible record with the same identifier.
+    async fn pointer_of(&self, new: &NewRecord) -> Result<Option<RecordPointer>> {
+        match self.parts.store.get(&keyspace::record_by_id(&new.id)).await? {
+            Some(bytes) => {
+                let pointer = RecordPointer::decode(&bytes)?;
+                Ok((!self.number_is_hidden(pointer.number)).then_some(pointer))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Imports a file: all of it or nothing.
+    pub async fn import_run(
+        self: &Arc<Self>,
+        operation: &Operation,
+        file: Arc<dyn ImportFile>,
+        options: ImportOptions,
+        progress: ProgressSink,
+    ) -> Result<(Examination, Option<ImportBatch>)> {
+        operation.require(&[Role::Clerk, Role::Reviewer], "import records", "clerk or reviewer")?;
+        let _guard = self.import_lock()?;
+        let examination = self.examine(file.clone(), options.clone(), progress.clone()).await?;
+        if examination.rejected() > 0 {
+            return Ok((examination, None));
+        }
+        let number = self.next_record_number().await?;
+        let batch = ImportBatch {
+            id: self.batch_id(),
+            state: BatchState::Staging,
+            file_name: file.name().chars().filter(|symbol| !symbol.is_control()).take(200).collect(),
+            file: examination.file,
+            record_type: examination.record_type,
+            by: operation.account().clone(),
+            started: operation.now(),
+            changed: operation.now(),
+            rows_done: 0,
+            records: 0,
+            duplicates: 0,
+            first: number,
+            next: number,
+        };
+        self.batch_write(&batch).await?;
+        let total = examination.report.rows;
+        let batch = self.import_keep(operation, file, options, batch, Some(total), progress).await?;
+        Ok((examination, Some(batch)))
+    }
+
+    /// Goes on with an interrupted import of the same file.
+    pub async fn import_resume(
+        self: &Arc<Self>,
+        operation: &Operation,
+        id: &BatchId,
+        file: Arc<dyn ImportFile>,
+        options: ImportOptions,
+        progress: ProgressSink,
+    ) -> Result<ImportBatch> {
+        operation.require(&[Role::Clerk, Role::Reviewer], "import records", "clerk or reviewer")?;
+        let _guard = self.import_lock()?;
+        let batch = self.batch_read(id).await?;
+        if batch.state != BatchState::Staging {
+            return Err(ExchangeError::Conflict {
+                what: "import",
+                reason: format!("it is {}; only a staging one is resumed", batch.state.as_str()),
+            });
+        }
+        let examination = self.examine(file.clone(), options.clone(), progress.clone()).await?;
+        if examination.file != batch.file {
+            return Err(ExchangeError::Conflict {
+                what: "import",
+                reason: "this is another file than the one that was begun: give the same file, or roll the import back".to_owned(),
+            });
+        }
+        if examination.rejected() > 0 {
+            return Err(ExchangeError::ImportRefused { errors: examination.rejected() });
+        }
+        let total = examination.report.rows;
+        self.import_keep(operation, file, options, batch, Some(total), progress).await
+    }
+
+    fn import_lock(&self) -> Result<tokio::sync::MutexGuard<'_, ()>> {
+        self.importing.try_lock().map_err(|_| ExchangeError::Busy {
+            what: "import",
+            reason: "another import is running: wait for its end (chengxin record imports)".to_owned(),
+        })
+    }
+
+    async fn import_keep(
+        self: &Arc<Self>,
+        operation: &Operation,
+        file: Arc<dyn ImportFile>,
+        options: ImportOptions,
+        mut batch: ImportBatch,
+        total: Option<u64>,
+        progress: ProgressSink,
+    ) -> Result<ImportBatch> {
+        let (sender, mut chunks) = mpsc::channel::<Vec<ImportedRow>>(CHUNKS_IN_FLIGHT);
+        let skip = batch.rows_done;
+        let reader = tokio::task::spawn_blocking(move || read_rows(file.as_ref(), options, skip, &sender));
+        let mut signing = std::collections::VecDeque::new();
+        loop {
+            let chunk = if signing.len() < CHUNKS_IN_FLIGHT { chunks.recv().await } else { None };
+            match chunk {
+                Some(chunk) => {
+                    let (rows, news) = self.chunk_prepare(chunk, &mut batch).await?;
+                    let first = batch.next;
+                    batch.next = batch.next.saturating_add(u64::try_from(news.len()).unwrap_or(u64::MAX));
+                    batch.records = batch.next.saturating_sub(batch.first);
+                    batch.rows_done = batch.rows_done.saturating_add(rows);
+                    let (node, mut state) = (self.clone(), batch.clone());
+                    let now = self.now();
+                    signing.push_back(tokio::task::spawn_blocking(move || {
+                        state.changed = now;
+                        node.chunk_sign(&news, first, &state, now).map(|store_batch| (store_batch, state))
+                    }));
+                }
+                None => {
+                    let Some(task) = signing.pop_front() else { break };
+                    let (store_batch, state) =
+                        task.await.map_err(|_| ExchangeError::Task { what: "signing" })??;
+                    // Hidden first, so that no reader sees a record of a batch it does not know.
+                    self.hidden_set(&state);
+                    self.parts.store.commit(store_batch).await?;
+                    progress(ImportProgress { phase: ImportPhase::Keep, rows: state.rows_done, total });
+                }
+            }
+        }
+        reader.await.map_err(|_| ExchangeError::Task { what: "reading the file" })??;
+        let entry = EntryDraft::new(EntryKind::RecordImported)
+            .policy(&self.policy_version())
+            .request(batch.file)
+            .detail("batch", &batch.id.to_string())
+            .detail("type", batch.record_type.as_str())
+            .detail("records", &batch.records.to_string())
+            .detail("duplicates", &batch.duplicates.to_string());
+        self.audit_append(Some(operation), entry).await?;
+        batch.state = BatchState::Committed;
+        batch.changed = self.now();
+        self.batch_write(&batch).await?;
+        Ok(batch)
+    }
+
+    /// Drops rows that are held already, and turns the others into records. Returns how many rows were dealt with.
+    async fn chunk_prepare(
+        &self,
+        chunk: Vec<ImportedRow>,
+        batch: &mut ImportBatch,
+    ) -> Result<(u64, Vec<NewRecord>)> {
+        let rows = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
+        let mut news = Vec::with_capacity(chunk.len());
+        for row in &chunk {
+            let Some(new) = self.row_record(row, batch.file)? else {
+                batch.duplicates = batch.duplicates.saturating_add(1);
+                continue;
+            };
+            match self.pointer_of(&new).await? {
+                Some(held) if held.content == new.content => {
+                    batch.duplicates = batch.duplicates.saturating_add(1)
+                }
+                Some(_) => {
+                    return Err(ExchangeError::Conflict {
+                        what: "import",
+                        reason: format!(
+                            "row {} contradicts a record that was added meanwhile: examine the file again",
+                            row.row
+                        ),
+                    });
+                }
+                None => news.push(new),
+            }
+        }
+        Ok((rows, news))
+    }
+
+    fn chunk_sign(
+        &self,
+        news: &[NewRecord],
+        first: u64,
+        state: &ImportBatch,
+        now: UnixTime,
+    ) -> Result<Batch> {
+        let mut store_batch = Batch::new();
+        for (number, new) in (first..).zip(news) {
+            self.record_sign(new, number, state.id, now, &mut store_batch)?;
+        }
+        store_batch.put(keyspace::batch(&state.id), state.encode()?);
+        Ok(store_batch)
+    }
+
+    /// Takes an import back: its records exist for no reader from the first write on.
+    pub async fn import_rollback(&self, operation: &Operation, id: &BatchId) -> Result<ImportBatch> {
+        operation.require(&[Role::Reviewer], "roll an import back", "reviewer")?;
+        let _guard = self.import_lock()?;
+        let mut batch = self.batch_read(id).await?;
+        if batch.state == BatchState::RolledBack {
+            return Err(ExchangeError::Conflict {
+                what: "import",
+                reason: "it was rolled back already".to_owned(),
+            });
+        }
+        self.rollback_notices_check(&batch).await?;
+        let entry = EntryDraft::new(EntryKind::ImportRolledBack)
+            .request(batch.file)
+            .detail("batch", &batch.id.to_string())
+            .detail("records", &batch.records.to_string());
+        self.audit_append(Some(operation), entry).await?;
+        batch.state = BatchState::RollingBack;
+        batch.changed = operation.now();
+        self.hidden_set(&batch);
+        self.batch_write(&batch).await?;
+        self.rollback_delete(&batch).await?;
+        batch.state = BatchState::RolledBack;
+        batch.changed = self.now();
+        self.batch_write(&batch).await?;
+        Ok(batch)
+    }
+
+    /// A record that a notice rests on cannot vanish: the notice is withdrawn first.
+    async fn rollback_notices_check(&self, batch: &ImportBatch) -> Result<()> {
+        let mut range = KeyRange::prefix(&keyspace::notices());
+        loop {
+            let page = self.parts.store.scan(range.clone(), 1_000).await?;
+            let Some((last, _)) = page.last() else { return Ok(()) };
+            range = range.after(last);
+            for (key, bytes) in &page {
+                let notice = crate::notice::NoticeRow::open(bytes, key, &self.parts.keys.data)?;
+                if !notice.issued_here {
+                    continue;
+                }
+                let pointer = self.parts.store.get(&keyspace::record_by_id(&notice.content.record)).await?;
+                let number = pointer
+                    .map(|bytes| RecordPointer::decode(&bytes))
+                    .transpose()?
+                    .map(|pointer| pointer.number);
+                if number.is_some_and(|number| (batch.first..batch.next).contains(&number)) {
+                    return Err(ExchangeError::Conflict {
+                        what: "import",
+                        reason: format!(
+                            "notice {} rests on one of its records: withdraw the notice first",
+                            notice.content.id
+                        ),
+                    });
+                }
+            }
+        }
+    }
+
+    async fn rollback_delete(&self, batch: &ImportBatch) -> Result<()> {
+        let mut number = batch.first;
+        while number < batch.next {
+            let mut deletes = Batch::new();
+            let end = batch.next.min(number.saturating_add(1_000));
+            for one in number..end {
+                let key = keyspace::record(one);
+                let Some(bytes) = self.parts.store.get(&key).await? else { continue };
+                let row = RecordRow::open(&bytes, &key, &self.parts.keys.data)?;
+                let record = chengxin_schemas::sd_jwt::SdJwt::parse(
+                    &row.sd_jwt,
+                    chengxin_schemas::sd_jwt::SD_JWT_LIMIT,
+                )?
+                .accept_stored();
+                let index = match record.fields().subject() {
+                    Some(subject) => self.subject_key(&subject),
+                    None => chengxin_schemas::subject::SubjectKey::of_name(
+                        record.fields().subject_name().unwrap_or_default(),
+                        &self.parts.keys.subject,
+                    ),
+                };
+                deletes.delete(keyspace::record_by_subject(&index, one));
+                deletes.delete(keyspace::record_by_id(&row.id));
+                deletes.delete(key);
+            }
+            self.parts.store.commit(deletes).await?;
+            number = end;
+        }
+        Ok(())
+    }
+
+    /// One import.
+    pub async fn import_show(&self, operation: &Operation, id: &BatchId) -> Result<ImportBatch> {
+        operation.require(&[Role::Clerk, Role::Reviewer], "show imports", "clerk or reviewer")?;
+        self.batch_read(id).await
+    }
+
+    /// All imports, newest first.
+    pub async fn import_list(&self, operation: &Operation) -> Result<Vec<ImportBatch>> {
+        operation.require(&[Role::Clerk, Role::Reviewer], "list imports", "clerk or reviewer")?;
+        let mut batches = self.batches_all().await?;
+        batches.sort_by_key(|batch| std::cmp::Reverse((batch.started, batch.first)));
+        Ok(batches)
+    }
+
+    async fn batches_all(&self) -> Result<Vec<ImportBatch>> {
+        let mut range = KeyRange::prefix(&keyspace::batches());
+        let mut batches = Vec::new();
+        loop {
+            let page = self.parts.store.scan(range.clone(), 1_000).await?;
+            let Some((last, _)) = page.last() else { return Ok(batches) };
+            range = range.after(last);
+            for (_, bytes) in &page {
+                batches.push(ImportBatch::decode(bytes)?);
+            }
+        }
+    }
+
+    async fn batch_read(&self, id: &BatchId) -> Result<ImportBatch> {
+        let bytes = self
+            .parts
+            .store
+            .get(&keyspace::batch(id))
+            .await?
+            .ok_or(ExchangeError::NotFound { what: "the import" })?;
+        ImportBatch::decode(&bytes)
+    }
+
+    async fn batch_write(&self, batch: &ImportBatch) -> Result<()> {
+        let mut write = Batch::new();
+        write.put(keyspace::batch(&batch.id), batch.encode()?);
+        // What becomes visible does so after the write, what vanishes vanishes before it.
+        if batch.state != BatchState::Committed {
+            self.hidden_set(batch);
+        }
+        self.parts.store.commit(write).await?;
+        self.hidden_set(batch);
+        Ok(())
+    }
+
+    /// Hides or shows the records of an import for readers of this process.
+    fn hidden_set(&self, batch: &ImportBatch) {
+        let mut hidden = self.hidden.write().unwrap_or_else(PoisonError::into_inner);
+        match batch.state {
+            // Numbers are handed out to one import at a time, so everything from its first number on is its own.
+            BatchState::Staging => {
+                hidden.insert(batch.id, (batch.first, u64::MAX));
+            }
+            BatchState::RollingBack => {
+                hidden.insert(batch.id, (batch.first, batch.next.saturating_sub(1)));
+            }
+            BatchState::Committed | BatchState::RolledBack => {
+                hidden.remove(&batch.id);
+            }
+        }
+    }
+
+    /// Loads which records are hidden, when the node starts.
+    pub(crate) async fn hidden_load(&self) -> Result<()> {
+        for batch in self.batches_all().await? {
+            self.hidden_set(&batch);
+        }
+        Ok(())
+    }
+
+    /// The number after the highest ever given out: over all imports, rolled back ones included, so that no number and
+    /// no place in a status list is used twice.
+    async fn next_record_number(&self) -> Result<u64> {
+        let batches = self.batches_all().await?;
+        if let Some(open) =
+            batches.iter().find(|batch| matches!(batch.state, BatchState::Staging | BatchState::RollingBack))
+        {
+            return Err(ExchangeError::Conflict {
+                what: "import",
+                reason: format!(
+                    "import {} was interrupted: resume it with the same file, or roll it back, then import again",
+                    open.id
+                ),
+            });
+        }
+        Ok(batches.iter().map(|batch| batch.next).max().unwrap_or(1))
+    }
+}
+
+/// What reading a file to its end told.
+struct ReadOutcome {
+    file: Sha256,
+    record_type: RecordType,
+}
+
+/// Reads rows and sends them in chunks, leaving out the first `skip`. Runs on a thread that may block.
+fn read_rows(
+    file: &dyn ImportFile,
+    options: ImportOptions,
+    skip: u64,
+    sender: &mpsc::Sender<Vec<ImportedRow>>,
+) -> Result<ReadOutcome> {
+    let reader = file.open().map_err(chengxin_import::ImportError::Read)?;
+    let mut importer = Importer::open(reader, options)?;
+    let record_type = importer.layout().record_type;
+    let mut chunk = Vec::with_capacity(CHUNK_ROWS);
+    let mut seen = 0_u64;
+    for row in &mut importer {
+        seen = seen.saturating_add(1);
+        let row = row?;
+        if seen <= skip {
+            continue;
+        }
+        chunk.push(row);
+        if chunk.len() == CHUNK_ROWS {
+            let full = std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK_ROWS));
+            if sender.blocking_send(full).is_err() {
+                return Err(ExchangeError::Task { what: "keeping the rows" });
+            }
+        }
+    }
+    if !chunk.is_empty() && sender.blocking_send(chunk).is_err() {
+        return Err(ExchangeError::Task { what: "keeping the rows" });
+    }
+    Ok(ReadOutcome { file: importer.file_digest(), record_type })
+}

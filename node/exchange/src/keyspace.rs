@@ -1,0 +1,147 @@
+//! The keys of the store, in one place, so that no two nouns collide.
+//!
+//! One letter names the noun; numbers are big-endian so that order of keys is order of numbers. Subjects appear as the
+//! first half of their keyed hash only: 128 bits do not collide by chance, and a row repeats the whole subject inside
+//! its encrypted value.
+
+use chengxin_schemas::agency::AgencyCode;
+use chengxin_schemas::identity::{BatchId, NoticeId, RecordId};
+use chengxin_schemas::subject::SubjectKey;
+
+const RECORD: u8 = b'r';
+const RECORD_BY_ID: u8 = b'i';
+const RECORD_BY_SUBJECT: u8 = b's';
+const BATCH: u8 = b'b';
+const OPERATOR: u8 = b'u';
+const NOTICE: u8 = b'n';
+const RESTRICTION: u8 = b'x';
+const OUTBOX: u8 = b'o';
+const OUTBOX_HEAD: u8 = b'h';
+const INBOX_HEAD: u8 = b'j';
+const RECEIPT: u8 = b'p';
+
+fn key(noun: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let mut key = Vec::with_capacity(1 + parts.iter().map(|part| part.len()).sum::<usize>());
+    key.push(noun);
+    parts.iter().for_each(|part| key.extend_from_slice(part));
+    key
+}
+
+fn half(subject: &SubjectKey) -> &[u8] {
+    &subject.0[..16]
+}
+
+/// A record by its number.
+pub(crate) fn record(number: u64) -> Vec<u8> {
+    key(RECORD, &[&number.to_be_bytes()])
+}
+
+/// All records, by number.
+pub(crate) fn records() -> Vec<u8> {
+    vec![RECORD]
+}
+
+/// The number a record key holds.
+pub(crate) fn record_number(key: &[u8]) -> Option<u64> {
+    key.strip_prefix(&[RECORD]).and_then(|rest| rest.try_into().ok()).map(u64::from_be_bytes)
+}
+
+/// From a record's identifier to its number and content hash.
+pub(crate) fn record_by_id(id: &RecordId) -> Vec<u8> {
+    key(RECORD_BY_ID, &[&id.0])
+}
+
+/// One record of one subject.
+pub(crate) fn record_by_subject(subject: &SubjectKey, number: u64) -> Vec<u8> {
+    key(RECORD_BY_SUBJECT, &[half(subject), &number.to_be_bytes()])
+}
+
+/// All records of one subject.
+pub(crate) fn records_of_subject(subject: &SubjectKey) -> Vec<u8> {
+    key(RECORD_BY_SUBJECT, &[half(subject)])
+}
+
+/// The record number at the end of a subject index key.
+pub(crate) fn indexed_number(key: &[u8]) -> Option<u64> {
+    key.last_chunk::<8>().copied().map(u64::from_be_bytes)
+}
+
+/// An import.
+pub(crate) fn batch(id: &BatchId) -> Vec<u8> {
+    key(BATCH, &[&id.0])
+}
+
+/// All imports.
+pub(crate) fn batches() -> Vec<u8> {
+    vec![BATCH]
+}
+
+/// An operator account.
+pub(crate) fn operator(name: &str) -> Vec<u8> {
+    key(OPERATOR, &[name.as_bytes()])
+}
+
+/// All operator accounts.
+pub(crate) fn operators() -> Vec<u8> {
+    vec![OPERATOR]
+}
+
+/// The newest known version of a notice, issued here or received.
+pub(crate) fn notice(id: &NoticeId) -> Vec<u8> {
+    key(NOTICE, &[&id.0])
+}
+
+/// All notices.
+pub(crate) fn notices() -> Vec<u8> {
+    vec![NOTICE]
+}
+
+/// What one notice does to one subject here.
+pub(crate) fn restriction(subject: &SubjectKey, notice: &NoticeId) -> Vec<u8> {
+    key(RESTRICTION, &[half(subject), &notice.0])
+}
+
+/// All notices against one subject.
+pub(crate) fn restrictions_of_subject(subject: &SubjectKey) -> Vec<u8> {
+    key(RESTRICTION, &[half(subject)])
+}
+
+/// One item of the stream to `recipient`.
+pub(crate) fn outbox(recipient: &AgencyCode, sequence: u64) -> Vec<u8> {
+    key(OUTBOX, &[recipient.as_str().as_bytes(), &sequence.to_be_bytes()])
+}
+
+/// Head of the stream to `recipient`.
+pub(crate) fn outbox_head(recipient: &AgencyCode) -> Vec<u8> {
+    key(OUTBOX_HEAD, &[recipient.as_str().as_bytes()])
+}
+
+/// All heads of outgoing streams.
+pub(crate) fn outbox_heads() -> Vec<u8> {
+    vec![OUTBOX_HEAD]
+}
+
+/// Head of the stream from `issuer`.
+pub(crate) fn inbox_head(issuer: &AgencyCode) -> Vec<u8> {
+    key(INBOX_HEAD, &[issuer.as_str().as_bytes()])
+}
+
+/// The receipt given for one item from `issuer`.
+pub(crate) fn receipt(issuer: &AgencyCode, sequence: u64) -> Vec<u8> {
+    key(RECEIPT, &[issuer.as_str().as_bytes(), &sequence.to_be_bytes()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subject_keys_sort_by_number_and_stay_apart() {
+        let (one, two) = (SubjectKey([1; 32]), SubjectKey([2; 32]));
+        assert!(record_by_subject(&one, 255) < record_by_subject(&one, 256));
+        assert!(!record_by_subject(&two, 1).starts_with(&records_of_subject(&one)));
+        assert_eq!(indexed_number(&record_by_subject(&one, 77)), Some(77));
+        assert_eq!(record_number(&record(9)), Some(9));
+        assert_eq!(record_number(b"i0"), None);
+    }
+}

@@ -1,0 +1,198 @@
+//! The node: its identity and keys, and the parts that the program hands in.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use chengxin_audit_log::AuditLog;
+use chengxin_policy::Authoriser;
+use chengxin_schemas::agency::AgencyCode;
+use chengxin_schemas::digest::HmacKey;
+use chengxin_schemas::directory::DirectoryEntry;
+use chengxin_schemas::identity::{BatchId, Nonce, NoticeId};
+use chengxin_schemas::key::SigningKey;
+use chengxin_schemas::seal::SealIdentity;
+use chengxin_schemas::sealing_key::{DataKey, NONCE_LENGTH};
+use chengxin_schemas::time::{Clock, UnixTime};
+use chengxin_store::Store;
+use chengxin_trust::{Freshness, TrustStore, VerifiedDirectory};
+use tokio::sync::watch;
+use zeroize::Zeroizing;
+
+use crate::delivery::DeliverySchedule;
+use crate::error::{ExchangeError, Result};
+use crate::peers::Peers;
+use crate::replay::ReplayGuard;
+
+/// Fills a slice with random bytes; called from many tasks.
+pub type Random = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
+
+/// The secret keys of a node. Separate for every use, so that one can be rotated or lost without the others.
+pub struct NodeKeys {
+    /// Signs records, requests, answers, notices, receipts and certificates.
+    pub signing: SigningKey,
+    /// Opens what peers seal for this node.
+    pub seal: SealIdentity,
+    /// Keys the hashes of subjects in indexes and in the audit log.
+    pub subject: HmacKey,
+    /// Derives record identifiers from duplicate keys.
+    pub record: HmacKey,
+    /// Encrypts rows at rest.
+    pub data: DataKey,
+}
+
+impl NodeKeys {
+    /// Derives the symmetric keys from one stored 32-byte secret. Signing and sealing keys are independent.
+    pub fn new(signing: SigningKey, seal: SealIdentity, secret: &Zeroizing<[u8; 32]>) -> Result<Self> {
+        let master = HmacKey::new(secret);
+        let derive = |purpose: &[u8]| Zeroizing::new(master.hash(&[b"chengxin/derive/v1", purpose]));
+        Ok(Self {
+            signing,
+            seal,
+            subject: HmacKey::new(&derive(b"subject")),
+            record: HmacKey::new(&derive(b"record")),
+            data: DataKey::new(&derive(b"data"))?,
+        })
+    }
+}
+
+/// Everything a node is made of.
+pub struct Parts {
+    /// The body that runs the node.
+    pub agency: AgencyCode,
+    /// Its secret keys.
+    pub keys: NodeKeys,
+    /// Its store.
+    pub store: Arc<dyn Store>,
+    /// Its audit log.
+    pub log: Arc<AuditLog>,
+    /// The verified metadata of the federation: the member directory, and evidence for certificates.
+    pub trust: Arc<TrustStore>,
+    /// The policy in force.
+    pub policy: watch::Receiver<Arc<Authoriser>>,
+    /// Its peers.
+    pub peers: Arc<dyn Peers>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Random,
+}
+
+/// A node at work. Shared by every surface: local socket, peers, timers.
+pub struct Node {
+    pub(crate) parts: Parts,
+    pub(crate) replay: Mutex<ReplayGuard>,
+    pub(crate) delivery: Mutex<DeliverySchedule>,
+    /// Number ranges of imports that are not committed: their records do not exist for any reader.
+    pub(crate) hidden: RwLock<BTreeMap<BatchId, (u64, u64)>>,
+    /// One import at a time: records of a batch have contiguous numbers.
+    pub(crate) importing: tokio::sync::Mutex<()>,
+    /// Outgoing streams grow one notice at a time, so that numbers have no gaps.
+    pub(crate) issuing: tokio::sync::Mutex<()>,
+    /// Incoming items are applied one at a time per node: state, restriction and receipt change together.
+    pub(crate) receiving: tokio::sync::Mutex<()>,
+    /// Changes to operator accounts are checked against all accounts, so one at a time.
+    pub(crate) operators_changing: tokio::sync::Mutex<()>,
+}
+
+impl Node {
+    /// Puts a node together and loads what it must know before it answers: imports in progress and open deliveries.
+    pub async fn open(parts: Parts) -> Result<Arc<Self>> {
+        let node = Self {
+            parts,
+            replay: Mutex::default(),
+            delivery: Mutex::default(),
+            hidden: RwLock::default(),
+            importing: tokio::sync::Mutex::default(),
+            issuing: tokio::sync::Mutex::default(),
+            receiving: tokio::sync::Mutex::default(),
+            operators_changing: tokio::sync::Mutex::default(),
+        };
+        node.hidden_load().await?;
+        node.delivery_load().await?;
+        Ok(Arc::new(node))
+    }
+
+    /// The body that runs the node.
+    pub fn agency(&self) -> &AgencyCode {
+        &self.parts.agency
+    }
+
+    /// The present time.
+    pub fn now(&self) -> UnixTime {
+        self.parts.clock.now()
+    }
+
+    /// The policy in force.
+    pub fn policy(&self) -> Arc<Authoriser> {
+        self.parts.policy.borrow().clone()
+    }
+
+    /// Version of the policy in force.
+    pub fn policy_version(&self) -> String {
+        self.policy().bundle().manifest().version.clone()
+    }
+
+    /// The directory, however old. For display and for serving; decisions use [`Node::directory_current`].
+    pub fn directory(&self) -> Result<Arc<VerifiedDirectory>> {
+        Ok(self.parts.trust.directory()?)
+    }
+
+    /// The audit log.
+    pub fn log(&self) -> &Arc<AuditLog> {
+        &self.parts.log
+    }
+
+    /// The directory, unless it expired longer ago than the grace: then nobody can be told from a former member.
+    pub(crate) fn directory_current(&self) -> Result<Arc<VerifiedDirectory>> {
+        let directory = self.directory()?;
+        match directory.freshness(self.now()) {
+            Freshness::Current | Freshness::Grace { .. } => Ok(directory),
+            Freshness::Expired => Err(ExchangeError::DirectoryExpired {
+                fix: "bring the coordinator's node or any member with fresh metadata into reach, then wait for the next refresh",
+            }),
+        }
+    }
+
+    /// The own directory entry.
+    pub(crate) fn own_entry(&self) -> Result<DirectoryEntry> {
+        self.directory()?
+            .entry(&self.parts.agency)
+            .cloned()
+            .ok_or(ExchangeError::NotFound { what: "this node's own directory entry" })
+    }
+
+    pub(crate) fn random_bytes<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0_u8; N];
+        (self.parts.random)(&mut bytes);
+        bytes
+    }
+
+    pub(crate) fn row_nonce(&self) -> [u8; NONCE_LENGTH] {
+        self.random_bytes()
+    }
+
+    pub(crate) fn request_nonce(&self) -> Nonce {
+        Nonce(self.random_bytes())
+    }
+
+    pub(crate) fn notice_id(&self) -> NoticeId {
+        NoticeId(self.random_bytes())
+    }
+
+    pub(crate) fn batch_id(&self) -> BatchId {
+        BatchId(self.random_bytes())
+    }
+
+    /// Whether a record number belongs to an import that is not committed.
+    pub(crate) fn number_is_hidden(&self, number: u64) -> bool {
+        let hidden = self.hidden.read().unwrap_or_else(PoisonError::into_inner);
+        hidden.values().any(|(first, last)| (*first..=*last).contains(&number))
+    }
+}
+
+/// Says who the node is; shows no key.
+impl std::fmt::Debug for Node {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Node({})", self.parts.agency)
+    }
+}

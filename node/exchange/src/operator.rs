@@ -1,0 +1,282 @@
+//! Operator accounts: which operating-system user may act as whom, in which roles.
+
+use chengxin_schemas::operator::{OperatorName, Role};
+use chengxin_schemas::time::UnixTime;
+use chengxin_store::{Batch, KeyRange};
+use serde::{Deserialize, Serialize};
+
+use crate::audit::{EntryDraft, EntryKind};
+use crate::error::{ExchangeError, Result};
+use crate::keyspace;
+use crate::node::Node;
+use crate::operation::Operation;
+use crate::row::Row;
+
+/// Most accounts of one node; listing and separation checks read them all.
+pub const OPERATORS_LIMIT: usize = 10_000;
+
+/// An operator account, stored form version 1.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperatorAccount {
+    /// The account's name.
+    pub name: OperatorName,
+    /// The person's name, for colleagues; never sent to peers.
+    pub display_name: String,
+    /// The operating-system user that may act as this account.
+    pub user_id: u32,
+    /// What the account may be.
+    pub roles: Vec<Role>,
+    /// Whether it may act at all.
+    pub enabled: bool,
+    /// When it was made.
+    pub created: UnixTime,
+    /// Who made it; absent for the accounts made when the node was set up.
+    pub created_by: Option<OperatorName>,
+}
+
+impl Row for OperatorAccount {
+    const NAME: &'static str = "operator account";
+    const VERSION: u8 = 1;
+}
+
+/// How strictly separation of duties binds operating-system users.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Separation {
+    /// One user, one set of compatible roles, over all the user's accounts.
+    Enforced,
+    /// For trials on one machine: one user may hold accounts of all kinds. Every account still keeps its own roles
+    /// apart, and the node says in its status that separation is off.
+    Trial,
+}
+
+/// What [`Node::operator_add`] needs.
+#[derive(Clone, Debug)]
+pub struct OperatorDraft {
+    /// The account's name.
+    pub name: OperatorName,
+    /// The person's name.
+    pub display_name: String,
+    /// The operating-system user.
+    pub user_id: u32,
+    /// The roles.
+    pub roles: Vec<Role>,
+}
+
+impl Node {
+    /// Finds the account that `user_id` acts as. With several accounts the caller must name one; with several roles
+    /// the caller may name one, else the first of the account counts.
+    pub async fn operation_begin(
+        &self,
+        user_id: u32,
+        wanted: Option<&OperatorName>,
+        role: Option<Role>,
+    ) -> Result<Operation> {
+        let mine: Vec<_> = self
+            .operators_all()
+            .await?
+            .into_iter()
+            .filter(|account| account.user_id == user_id && account.enabled)
+            .collect();
+        let account = match (wanted, mine.as_slice()) {
+            (Some(name), accounts) => accounts.iter().find(|account| account.name == *name),
+            (None, [only]) => Some(only),
+            (None, []) => None,
+            (None, several) => {
+                // With a role given, exactly one account may have it; else the person must say.
+                let with_role: Vec<_> = several
+                    .iter()
+                    .filter(|account| role.is_some_and(|role| account.roles.contains(&role)))
+                    .collect();
+                match with_role.as_slice() {
+                    [only] => Some(*only),
+                    _ => {
+                        let names: Vec<_> = several.iter().map(|account| account.name.as_str()).collect();
+                        return Err(ExchangeError::NoAccount {
+                            reason: format!(
+                                "this user may act as {}; choose one with --operator",
+                                names.join(", ")
+                            ),
+                        });
+                    }
+                }
+            }
+        };
+        let account = account.ok_or_else(|| ExchangeError::NoAccount {
+            reason: "this user has no enabled account of that name; ask the security administrator for chengxin operator add"
+                .to_owned(),
+        })?;
+        let role = match role {
+            Some(role) if account.roles.contains(&role) => role,
+            Some(role) => {
+                return Err(ExchangeError::Role { role, act: "be taken", needed: "an account that has it" });
+            }
+            None => *account
+                .roles
+                .first()
+                .ok_or_else(|| ExchangeError::NoAccount { reason: "the account has no role".to_owned() })?,
+        };
+        Ok(Operation::new(account.name.clone(), role, self.now()))
+    }
+
+    /// Like [`Node::operation_begin`], but picks, among the roles of the account (or accounts) the user may act as,
+    /// the first that is in `allowed`. Falls back to the plain choice, so that the refusal names the role.
+    pub async fn operation_begin_for(
+        &self,
+        user_id: u32,
+        wanted: Option<&OperatorName>,
+        allowed: &[Role],
+    ) -> Result<Operation> {
+        for role in allowed {
+            if let Ok(operation) = self.operation_begin(user_id, wanted, Some(*role)).await {
+                return Ok(operation);
+            }
+        }
+        self.operation_begin(user_id, wanted, None).await
+    }
+
+    /// Makes an account. Only the security administrator may, and not for itself.
+    pub async fn operator_add(
+        &self,
+        operation: &Operation,
+        draft: OperatorDraft,
+        separation: Separation,
+    ) -> Result<OperatorAccount> {
+        operation.require(&[Role::SecurityAdministrator], "add operators", "security_administrator")?;
+        let account = self.operator_create(Some(operation), draft, separation).await?;
+        Ok(account)
+    }
+
+    /// Makes the first accounts of a new node. Refused as soon as one account exists.
+    pub async fn operators_found(
+        &self,
+        drafts: Vec<OperatorDraft>,
+        separation: Separation,
+    ) -> Result<Vec<OperatorAccount>> {
+        if !self.operators_all().await?.is_empty() {
+            return Err(ExchangeError::Conflict {
+                what: "operators",
+                reason: "the node has accounts already; the security administrator adds more".to_owned(),
+            });
+        }
+        let mut accounts = Vec::with_capacity(drafts.len());
+        for draft in drafts {
+            accounts.push(self.operator_create(None, draft, separation).await?);
+        }
+        Ok(accounts)
+    }
+
+    async fn operator_create(
+        &self,
+        operation: Option<&Operation>,
+        draft: OperatorDraft,
+        separation: Separation,
+    ) -> Result<OperatorAccount> {
+        let _guard = self.operators_changing.lock().await;
+        let existing = self.operators_all().await?;
+        if existing.len() >= OPERATORS_LIMIT {
+            return Err(ExchangeError::Busy {
+                what: "operators",
+                reason: format!("at most {OPERATORS_LIMIT} accounts"),
+            });
+        }
+        let mut roles = draft.roles.clone();
+        roles.sort_unstable();
+        roles.dedup();
+        if roles.is_empty() {
+            return Err(ExchangeError::Conflict {
+                what: "roles",
+                reason: "give at least one role".to_owned(),
+            });
+        }
+        Role::check_separation(&roles)?;
+        if separation == Separation::Enforced {
+            let mut held: Vec<Role> = existing
+                .iter()
+                .filter(|account| account.user_id == draft.user_id && account.enabled)
+                .flat_map(|account| account.roles.iter().copied())
+                .chain(roles.iter().copied())
+                .collect();
+            held.sort_unstable();
+            held.dedup();
+            Role::check_separation(&held)?;
+        }
+        let account = OperatorAccount {
+            name: draft.name,
+            display_name: draft.display_name,
+            user_id: draft.user_id,
+            roles,
+            enabled: true,
+            created: self.now(),
+            created_by: operation.map(|operation| operation.account().clone()),
+        };
+        let entry = EntryDraft::new(EntryKind::OperatorChanged)
+            .detail("operator", account.name.as_str())
+            .detail("roles", &account.roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(","));
+        self.audit_append(operation, entry).await?;
+        let mut batch = Batch::new();
+        let key = keyspace::operator(account.name.as_str());
+        batch.expect_absent(key.clone());
+        batch.put(key, account.encode()?);
+        self.parts.store.commit(batch).await.map_err(|error| match error {
+            chengxin_store::StoreError::Conflict { .. } => ExchangeError::Conflict {
+                what: "operator",
+                reason: "an account of that name exists; names are not reused".to_owned(),
+            },
+            other => other.into(),
+        })?;
+        Ok(account)
+    }
+
+    /// Disables an account for good; its name stays taken, because the log refers to it.
+    pub async fn operator_disable(
+        &self,
+        operation: &Operation,
+        name: &OperatorName,
+    ) -> Result<OperatorAccount> {
+        operation.require(&[Role::SecurityAdministrator], "disable operators", "security_administrator")?;
+        let _guard = self.operators_changing.lock().await;
+        if operation.account() == name {
+            return Err(ExchangeError::Conflict {
+                what: "operator",
+                reason: "nobody disables the account he acts as; another security administrator does"
+                    .to_owned(),
+            });
+        }
+        let key = keyspace::operator(name.as_str());
+        let bytes = self
+            .parts
+            .store
+            .get(&key)
+            .await?
+            .ok_or(ExchangeError::NotFound { what: "the operator account" })?;
+        let mut account = OperatorAccount::decode(&bytes)?;
+        account.enabled = false;
+        let entry = EntryDraft::new(EntryKind::OperatorChanged)
+            .detail("operator", name.as_str())
+            .detail("enabled", "false");
+        self.audit_append(Some(operation), entry).await?;
+        let mut batch = Batch::new();
+        batch.expect(key.clone(), Some(bytes));
+        batch.put(key, account.encode()?);
+        self.parts.store.commit(batch).await?;
+        Ok(account)
+    }
+
+    /// All accounts, by name.
+    pub async fn operators_list(&self, _operation: &Operation) -> Result<Vec<OperatorAccount>> {
+        self.operators_all().await
+    }
+
+    pub(crate) async fn operators_all(&self) -> Result<Vec<OperatorAccount>> {
+        let mut range = KeyRange::prefix(&keyspace::operators());
+        let mut accounts = Vec::new();
+        loop {
+            let page = self.parts.store.scan(range.clone(), 1_000).await?;
+            let Some((last, _)) = page.last() else { return Ok(accounts) };
+            range = range.after(last);
+            for (_, bytes) in &page {
+                accounts.push(OperatorAccount::decode(bytes)?);
+            }
+        }
+    }
+}

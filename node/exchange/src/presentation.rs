@@ -1,0 +1,160 @@
+//! Turns a record and a permit into what may be shown: disclosures kept, fields masked, fields withheld.
+
+use std::collections::BTreeMap;
+
+use chengxin_audit_log::Disclosed;
+use chengxin_policy::{Bundle, Permit, Release};
+use chengxin_schemas::answer::PresentedRecord;
+use chengxin_schemas::category::{ClassificationLevel, InformationCategory, RecordState};
+use chengxin_schemas::identity::RecordId;
+use chengxin_schemas::record::FieldValue;
+use chengxin_schemas::record_type::{PERSON_NUMBER, SUBJECT_CODE};
+use chengxin_schemas::sd_jwt::{Presentation, VerifiedRecord};
+use chengxin_schemas::subject::SubjectId;
+
+use crate::record::ShownField;
+
+/// A record made ready for a peer.
+pub(crate) struct PeerPresentation {
+    pub(crate) presentation: Presentation,
+    pub(crate) entry: PresentedRecord,
+    pub(crate) disclosed: Vec<Disclosed>,
+}
+
+/// Chooses, field by field, what `permit` lets a peer see of `record`.
+///
+/// The field that holds the identifier the asker asked with is always disclosed: the asker knows it, and without it
+/// the answer could be about anybody.
+pub(crate) fn present_to_peer(
+    permit: &Permit,
+    bundle: &Bundle,
+    record: &VerifiedRecord,
+    id: RecordId,
+    state: RecordState,
+    asked: Option<&SubjectId>,
+) -> PeerPresentation {
+    let claims = record.claims();
+    let record_type = record.record_type();
+    let person = is_about_person(record);
+    let asked_field = match asked {
+        Some(SubjectId::Organisation(_)) => Some(SUBJECT_CODE),
+        Some(SubjectId::Person(_)) => Some(PERSON_NUMBER),
+        None => None,
+    };
+    let disclosable: Vec<_> = record.sd_jwt().disclosable().collect();
+    let mut masked = BTreeMap::new();
+    let mut withheld = BTreeMap::new();
+    let mut counts = DisclosureCounts::default();
+    let mut keep = Vec::new();
+    for (name, value) in record.fields().iter() {
+        let name = name.as_str();
+        let public = !disclosable.contains(&name);
+        match permit.release(record_type, claims.category, name, person) {
+            _ if public || asked_field == Some(name) => {
+                keep.push(name);
+                counts.shown(bundle, record, name);
+            }
+            Release::Show => {
+                keep.push(name);
+                counts.shown(bundle, record, name);
+            }
+            Release::Mask(rule) => {
+                masked.insert(name.to_owned(), rule.apply(&value.to_text()));
+                counts.masked(bundle, record, name);
+            }
+            Release::Withhold(reason) => {
+                withheld.insert(name.to_owned(), reason.as_str().to_owned());
+            }
+        }
+    }
+    let presentation = record.present(&|name| keep.contains(&name));
+    let entry = PresentedRecord {
+        record: id,
+        presented: presentation.digest(),
+        state,
+        name_match_only: asked.is_none(),
+        masked,
+        withheld,
+    };
+    PeerPresentation { presentation, entry, disclosed: counts.into_vec() }
+}
+
+/// A record made ready for the own staff.
+pub(crate) struct OwnPresentation {
+    pub(crate) fields: Vec<ShownField>,
+    pub(crate) disclosed: Vec<Disclosed>,
+}
+
+/// Chooses, field by field, what `permit` lets the own staff see of `record`.
+pub(crate) fn present_own(permit: &Permit, bundle: &Bundle, record: &VerifiedRecord) -> OwnPresentation {
+    let claims = record.claims();
+    let record_type = record.record_type();
+    let person = is_about_person(record);
+    let mut counts = DisclosureCounts::default();
+    let fields = record
+        .fields()
+        .iter()
+        .map(|(name, value)| {
+            let name = name.as_str();
+            let label = field_label(record, name);
+            let mut shown =
+                ShownField { name: name.to_owned(), label, value: None, masked: false, withheld: None };
+            match permit.release(record_type, claims.category, name, person) {
+                Release::Show => {
+                    shown.value = Some(value.clone());
+                    counts.shown(bundle, record, name);
+                }
+                Release::Mask(rule) => {
+                    shown.value = Some(FieldValue::Text(rule.apply(&value.to_text())));
+                    shown.masked = true;
+                    counts.masked(bundle, record, name);
+                }
+                Release::Withhold(reason) => shown.withheld = Some(reason.as_str().to_owned()),
+            }
+            shown
+        })
+        .collect();
+    OwnPresentation { fields, disclosed: counts.into_vec() }
+}
+
+/// Whether the record is about a natural person: then stricter rules of disclosure apply.
+pub(crate) fn is_about_person(record: &VerifiedRecord) -> bool {
+    record.fields().text(PERSON_NUMBER).is_some()
+        || matches!(record.fields().subject(), Some(SubjectId::Person(_)))
+}
+
+/// The label of a field for people.
+pub(crate) fn field_label(record: &VerifiedRecord, name: &str) -> &'static str {
+    record.record_type().field(name).map_or("", |(_, definition)| definition.chinese)
+}
+
+/// Counts fields by category and level, for the audit entry.
+#[derive(Default)]
+struct DisclosureCounts(BTreeMap<(InformationCategory, ClassificationLevel), (u32, u32)>);
+
+impl DisclosureCounts {
+    fn count(&mut self, bundle: &Bundle, record: &VerifiedRecord, name: &str) -> &mut (u32, u32) {
+        // A field without a class is withheld, so what is counted has one; the strictest level is the safe default.
+        let level = bundle
+            .field_class(record.record_type(), name)
+            .map_or(ClassificationLevel::L4, |class| class.level_for(is_about_person(record)));
+        self.0.entry((record.claims().category, level)).or_default()
+    }
+
+    fn shown(&mut self, bundle: &Bundle, record: &VerifiedRecord, name: &str) {
+        let count = self.count(bundle, record, name);
+        count.0 = count.0.saturating_add(1);
+    }
+
+    fn masked(&mut self, bundle: &Bundle, record: &VerifiedRecord, name: &str) {
+        let count = self.count(bundle, record, name);
+        count.1 = count.1.saturating_add(1);
+    }
+
+    fn into_vec(self) -> Vec<Disclosed> {
+        self.0
+            .into_iter()
+            .map(|((category, level), (shown, masked))| Disclosed { category, level, shown, masked })
+            .collect()
+    }
+}

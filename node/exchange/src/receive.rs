@@ -1,0 +1,267 @@
+//! Receiving notices: verify, decide, log, keep, acknowledge. In that order.
+//!
+//! Commit point: one batch holds the stream position, the receipt, the notice and the restriction. A crash before it
+//! leaves an audit entry and nothing else, and the issuer sends again; a crash after it loses only the answer, and the
+//! next attempt gets the receipt that was kept.
+
+use chengxin_schemas::agency::AgencyCode;
+use chengxin_schemas::delivery::{ITEM_TYP, ItemClaims, SEALED_LIMIT, SealedNotice};
+use chengxin_schemas::digest::Sha256;
+use chengxin_schemas::directory::DirectoryEntry;
+use chengxin_schemas::error::SchemaError;
+use chengxin_schemas::jws::UnverifiedJws;
+use chengxin_schemas::keyring::verify_from;
+use chengxin_schemas::notice::{NOTICE_TYP, NoticeClaims, NoticeContent, NoticeState};
+use chengxin_schemas::receipt::{MeasureDecision, MeasureOutcome, ReceiptOutcome};
+use chengxin_schemas::sd_jwt::{SD_JWT_LIMIT, SdJwt};
+use chengxin_schemas::seal::open;
+use chengxin_schemas::wire::{self, PeerResponse};
+use chengxin_store::Batch;
+use serde::{Deserialize, Serialize};
+
+use crate::audit::{EntryDraft, EntryKind};
+use crate::error::{ExchangeError, Result};
+use crate::keyspace;
+use crate::node::Node;
+use crate::notice::NoticeRow;
+use crate::restriction::RestrictionRow;
+use crate::row::Row;
+
+/// Longest compact JWS of an item header.
+const HEADER_LIMIT: usize = 4 * 1024;
+/// Longest compact JWS of a notice: 32 measures with their bases.
+const NOTICE_LIMIT: usize = 128 * 1024;
+
+/// Head of an incoming stream, stored form version 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct InboxHead {
+    /// Highest number received without gaps.
+    last: u64,
+    /// What the next item must chain to.
+    link: Sha256,
+}
+
+impl Row for InboxHead {
+    const NAME: &'static str = "inbox head";
+    const VERSION: u8 = 1;
+}
+
+/// A receipt as given, stored form version 1, with the link of the item it was given for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct ReceiptRow {
+    item: Sha256,
+    receipt: String,
+}
+
+impl Row for ReceiptRow {
+    const NAME: &'static str = "receipt";
+    const VERSION: u8 = 1;
+}
+
+/// What an opened item turned out to be.
+enum Received {
+    /// A notice this node can decide on.
+    Notice { jws: String, content: Box<NoticeContent> },
+    /// Signed and delivered in order, but unusable; kept as a rejection, so that the stream goes on.
+    Unusable { reason: String },
+}
+
+impl Node {
+    /// Takes one item of the stream from `from`. A duplicate gets the receipt it got before.
+    pub(crate) async fn notice_receive(
+        &self,
+        from: &AgencyCode,
+        header: &str,
+        sealed: &[u8],
+    ) -> Result<PeerResponse> {
+        let directory = self.directory_current()?;
+        let issuer =
+            directory.entry(from).ok_or(ExchangeError::NotFound { what: "the issuing agency's entry" })?;
+        let item = self.item_verify(issuer, header, sealed)?;
+        let _guard = self.receiving.lock().await;
+        let head_key = keyspace::inbox_head(from);
+        let head_bytes = self.parts.store.get(&head_key).await?;
+        let head = match &head_bytes {
+            Some(bytes) => InboxHead::decode(bytes)?,
+            None => InboxHead { last: 0, link: Sha256([0; 32]) },
+        };
+        if item.sequence <= head.last {
+            return self.receipt_again(from, &item).await;
+        }
+        if head.last.checked_add(1) != Some(item.sequence) {
+            return Ok(PeerResponse::Gap { have: head.last });
+        }
+        item.check_follows(head.last, head.link)?;
+
+        let received = match self.item_open(issuer, sealed) {
+            Ok((jws, content)) => Received::Notice { jws, content: Box::new(content) },
+            Err(error) => Received::Unusable { reason: error.to_string() },
+        };
+        let mut batch = Batch::new();
+        let (outcome, entry) = match received {
+            Received::Notice { jws, content } => self.notice_apply(issuer, jws, &content, &mut batch).await?,
+            Received::Unusable { reason } => {
+                tracing::warn!(peer = %from, reason, "an item was received that holds no usable notice");
+                let entry = EntryDraft::new(EntryKind::NoticeReceived)
+                    .failed(chengxin_schemas::ErrorCode::Invalid)
+                    .detail("reason", &reason);
+                (ReceiptOutcome::Rejected { reason }, entry)
+            }
+        };
+        let receipt = self.receipt_sign(&item, outcome)?;
+        let entry = entry
+            .peer(*from, None)
+            .policy(&self.policy_version())
+            .request(item.link())
+            .result(Sha256::of(receipt.as_bytes()))
+            .detail("sequence", &item.sequence.to_string());
+        self.audit_append(None, entry).await?;
+        let new_head = InboxHead { last: item.sequence, link: item.link() };
+        batch.expect(head_key.clone(), head_bytes);
+        batch.put(head_key, new_head.encode()?);
+        let row = ReceiptRow { item: item.link(), receipt: receipt.clone() };
+        batch.put(keyspace::receipt(from, item.sequence), row.encode()?);
+        self.parts.store.commit(batch).await?;
+        Ok(PeerResponse::Receipt(receipt))
+    }
+
+    /// Checks the header: from this issuer, to this node, for exactly these bytes.
+    fn item_verify(&self, issuer: &DirectoryEntry, header: &str, sealed: &[u8]) -> Result<ItemClaims> {
+        let integrity = |reason: &str| SchemaError::Integrity { form: "item", reason: reason.to_owned() };
+        if sealed.len() > SEALED_LIMIT {
+            return Err(SchemaError::TooLarge {
+                what: "sealed payload",
+                unit: "bytes",
+                actual: sealed.len(),
+                limit: SEALED_LIMIT,
+            }
+            .into());
+        }
+        let unverified = UnverifiedJws::parse(header, ITEM_TYP, HEADER_LIMIT)?;
+        let alleged: ItemClaims = unverified.claims_unverified()?;
+        let item = verify_from::<ItemClaims>(unverified, issuer, alleged.iat)?.into_claims();
+        if item.iss != issuer.agency || item.aud != self.parts.agency {
+            return Err(integrity("between other agencies").into());
+        }
+        if item.sealed != Sha256::of(sealed) {
+            return Err(integrity("the payload is not the one that was signed").into());
+        }
+        Ok(item)
+    }
+
+    async fn receipt_again(&self, from: &AgencyCode, item: &ItemClaims) -> Result<PeerResponse> {
+        let bytes = self
+            .parts
+            .store
+            .get(&keyspace::receipt(from, item.sequence))
+            .await?
+            .ok_or(ExchangeError::NotFound { what: "the receipt of a received item" })?;
+        let row = ReceiptRow::decode(&bytes)?;
+        if row.item != item.link() {
+            return Err(SchemaError::Integrity {
+                form: "item",
+                reason: "another item was received under this number: the issuer's stream was rewritten"
+                    .to_owned(),
+            }
+            .into());
+        }
+        Ok(PeerResponse::Receipt(row.receipt))
+    }
+
+    /// Opens the payload and verifies notice and record against each other.
+    fn item_open(&self, issuer: &DirectoryEntry, sealed: &[u8]) -> Result<(String, NoticeContent)> {
+        let integrity = |reason: &str| SchemaError::Integrity { form: "notice", reason: reason.to_owned() };
+        let plain = open(sealed, &self.parts.keys.seal, SEALED_LIMIT)?;
+        let inner: SealedNotice = wire::decode(&plain)?;
+        let unverified = UnverifiedJws::parse(&inner.notice, NOTICE_TYP, NOTICE_LIMIT)?;
+        let alleged: NoticeClaims = unverified.claims_unverified()?;
+        let claims = verify_from::<NoticeClaims>(unverified, issuer, alleged.iat)?.into_claims();
+        if claims.iss != issuer.agency {
+            return Err(integrity("issued by another agency than the one that sent it").into());
+        }
+        claims.check(&self.parts.agency)?;
+        let unverified = SdJwt::parse(&inner.record, SD_JWT_LIMIT)?;
+        let signed_at = unverified.claims_unverified().iat;
+        let key = issuer.signing_key_at(unverified.key_id(), signed_at)?;
+        let record = unverified.verify(key)?;
+        let notice = &claims.notice;
+        let matches = record.claims().iss == issuer.agency
+            && record.claims().jti == notice.record
+            && record.issuer_jwt_digest() == notice.record_digest
+            && record.claims().category == notice.category
+            && record.claims().severity == Some(notice.severity)
+            && record.fields().subject().as_ref() == Some(&notice.subject);
+        if !matches {
+            return Err(integrity("the record beside it is not the determined breach it rests on").into());
+        }
+        Ok((inner.notice, claims.notice))
+    }
+
+    /// Decides on every measure and adds the result to `batch`. An older version than the one held changes nothing.
+    async fn notice_apply(
+        &self,
+        issuer: &DirectoryEntry,
+        jws: String,
+        content: &NoticeContent,
+        batch: &mut Batch,
+    ) -> Result<(ReceiptOutcome, EntryDraft)> {
+        let key = keyspace::notice(&content.id);
+        let existing_bytes = self.parts.store.get(&key).await?;
+        let entry = EntryDraft::new(EntryKind::NoticeApplied)
+            .subject(&content.subject)
+            .detail("notice", &content.id.to_string())
+            .detail("version", &content.version.to_string());
+        if let Some(bytes) = &existing_bytes {
+            let existing = NoticeRow::open(bytes, &key, &self.parts.keys.data)?;
+            if existing.issuer != issuer.agency {
+                let reason = "another agency issued a notice of this number".to_owned();
+                return Ok((
+                    ReceiptOutcome::Rejected { reason },
+                    entry.failed(chengxin_schemas::ErrorCode::Conflict),
+                ));
+            }
+            if existing.content.version >= content.version {
+                return Ok((processed(content, |_| MeasureDecision::Superseded), entry));
+            }
+        }
+        let own = self.own_entry()?;
+        let row = self.restriction_row(content, &issuer.agency, &issuer.name, &own);
+        let outcome = processed(content, |index| measure_decision(content.state, &row, index));
+        self.restriction_put(batch, &row)?;
+        let notice = NoticeRow {
+            issuer: issuer.agency,
+            issued_here: false,
+            at: self.now(),
+            by: None,
+            content: content.clone(),
+            jws: Some(jws),
+            recipients: Vec::new(),
+        };
+        batch.expect(key.clone(), existing_bytes);
+        let sealed = notice.seal(&key, &self.parts.keys.data, self.row_nonce())?;
+        batch.put(key, sealed);
+        Ok((outcome, entry))
+    }
+}
+
+fn processed(content: &NoticeContent, decide: impl Fn(usize) -> MeasureDecision) -> ReceiptOutcome {
+    let measures = content
+        .measures
+        .iter()
+        .enumerate()
+        .map(|(index, measure)| MeasureOutcome { measure: measure.measure.clone(), decision: decide(index) })
+        .collect();
+    ReceiptOutcome::Processed { notice: content.id, version: content.version, measures }
+}
+
+fn measure_decision(state: NoticeState, row: &RestrictionRow, index: usize) -> MeasureDecision {
+    match (state, row.measures.get(index)) {
+        (NoticeState::InForce, Some(measure)) if measure.applied => MeasureDecision::Applied,
+        (NoticeState::InForce, measure) => MeasureDecision::NotApplicable {
+            reason: measure.and_then(|measure| measure.reason.clone()).unwrap_or_default(),
+        },
+        (NoticeState::Suspended | NoticeState::Repaired | NoticeState::Withdrawn, _) => {
+            MeasureDecision::Lifted
+        }
+    }
+}

@@ -1,0 +1,422 @@
+//! Own credit records: signed once, kept encrypted, listed and shown to the own staff.
+
+use chengxin_policy::{AccessRequest, Action, AskerContext, Decision};
+use chengxin_schemas::category::{InformationCategory, RecordState};
+use chengxin_schemas::digest::Sha256;
+use chengxin_schemas::identity::{BatchId, RecordId};
+use chengxin_schemas::operator::Role;
+use chengxin_schemas::purpose::PurposeCode;
+use chengxin_schemas::record::{
+    Confirmation, FieldValue, RecordClaims, RecordDraft, StatusClaim, StatusReference,
+};
+use chengxin_schemas::record_type::RecordType;
+use chengxin_schemas::sd_jwt::{self, SD_JWT_LIMIT, SdJwt, VerifiedRecord};
+use chengxin_schemas::subject::{SubjectId, SubjectKey};
+use chengxin_schemas::time::{Day, UnixTime};
+use chengxin_store::{Batch, KeyRange};
+use serde::{Deserialize, Serialize};
+
+use crate::audit::{EntryDraft, EntryKind};
+use crate::error::{ExchangeError, Result};
+use crate::keyspace;
+use crate::node::Node;
+use crate::operation::Operation;
+use crate::row::Row;
+
+/// Records of one status list; a list of this length is 32 KiB at two bits each before compression.
+const STATUS_LIST_LENGTH: u64 = 1 << 17;
+/// Most records in one page of a list.
+pub const RECORD_PAGE_LIMIT: usize = 1_000;
+/// Most records looked through for one page: a filter that matches nothing must not read a whole store in one call.
+const RECORD_SCAN_LIMIT: usize = 20_000;
+
+/// A record as stored, version 1. Encrypted: it holds every field.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct RecordRow {
+    pub(crate) id: RecordId,
+    pub(crate) batch: BatchId,
+    pub(crate) state: RecordState,
+    pub(crate) changed: UnixTime,
+    /// The complete SD-JWT with all disclosures.
+    pub(crate) sd_jwt: String,
+    /// The row as it stood in the file, unchanged.
+    pub(crate) source: SourceReference,
+}
+
+impl Row for RecordRow {
+    const NAME: &'static str = "record";
+    const VERSION: u8 = 1;
+}
+
+/// Where a record came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceReference {
+    /// Digest of the file.
+    pub file: Sha256,
+    /// Row in the file, from 1, the header counted.
+    pub row: u64,
+    /// The row's text.
+    pub text: String,
+}
+
+/// What an identifier maps to: the record's number and the keyed hash of its content, by which an identical row is
+/// told from a different one with the same duplicate key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RecordPointer {
+    pub(crate) number: u64,
+    pub(crate) content: [u8; 16],
+}
+
+impl Row for RecordPointer {
+    const NAME: &'static str = "record pointer";
+    const VERSION: u8 = 1;
+}
+
+/// A record ready to be numbered and signed.
+#[derive(Clone, Debug)]
+pub(crate) struct NewRecord {
+    pub(crate) id: RecordId,
+    pub(crate) content: [u8; 16],
+    pub(crate) draft: RecordDraft,
+    pub(crate) source: SourceReference,
+}
+
+/// A page of records.
+#[derive(Clone, Debug)]
+pub struct RecordPage {
+    /// The records, newest first.
+    pub records: Vec<RecordSummary>,
+    /// Where to go on; absent at the end.
+    pub next: Option<u64>,
+}
+
+/// A record in a list.
+#[derive(Clone, Debug)]
+pub struct RecordSummary {
+    /// The record.
+    pub id: RecordId,
+    /// Its type.
+    pub record_type: RecordType,
+    /// Its category.
+    pub category: InformationCategory,
+    /// Its severity.
+    pub severity: Option<chengxin_schemas::category::BreachSeverity>,
+    /// Its state.
+    pub state: RecordState,
+    /// The day of determination.
+    pub determined_on: Day,
+    /// The subject's name.
+    pub subject_name: String,
+    /// The subject's identifier with a person's number masked; absent if there is none.
+    pub subject: Option<String>,
+    /// The import it came with.
+    pub batch: BatchId,
+}
+
+/// A record with its fields, for the own staff.
+#[derive(Clone, Debug)]
+pub struct RecordDetail {
+    /// What a list shows.
+    pub summary: RecordSummary,
+    /// Its claims.
+    pub claims: RecordClaims,
+    /// Fields in the order of the dictionary: name, label, what may be shown, and why not if less than all.
+    pub fields: Vec<ShownField>,
+    /// Where it came from; the text only for those who may see every field.
+    pub source_file: Sha256,
+    /// Row in the file.
+    pub source_row: u64,
+}
+
+/// One field as policy lets the reader see it.
+#[derive(Clone, Debug)]
+pub struct ShownField {
+    /// Name in machine output.
+    pub name: String,
+    /// Label for people.
+    pub label: &'static str,
+    /// The value, in full or masked; absent if withheld.
+    pub value: Option<FieldValue>,
+    /// Whether the value is masked.
+    pub masked: bool,
+    /// Why it is withheld.
+    pub withheld: Option<String>,
+}
+
+/// Which records a list shows.
+#[derive(Clone, Debug, Default)]
+pub struct RecordFilter {
+    /// Of this type.
+    pub record_type: Option<RecordType>,
+    /// In this category.
+    pub category: Option<InformationCategory>,
+    /// From this import.
+    pub batch: Option<BatchId>,
+    /// About this subject.
+    pub subject: Option<SubjectId>,
+    /// Only below this number (from [`RecordPage::next`]).
+    pub below: Option<u64>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+impl Node {
+    /// Derives identifier and content hash of a draft. The same duplicate key gives the same identifier on this node
+    /// for ever; nobody without the node's key can compute it.
+    pub(crate) fn record_prepare(&self, draft: RecordDraft, source: SourceReference) -> NewRecord {
+        let fields = draft.fields();
+        let record_type = fields.record_type();
+        let agency = self.parts.agency.as_str().as_bytes();
+        let mut parts: Vec<Vec<u8>> = vec![b"id".to_vec(), agency.to_vec(), record_type.as_str().into()];
+        for name in record_type.duplicate_fields() {
+            let text = fields.text(name).unwrap_or_default();
+            parts.push(chengxin_schemas::subject::name_normalise(text).into_bytes());
+        }
+        let id = self.parts.keys.record.hash(&parts.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        let mut content: Vec<Vec<u8>> = vec![b"content".to_vec(), draft.category().as_str().into()];
+        for (name, value) in fields.iter() {
+            content.push(name.as_str().into());
+            content.push(value.to_text().into_bytes());
+        }
+        let content = self.parts.keys.record.hash(&content.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        NewRecord { id: RecordId(first_half(&id)), content: first_half(&content), draft, source }
+    }
+
+    /// Signs a record under its number and adds what the store needs to `batch`.
+    pub(crate) fn record_sign(
+        &self,
+        new: &NewRecord,
+        number: u64,
+        batch_id: BatchId,
+        now: UnixTime,
+        batch: &mut Batch,
+    ) -> Result<()> {
+        let authoriser = self.policy();
+        let bundle = authoriser.bundle();
+        let fields = new.draft.fields();
+        let record_type = fields.record_type();
+        let subject = fields.subject();
+        let person = subject.as_ref().is_some_and(|subject| matches!(subject, SubjectId::Person(_)))
+            || fields.text(chengxin_schemas::record_type::PERSON_NUMBER).is_some();
+        let determined_on = new.draft.determined_on().ok_or(ExchangeError::Stored {
+            what: "record draft",
+            reason: "it has no day of determination".to_owned(),
+        })?;
+        let claims = RecordClaims {
+            iss: self.parts.agency,
+            iat: now,
+            jti: new.id,
+            vct: record_type.vct(),
+            category: new.draft.category(),
+            severity: new.draft.severity(),
+            determined_on,
+            publicity_end: new
+                .draft
+                .severity()
+                .and_then(|severity| bundle.publicity_end(severity, determined_on))
+                .map(|ruling| ruling.end),
+            rules: bundle.rules_version().to_owned(),
+            check_exception: new.draft.exception().cloned(),
+            status: StatusClaim {
+                status_list: StatusReference {
+                    idx: number % STATUS_LIST_LENGTH,
+                    uri: format!("urn:chengxin:status:{}:{}", self.parts.agency, number / STATUS_LIST_LENGTH),
+                },
+            },
+            cnf: Confirmation { jwk: self.parts.keys.signing.public().to_jwk() },
+            sd_alg: "sha-256".to_owned(),
+        };
+        let sd_jwt = sd_jwt::record_issue(
+            &new.draft,
+            claims,
+            &self.parts.keys.signing,
+            &|field| bundle.is_public_field(record_type, field.as_str(), person),
+            &mut |salt: &mut [u8; 16]| (self.parts.random)(salt),
+        )?;
+        let row = RecordRow {
+            id: new.id,
+            batch: batch_id,
+            state: RecordState::Effective,
+            changed: now,
+            sd_jwt: sd_jwt.text().to_owned(),
+            source: new.source.clone(),
+        };
+        let key = keyspace::record(number);
+        let sealed = row.seal(&key, &self.parts.keys.data, self.row_nonce())?;
+        batch.put(key, sealed);
+        batch.put(keyspace::record_by_id(&new.id), RecordPointer { number, content: new.content }.encode()?);
+        batch.put(keyspace::record_by_subject(&self.record_index_key(&new.draft), number), Vec::new());
+        Ok(())
+    }
+
+    /// The index key of a record: its subject's, or its name's for a subject without a usable identifier.
+    pub(crate) fn record_index_key(&self, draft: &RecordDraft) -> SubjectKey {
+        match draft.fields().subject() {
+            Some(subject) => subject.key(&self.parts.keys.subject),
+            None => SubjectKey::of_name(
+                draft.fields().subject_name().unwrap_or_default(),
+                &self.parts.keys.subject,
+            ),
+        }
+    }
+
+    /// Reads a record by number. `None` if it does not exist for readers.
+    pub(crate) async fn record_read(&self, number: u64) -> Result<Option<(RecordRow, VerifiedRecord)>> {
+        if self.number_is_hidden(number) {
+            return Ok(None);
+        }
+        let key = keyspace::record(number);
+        let Some(bytes) = self.parts.store.get(&key).await? else { return Ok(None) };
+        let row = RecordRow::open(&bytes, &key, &self.parts.keys.data)?;
+        // The row was authenticated under the node's own data key when it was opened, so the signature is not checked
+        // again on the way out; the asker checks it.
+        let record = SdJwt::parse(&row.sd_jwt, SD_JWT_LIMIT)?.accept_stored();
+        Ok(Some((row, record)))
+    }
+
+    /// The numbers of a subject's records, newest first, at most `limit`.
+    pub(crate) async fn record_numbers_of(&self, key: &SubjectKey, limit: usize) -> Result<Vec<u64>> {
+        let range = KeyRange::prefix(&keyspace::records_of_subject(key)).descending();
+        let page = self.parts.store.scan(range, limit).await?;
+        Ok(page
+            .iter()
+            .filter_map(|(key, _)| keyspace::indexed_number(key))
+            .filter(|number| !self.number_is_hidden(*number))
+            .collect())
+    }
+
+    /// Reads a record by identifier.
+    pub(crate) async fn record_find(&self, id: &RecordId) -> Result<(u64, RecordRow, VerifiedRecord)> {
+        let missing = ExchangeError::NotFound { what: "the record" };
+        let Some(bytes) = self.parts.store.get(&keyspace::record_by_id(id)).await? else {
+            return Err(missing);
+        };
+        let pointer = RecordPointer::decode(&bytes)?;
+        match self.record_read(pointer.number).await? {
+            Some((row, sd_jwt)) => Ok((pointer.number, row, sd_jwt)),
+            None => Err(missing),
+        }
+    }
+
+    /// Lists own records, newest first.
+    pub async fn record_list(&self, operation: &Operation, filter: RecordFilter) -> Result<RecordPage> {
+        operation.require(&[Role::Clerk, Role::Reviewer], "list records", "clerk or reviewer")?;
+        let mut entry = EntryDraft::new(EntryKind::RecordRead).policy(&self.policy_version());
+        if let Some(subject) = &filter.subject {
+            entry = entry.subject(subject);
+        }
+        self.audit_append(Some(operation), entry).await?;
+        let limit = filter.limit.clamp(1, RECORD_PAGE_LIMIT);
+        let numbers = match &filter.subject {
+            Some(subject) => self.record_numbers_of(&self.subject_key(subject), RECORD_PAGE_LIMIT).await?,
+            None => self.record_numbers_below(filter.below).await?,
+        };
+        let mut records = Vec::new();
+        let mut last = None;
+        for number in
+            numbers.iter().copied().filter(|number| filter.below.is_none_or(|below| *number < below))
+        {
+            if records.len() == limit {
+                return Ok(RecordPage { records, next: last });
+            }
+            last = Some(number);
+            let Some((row, sd_jwt)) = self.record_read(number).await? else { continue };
+            let summary = record_summary(&row, &sd_jwt)?;
+            let wanted = filter.record_type.is_none_or(|wanted| wanted == summary.record_type)
+                && filter.category.is_none_or(|wanted| wanted == summary.category)
+                && filter.batch.is_none_or(|wanted| wanted == summary.batch);
+            if wanted {
+                records.push(summary);
+            }
+        }
+        let more = filter.subject.is_none() && numbers.len() >= RECORD_SCAN_LIMIT;
+        Ok(RecordPage { records, next: if more { last } else { None } })
+    }
+
+    async fn record_numbers_below(&self, below: Option<u64>) -> Result<Vec<u64>> {
+        let end = keyspace::record(below.unwrap_or(u64::MAX));
+        let mut range = KeyRange::between(&keyspace::records(), &end).descending();
+        let mut numbers = Vec::new();
+        while numbers.len() < RECORD_SCAN_LIMIT {
+            let page = self.parts.store.scan(range.clone(), 1_000).await?;
+            let Some((last, _)) = page.last() else { break };
+            range = range.after(last);
+            numbers.extend(page.iter().filter_map(|(key, _)| keyspace::record_number(key)));
+        }
+        Ok(numbers)
+    }
+
+    /// Shows one own record as policy lets its reader see it.
+    pub async fn record_show(&self, operation: &Operation, id: &RecordId) -> Result<RecordDetail> {
+        operation.require(&[Role::Clerk, Role::Reviewer], "show records", "clerk or reviewer")?;
+        let (_, row, sd_jwt) = self.record_find(id).await?;
+        let authoriser = self.policy();
+        let subject = sd_jwt.fields().subject();
+        let own = self.own_entry()?;
+        let request = AccessRequest {
+            asker: AskerContext { agency: self.parts.agency, functions: own.functions, region: own.region },
+            role: operation.role(),
+            purpose: own_records_purpose()?,
+            case_reference: None,
+            legal_basis: None,
+            subject_kind: subject
+                .as_ref()
+                .map_or(chengxin_schemas::subject::SubjectKind::Organisation, SubjectId::kind),
+            own_records: true,
+            categories: vec![sd_jwt.claims().category],
+            action: Action::Read,
+        };
+        let mut entry = EntryDraft::new(EntryKind::RecordRead).detail("record", &id.to_string());
+        if let Some(subject) = &subject {
+            entry = entry.subject(subject);
+        }
+        let permit = match authoriser.authorize(&request) {
+            Decision::Permit(permit) => permit,
+            Decision::Denied(denied) => {
+                let entry =
+                    entry.denied().rule(denied.rule.as_str(), &authoriser.bundle().manifest().version);
+                self.audit_append(Some(operation), entry).await?;
+                return Err(denied.into());
+            }
+        };
+        let presented = crate::presentation::present_own(&permit, authoriser.bundle(), &sd_jwt);
+        let entry = entry
+            .rule(permit.rule().as_str(), &authoriser.bundle().manifest().version)
+            .disclosed(presented.disclosed);
+        self.audit_append(Some(operation), entry).await?;
+        Ok(RecordDetail {
+            summary: record_summary(&row, &sd_jwt)?,
+            claims: sd_jwt.claims().clone(),
+            fields: presented.fields,
+            source_file: row.source.file,
+            source_row: row.source.row,
+        })
+    }
+}
+
+/// The purpose under which a body keeps its own records; every bundle has it, as the loader checks.
+fn own_records_purpose() -> Result<PurposeCode> {
+    Ok("own-records".parse()?)
+}
+
+/// What a list shows of a record.
+fn record_summary(row: &RecordRow, sd_jwt: &VerifiedRecord) -> Result<RecordSummary> {
+    let claims = sd_jwt.claims();
+    Ok(RecordSummary {
+        id: row.id,
+        record_type: RecordType::from_vct(&claims.vct)?,
+        category: claims.category,
+        severity: claims.severity,
+        state: row.state,
+        determined_on: claims.determined_on,
+        subject_name: sd_jwt.fields().subject_name().unwrap_or_default().to_owned(),
+        subject: sd_jwt.fields().subject().map(|subject| subject.masked()),
+        batch: row.batch,
+    })
+}
+
+fn first_half(hash: &[u8; 32]) -> [u8; 16] {
+    let mut half = [0_u8; 16];
+    half.copy_from_slice(&hash[..16]);
+    half
+}
