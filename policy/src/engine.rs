@@ -39,7 +39,7 @@ impl Engine {
     /// Builds the enforcer from policy lines, role links and purpose links, and proves it denies a canary.
     pub(crate) fn new(
         lines: Vec<Vec<String>>,
-        role_links: Vec<[String; 2]>,
+        role_links: &[[String; 2]],
         purpose_links: Vec<[String; 2]>,
     ) -> Result<Self, PolicyError> {
         let count = lines.len();
@@ -52,7 +52,7 @@ impl Engine {
                 return Err(PolicyError::Unsound { reason: "a rule was not taken" });
             }
         }
-        for (table, links) in [("g", role_links), ("g2", purpose_links)] {
+        for (table, links) in [("g", role_links), ("g2", purpose_links.as_slice())] {
             for link in links {
                 if !model.add_policy("g", table, link.to_vec()) {
                     return Err(PolicyError::Unsound { reason: "a link was not taken" });
@@ -147,7 +147,7 @@ mod tests {
 
     fn engine(lines: Vec<Vec<String>>) -> Result<Engine, PolicyError> {
         let link = |one: &str, two: &str| [one.to_owned(), two.to_owned()];
-        Engine::new(lines, vec![link("reviewer", "clerk")], vec![link("a", "group")])
+        Engine::new(lines, &[link("reviewer", "clerk")], vec![link("a", "group")])
     }
 
     #[test]

@@ -147,7 +147,7 @@ pub(crate) fn purposes_match_rules(
 ) -> Result<(), PolicyError> {
     for purpose in purposes {
         let granted = Granted::of(purpose, rules, roles);
-        let differs = if granted.actions != purpose.actions {
+        let differs = if granted.actions.is_empty() || granted.actions != purpose.actions {
             Some("actions")
         } else if granted.roles != purpose.roles {
             Some("roles")

@@ -106,24 +106,16 @@ pub(crate) fn rules_parse(
     functions: &BTreeSet<FunctionCode>,
     purposes: &[Purpose],
 ) -> Result<Vec<Rule>, PolicyError> {
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .comment(Some(b'#'))
-        .from_reader(text.as_bytes());
     let mut rules = Vec::new();
     let mut ids: BTreeMap<RuleId, usize> = BTreeMap::new();
     let mut headed = false;
-    let mut record = csv::StringRecord::new();
-    loop {
-        let more = reader.read_record(&mut record).map_err(|error| {
-            let line = error.position().map(|position| line_from(position.line()));
-            PolicyError::file(FILE, line, "not readable as CSV", "check quotes and encoding")
-        })?;
-        if !more {
-            break;
+    // Line by line, because a rule stands in one line and errors name it; the csv reader would count comments to the
+    // record after them.
+    for (line, text) in (1..).zip(text.lines()) {
+        if text.starts_with('#') || text.trim().is_empty() {
+            continue;
         }
-        let line = record.position().map_or(0, |position| line_from(position.line()));
+        let record = line_parse(line, text)?;
         if !headed {
             headed = true;
             if record.iter().ne(HEADER) {
@@ -170,8 +162,15 @@ pub(crate) fn rule_function(rule: &Rule) -> Option<&FunctionCode> {
     }
 }
 
-fn line_from(line: u64) -> usize {
-    usize::try_from(line).unwrap_or(usize::MAX)
+fn line_parse(line: usize, text: &str) -> Result<csv::StringRecord, PolicyError> {
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
+    let mut record = csv::StringRecord::new();
+    match reader.read_record(&mut record) {
+        Ok(true) => Ok(record),
+        Ok(false) | Err(_) => {
+            Err(PolicyError::file(FILE, Some(line), "not readable as CSV", "check quotes and encoding"))
+        }
+    }
 }
 
 fn rule_parse(

@@ -5,3 +5,9 @@ mod support;
 
 #[path = "policy/baseline.rs"]
 mod baseline;
+#[path = "policy/cache.rs"]
+mod cache;
+#[path = "policy/loader.rs"]
+mod loader;
+#[path = "policy/records.rs"]
+mod records;

@@ -1,0 +1,201 @@
+//! What importers, issuers and recipients ask of a bundle: severity, publicity, public fields, measures, working days.
+
+use std::sync::LazyLock;
+
+use chengxin_policy::{Applicability, Bundle, DeclineReason, FunctionScope, MaskRule, NotApplicableReason};
+use chengxin_schemas::category::{BreachSeverity, InformationCategory};
+use chengxin_schemas::federation::FunctionCode;
+use chengxin_schemas::record::RecordFields;
+use chengxin_schemas::record_type::RecordType;
+use chengxin_schemas::subject::SubjectKind;
+use chengxin_schemas::time::{Day, PeriodEnd};
+use proptest::prelude::*;
+
+static BUNDLE: LazyLock<Bundle> = LazyLock::new(|| Bundle::baseline().expect("baseline"));
+
+fn day(text: &str) -> Day {
+    text.parse().expect("day")
+}
+
+fn penalty(kinds: &[&str], others: &[(&str, &str)]) -> RecordFields {
+    let mut fields = RecordFields::new(RecordType::AdministrativePenalty);
+    fields.text_insert("decision_date", "2026-05-04").expect("date");
+    let kinds: Vec<String> = kinds.iter().map(|kind| (*kind).to_owned()).collect();
+    if !kinds.is_empty() {
+        fields.list_insert("penalty_kinds", &kinds).expect("kinds");
+    }
+    for (name, text) in others {
+        fields.text_insert(name, text).expect(name);
+    }
+    fields
+}
+
+#[test]
+fn penalties_are_classed_by_kind() {
+    use BreachSeverity::{General, Minor, Serious};
+    let cases: [(&[&str], &[(&str, &str)], BreachSeverity, &str); 12] = [
+        (&["警告"], &[], Minor, "penalty.minor-kinds"),
+        (&["警告", "通报批评"], &[], Minor, "penalty.minor-kinds"),
+        (&["警告", "罚款"], &[], General, "penalty.other"),
+        (&["警告、罚款"], &[], General, "penalty.other"),
+        (&["罚款"], &[("remark", "适用简易程序")], Minor, "penalty.simple-procedure"),
+        (&["罚款"], &[("fine", "50000")], General, "penalty.other"),
+        (&["没收违法所得、没收非法财物"], &[], General, "penalty.other"),
+        (&["责令停产停业"], &[], Serious, "penalty.serious-kinds"),
+        (&["罚款", "吊销许可证件"], &[], Serious, "penalty.serious-kinds"),
+        (&["暂扣或者吊销许可证、暂扣或者吊销执照"], &[], General, "penalty.suspend-or-revoke-template"),
+        (
+            &["暂扣或者吊销许可证、暂扣或者吊销执照"],
+            &[("penalty_content", "吊销营业执照")],
+            Serious,
+            "penalty.serious-kinds",
+        ),
+        (&[], &[], General, "penalty.other"),
+    ];
+    for (kinds, others, severity, rule) in cases {
+        let ruling = BUNDLE.severity_for(&penalty(kinds, others));
+        assert_eq!((ruling.severity, ruling.rule.as_str()), (Some(severity), rule), "{kinds:?} {others:?}");
+        assert!(!ruling.source.is_empty() && !ruling.document.is_empty());
+    }
+}
+
+#[test]
+fn a_ruling_is_verified_only_within_the_dates_of_its_rule() {
+    assert!(BUNDLE.severity_for(&penalty(&["警告"], &[])).verified);
+    let older = penalty(&["警告"], &[("decision_date", "2026-03-31")]);
+    assert!(!BUNDLE.severity_for(&older).verified, "the transition rule is an open fact");
+    let mut undated = RecordFields::new(RecordType::AdministrativePenalty);
+    undated.list_insert("penalty_kinds", &["警告".to_owned()]).expect("kinds");
+    assert!(!BUNDLE.severity_for(&undated).verified);
+    let debtor = BUNDLE.severity_for(&RecordFields::new(RecordType::JudgmentDebtor));
+    assert_eq!(debtor.category, InformationCategory::SeriousBreach);
+    assert!(!debtor.verified);
+}
+
+#[test]
+fn publicity_runs_from_the_determination_by_the_rule_of_that_day() {
+    let publicity = |severity, text| BUNDLE.publicity_end(severity, day(text));
+    let general = publicity(BreachSeverity::General, "2026-05-31").expect("rule");
+    assert_eq!(general.earliest_repair, day("2026-08-31"));
+    assert_eq!(general.end, PeriodEnd::On("2027-05-31".parse().expect("date")));
+    assert!(general.publish && general.verified);
+    let minor = publicity(BreachSeverity::Minor, "2026-11-30").expect("rule");
+    assert!(!minor.publish, "minor breaches are in principle not published");
+    assert_eq!(minor.end, PeriodEnd::On("2027-02-28".parse().expect("date")));
+    let serious = publicity(BreachSeverity::Serious, "2026-04-01").expect("rule");
+    assert_eq!(serious.end, PeriodEnd::On("2029-04-01".parse().expect("date")));
+    let older = publicity(BreachSeverity::Serious, "2026-03-31").expect("order 58");
+    assert_eq!(older.rule.as_str(), "publicity.order-58.serious");
+    assert!(!older.verified);
+    assert_eq!(publicity(BreachSeverity::Serious, "2023-04-30"), None, "no rule, no end");
+}
+
+#[test]
+fn public_fields_are_level_one_open_and_about_organisations() {
+    let public = |field, person| BUNDLE.is_public_field(RecordType::AdministrativePenalty, field, person);
+    assert!(public("decision_number", false));
+    assert!(!public("decision_number", true));
+    for field in ["person_number", "legal_representative", "facts", "remark", "no_such_field"] {
+        assert!(!public(field, false), "{field}");
+    }
+    for (record_type, name, class) in BUNDLE.field_classes() {
+        let (_, definition) = record_type.field(name).expect("dictionary");
+        if definition.is_personal_number() {
+            assert!(class.mask.is_some(), "{record_type} {name} cannot be masked");
+            assert!(!BUNDLE.is_public_field(record_type, name, false));
+        }
+    }
+}
+
+#[test]
+fn measures_reach_those_who_carry_them_out() {
+    let functions = |codes: &[&str]| -> Vec<FunctionCode> {
+        codes.iter().map(|code| code.parse().expect("function")).collect()
+    };
+    let applies = |measure: &str, codes: &[&str], kind, severity| {
+        BUNDLE.measure_applies(&measure.parse().expect("measure"), &functions(codes), kind, severity)
+    };
+    use BreachSeverity::{General, Minor, Serious};
+    use SubjectKind::{Organisation, Person};
+    let procurement = "restrict-government-procurement";
+    assert_eq!(applies(procurement, &[], Organisation, General), Applicability::Applies);
+    assert_eq!(
+        applies(procurement, &[], Organisation, Minor),
+        Applicability::Declined(DeclineReason::Severity)
+    );
+    assert_eq!(
+        applies("invented", &[], Organisation, Serious),
+        Applicability::Declined(DeclineReason::UnknownMeasure)
+    );
+    assert_eq!(
+        applies("bar-civil-service-recruitment", &[], Organisation, Serious),
+        Applicability::Declined(DeclineReason::SubjectKind)
+    );
+    assert_eq!(
+        applies("restrict-high-consumption", &["finance"], Person, Serious),
+        Applicability::NotApplicable(NotApplicableReason::Function)
+    );
+    assert_eq!(applies("restrict-high-consumption", &["court"], Person, Serious), Applicability::Applies);
+    let recipients = |measure: &str| BUNDLE.recipients_for(&measure.parse().expect("measure"));
+    assert_eq!(recipients(procurement), Some(&FunctionScope::Every));
+    assert_eq!(recipients("restrict-fund-allocation"), Some(&FunctionScope::Having(functions(&["finance"]))));
+    assert_eq!(recipients("invented"), None);
+}
+
+#[test]
+fn every_measure_of_the_lists_is_there_and_a_basis_stands_behind_the_verified_ones() {
+    for chinese in [
+        "限制项目申报",
+        "限制资金安排",
+        "限制政府融资",
+        "限制示范创建",
+        "行政处分",
+        "职务调整",
+        "财政资金扣减",
+        "取消评优评先资格",
+        "限制职务晋升",
+        "公开曝光",
+        "限制政府资金支持",
+        "专项债券申请",
+        "扶持政策",
+        "融资项目推荐",
+        "书面说明",
+        "限期整改",
+        "主要负责人",
+    ] {
+        assert!(
+            BUNDLE.measures().iter().any(|measure| measure.chinese.contains(chinese)),
+            "SA-05 to SA-08: {chinese}"
+        );
+    }
+    for measure in BUNDLE.measures() {
+        assert!(!measure.verified || measure.legal_basis.is_some(), "{}", measure.code);
+    }
+}
+
+#[test]
+fn working_days_follow_the_notice_and_end_where_data_ends() {
+    let calendars = BUNDLE.calendars();
+    let worked = |text| calendars.is_working_day(day(text));
+    assert!(!worked("2026-10-01").expect("data"));
+    assert!(worked("2026-10-10").expect("data"), "a worked Saturday");
+    assert!(!worked("2026-11-22").expect("data"), "a Sunday");
+    assert!(worked("2026-11-23").expect("data"));
+    assert!(worked("2027-01-04").is_err(), "no data, no guess");
+    let after = |text, count| calendars.working_days_after(day(text), count);
+    assert_eq!(after("2026-09-30", 3).expect("data"), day("2026-10-10"));
+    assert!(after("2026-12-30", 3).is_err());
+    assert!(after("2026-01-01", u32::MAX).is_err(), "bounded");
+    assert_eq!(calendars.years().collect::<Vec<_>>(), [2024, 2025, 2026]);
+}
+
+proptest! {
+    #[test]
+    fn a_mask_never_shows_the_whole(text in "\\PC{1,40}", left in any::<u16>(), right in 0_u16..40) {
+        let text = text.replace('*', "x");
+        let masked = MaskRule::new(left % 40, right).apply(&text);
+        prop_assert_eq!(masked.chars().count(), text.chars().count());
+        prop_assert!(masked.contains('*'));
+        prop_assert_ne!(masked, text);
+    }
+}
