@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{Read, Seek, SeekFrom};
 
-use chengxin_schemas::digest::Sha256;
+use chengxin_schemas::digest::{Sha256, Sha256Stream};
 use chengxin_schemas::record::RecordFields;
 use chengxin_schemas::record_type::RecordType;
 use chengxin_schemas::unified_code::CheckException;
@@ -17,13 +17,14 @@ use crate::error::ImportError;
 use crate::format::{FileFormat, HEAD_BYTES, format_detect};
 use crate::issue::{ColumnReference, IssueCode, IssueSeverity, RowIssue};
 use crate::limits::ImportLimits;
-use crate::row::RowMapper;
+use crate::row::{RowMapper, SheetFacts};
+use crate::xlsx_file::XlsxFile;
 
 /// Bytes of memory that each row of a file costs, at least; the set that finds repetitions doubles when full.
 pub const DUPLICATE_BYTES_PER_ROW: usize = duplicate::ENTRY_BYTES;
 
 /// How many first rows are searched for the header: titles and notes stand above it in many files.
-const HEADER_ROWS: usize = 10;
+pub(crate) const HEADER_ROWS: usize = 10;
 /// How many rows below the header a preview shows.
 const PREVIEW_ROWS: usize = 5;
 
@@ -149,12 +150,14 @@ pub(crate) type AnyReader = Box<dyn ReadSeek>;
 /// Where rows come from.
 enum Rows {
     Csv(Box<CsvFile<AnyReader>>),
+    Xlsx(Box<XlsxFile>),
 }
 
 impl Rows {
     fn row_read(&mut self, cells: &mut Cells) -> Result<Option<u64>, ImportError> {
         match self {
             Self::Csv(file) => file.row_read(cells),
+            Self::Xlsx(file) => file.row_read(cells),
         }
     }
 }
@@ -192,7 +195,7 @@ impl Importer {
         reader.seek(SeekFrom::Start(0)).map_err(ImportError::Read)?;
         match format_detect(&head)? {
             FileFormat::Csv => Self::csv_open(reader, options),
-            FileFormat::Xlsx => Err(ImportError::UnsupportedFormat { name: ".xlsx" }),
+            FileFormat::Xlsx => Self::xlsx_open(reader, options),
         }
     }
 
@@ -208,14 +211,26 @@ impl Importer {
             sheet: None,
             header_row,
         };
-        Self::start(rows, layout, header, false, scan.digest, options)
+        Self::start(rows, layout, header, SheetFacts::default(), scan.digest, options)
+    }
+
+    fn xlsx_open(mut reader: AnyReader, options: ImportOptions) -> Result<Self, ImportError> {
+        let digest = file_digest(&mut reader, options.limits.xlsx_bytes)?;
+        let file = XlsxFile::open(reader, options.sheet.as_deref(), options.record_type, options.limits)?;
+        let facts = SheetFacts::of(&file);
+        let sheet = Some(file.sheet.clone());
+        let mut rows = Rows::Xlsx(Box::new(file));
+        let (header_row, header) = header_find(&mut rows, options.record_type)?;
+        let layout =
+            LayoutParts { format: FileFormat::Xlsx, encoding: None, delimiter: None, sheet, header_row };
+        Self::start(rows, layout, header, facts, digest, options)
     }
 
     fn start(
         rows: Rows,
         parts: LayoutParts,
         header: Header,
-        epoch_1904: bool,
+        facts: SheetFacts,
         digest: Sha256,
         options: ImportOptions,
     ) -> Result<Self, ImportError> {
@@ -242,7 +257,7 @@ impl Importer {
         let mut importer = Self {
             rows,
             layout,
-            mapper: RowMapper { header, exceptions: options.exceptions, epoch_1904 },
+            mapper: RowMapper { header, exceptions: options.exceptions, facts },
             digest,
             limits: options.limits,
             waiting: VecDeque::new(),
@@ -369,6 +384,29 @@ impl Iterator for Importer {
         self.finished = !matches!(next, Some(Ok(_)));
         next
     }
+}
+
+/// SHA-256 of the whole file, which is then rewound.
+fn file_digest(reader: &mut AnyReader, limit: u64) -> Result<Sha256, ImportError> {
+    let mut digest = Sha256Stream::new();
+    let mut buffer = vec![0_u8; 64 * 1024];
+    let mut length = 0_u64;
+    loop {
+        match reader.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => {
+                length = length.saturating_add(count as u64);
+                if length > limit {
+                    return Err(ImportError::TooLarge { what: "bytes of an XLSX file", limit });
+                }
+                digest.update(&buffer[..count]);
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(ImportError::Read(error)),
+        }
+    }
+    reader.seek(SeekFrom::Start(0)).map_err(ImportError::Read)?;
+    Ok(digest.finish())
 }
 
 struct LayoutParts {

@@ -11,12 +11,15 @@ use chengxin_schemas::unified_code::{
 
 use crate::cells::{CellKind, Cells};
 use crate::dialect::{Header, Meaning};
+use crate::error_file::formula_unguard;
 use crate::importer::Exceptions;
-use crate::issue::{ColumnReference, IssueCode, RowIssue};
+use crate::issue::{ColumnReference, IssueCode, IssueSeverity, RowIssue};
 use crate::value::date::{DateProblem, ReadDate, date_parse, is_long_term, serial_date};
 use crate::value::money::{MoneyProblem, money_parse, unit_name};
 use crate::value::penalty_kind::penalty_kinds_parse;
 use crate::value::{digit_count, is_null, is_space, text_fold};
+use crate::xlsx_file::XlsxFile;
+use crate::zip_guard::SheetNotes;
 
 /// The mark of invented rows in demonstration data.
 const DEMONSTRATION: &str = "演示样例";
@@ -29,8 +32,36 @@ const AUTHORITY_DIGITS: usize = 2;
 pub(crate) struct RowMapper {
     pub(crate) header: Header,
     pub(crate) exceptions: Exceptions,
+    pub(crate) facts: SheetFacts,
+}
+
+/// What holds for a whole workbook sheet; for CSV nothing does.
+#[derive(Default)]
+pub(crate) struct SheetFacts {
     /// The workbook counts days from 1904.
-    pub(crate) epoch_1904: bool,
+    epoch_1904: bool,
+    /// Rows end at their last cell that is not empty, so a short row misses nothing.
+    sparse: bool,
+    notes: SheetNotes,
+}
+
+impl SheetFacts {
+    pub(crate) fn of(file: &XlsxFile) -> Self {
+        Self { epoch_1904: file.epoch_1904, sparse: true, notes: file.notes.clone() }
+    }
+
+    fn is_hidden(&self, row: u64) -> bool {
+        self.notes.hidden.binary_search(&row).is_ok()
+    }
+
+    /// The column of a merged area that reaches the row from above or beside.
+    fn merged_column(&self, row: u64) -> Option<usize> {
+        self.notes
+            .merged
+            .iter()
+            .find(|area| area.first_row < row && row <= area.last_row.saturating_add(1))
+            .map(|area| area.column)
+    }
 }
 
 /// What came of one row.
@@ -62,6 +93,12 @@ impl RowMapper {
         }
         if !work.shape_check() {
             return work.mapped;
+        }
+        if self.facts.is_hidden(row) {
+            work.row_issue(IssueCode::HiddenRow, Vec::new());
+        }
+        if let Some(column) = self.facts.merged_column(row) {
+            work.issue(column, IssueCode::MergedCell);
         }
         for index in 0..self.header.columns.len() {
             work.column_map(index);
@@ -101,7 +138,7 @@ impl RowWork<'_> {
         let expected = self.mapper.header.columns.len();
         let found = self.cells.len();
         let beyond = (expected..found).any(|index| !self.cells.text(index).trim().is_empty());
-        if found < expected || beyond {
+        if (found < expected && !self.mapper.facts.sparse) || beyond {
             self.row_issue(
                 IssueCode::RaggedRow,
                 vec![("found", found.to_string()), ("expected", expected.to_string())],
@@ -124,7 +161,7 @@ impl RowWork<'_> {
             Some(CellKind::Number(_) | CellKind::Date) | None => {}
         }
         let cells = self.cells;
-        let text = cells.text(index).trim_matches(is_space);
+        let text = formula_unguard(cells.text(index)).trim_matches(is_space);
         if is_null(text) {
             self.mapped.nulls += u32::from(!text.is_empty());
             return;
@@ -342,9 +379,9 @@ impl RowWork<'_> {
         }
         let read = match self.cells.kind(index) {
             Some(CellKind::Number(serial)) if serial.abs() < 100_000.0 => {
-                serial_date(serial, self.mapper.epoch_1904)
+                serial_date(serial, self.mapper.facts.epoch_1904)
             }
-            _ => date_parse(text, self.mapper.epoch_1904),
+            _ => date_parse(text, self.mapper.facts.epoch_1904),
         };
         match read {
             // A year of 2099 spells "no end"; a thing that happened has no such day.
@@ -440,6 +477,7 @@ impl RowWork<'_> {
         self.mapped
             .issues
             .iter()
+            .filter(|issue| issue.severity == IssueSeverity::Error)
             .any(|issue| issue.column.as_ref().is_some_and(|column| column.letter == letter))
     }
 

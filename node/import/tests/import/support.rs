@@ -92,3 +92,37 @@ pub(crate) fn import_rows(rows: &[PenaltyRow]) -> Outcome {
 pub(crate) fn codes(row: &ImportedRow) -> Vec<&'static str> {
     row.issues.iter().map(|issue| issue.code.as_str()).collect()
 }
+
+/// A workbook of one sheet with these text cells, changed by `change` before it is saved.
+pub(crate) fn xlsx(rows: &[Vec<&str>], change: impl FnOnce(&mut rust_xlsxwriter::Worksheet)) -> Vec<u8> {
+    let mut workbook = rust_xlsxwriter::Workbook::new();
+    let sheet = workbook.add_worksheet();
+    sheet_fill(sheet, rows);
+    change(sheet);
+    workbook.save_to_buffer().expect("workbook")
+}
+
+/// Writes text cells from A1.
+pub(crate) fn sheet_fill(sheet: &mut rust_xlsxwriter::Worksheet, rows: &[Vec<&str>]) {
+    for (row, cells) in rows.iter().enumerate() {
+        for (column, cell) in cells.iter().enumerate().filter(|(_, cell)| !cell.is_empty()) {
+            sheet.write_string(row as u32, column as u16, *cell).expect("cell");
+        }
+    }
+}
+
+/// A workbook with the parts of another, each changed by `change`, which sees its name and content.
+pub(crate) fn xlsx_rewrite(bytes: &[u8], mut change: impl FnMut(&str, Vec<u8>) -> Vec<u8>) -> Vec<u8> {
+    use std::io::{Read, Write};
+    let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).expect("zip");
+    let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for index in 0..archive.len() {
+        let mut entry = archive.by_index(index).expect("entry");
+        let name = entry.name().expect("name").into_owned();
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content).expect("content");
+        writer.start_file(name.clone(), zip::write::SimpleFileOptions::default()).expect("entry");
+        writer.write_all(&change(&name, content)).expect("content");
+    }
+    writer.finish().expect("zip").into_inner()
+}
