@@ -17,7 +17,7 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::error::TrustError;
-use crate::limits::GENERATIONS_KEPT;
+use crate::limits::{GENERATIONS_KEPT, WRITES_AT_ONCE};
 use crate::name::FileName;
 
 /// A folder of metadata and targets.
@@ -45,15 +45,23 @@ impl Folder {
         &self,
         files: impl IntoIterator<Item = (FileName, &'a [u8])>,
     ) -> Result<(), TrustError> {
-        let mut folders = BTreeSet::new();
-        for (name, bytes) in files {
-            let path = self.base.join(name.relative_path());
-            let folder = path.parent().unwrap_or(&self.base).to_owned();
-            if folders.insert(folder.clone()) {
-                folder_create(&self.base, &folder)?;
-            }
-            file_replace(&path, bytes)?;
-        }
+        let files: Vec<(PathBuf, &[u8])> =
+            files.into_iter().map(|(name, bytes)| (self.base.join(name.relative_path()), bytes)).collect();
+        let folders: BTreeSet<&Path> = files.iter().filter_map(|(path, _)| path.parent()).collect();
+        folders.iter().try_for_each(|folder| folder_create(&self.base, folder))?;
+        let share = files.len().div_ceil(WRITES_AT_ONCE).max(1);
+        std::thread::scope(|scope| {
+            let write = |part: &[(PathBuf, &[u8])]| -> Result<(), TrustError> {
+                part.iter().try_for_each(|(path, bytes)| file_replace(path, bytes))
+            };
+            let writers: Vec<_> = files.chunks(share).map(|part| scope.spawn(move || write(part))).collect();
+            // The scope waits for all. A writer does not panic, but if it did, nothing is known about its files.
+            writers.into_iter().try_for_each(|writer| {
+                writer.join().unwrap_or_else(|_| {
+                    Err(TrustError::Verifier { reason: "a writer of files stopped half-way".to_owned() })
+                })
+            })
+        })?;
         folders.iter().try_for_each(|folder| folder_sync(folder))
     }
 

@@ -26,6 +26,8 @@ pub const ROOT_KEYS_LIMIT: usize = 32;
 pub const FETCHES_AT_ONCE: usize = 16;
 /// Contradicting files kept as evidence; the first few prove it, more only fill the disk.
 pub const CONFLICTS_KEPT: usize = 16;
+/// Files written at the same time: a file system syncs several in hardly more time than one.
+pub const WRITES_AT_ONCE: usize = 16;
 /// Largest evidence bundle, in bytes of JSON: the roots, the three role files and up to
 /// [`EVIDENCE_ENTRIES_LIMIT`] entries.
 pub const EVIDENCE_LIMIT: usize = 8 * 1024 * 1024;

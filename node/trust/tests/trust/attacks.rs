@@ -116,6 +116,58 @@ async fn an_equal_version_with_other_content_is_named_a_contradiction() {
 }
 
 #[tokio::test]
+async fn a_snapshot_or_list_contradicting_the_one_of_the_same_version_is_named_too() {
+    let federation = Federation::found();
+    let store = federation.joined().await;
+    let source = federation.copy();
+    let other = |name: &str, seed: u8| {
+        signed_again(&source.file(name), &[key(seed)], |signed| {
+            signed["expires"] = "2027-03-01T00:00:00Z".into()
+        })
+    };
+    let timestamp_over = |version: u64, snapshot: &Bytes| {
+        signed_again(&source.file("timestamp.json"), &[key(13)], |signed| {
+            signed["version"] = 2.into();
+            signed["meta"]["snapshot.json"] = crate::fixture::reference(version, snapshot);
+        })
+    };
+    let snapshot = other("1.snapshot.json", 12);
+    let bent = federation
+        .copy()
+        .with("timestamp.json", timestamp_over(1, &snapshot))
+        .with("1.snapshot.json", snapshot);
+    let error = refused(&federation, &store, &bent).await;
+    assert!(matches!(error, TrustError::Conflicting { role: Role::Snapshot, version: 1 }), "{error}");
+
+    let targets = other("1.targets.json", 11);
+    let snapshot = signed_again(&source.file("1.snapshot.json"), &[key(12)], |signed| {
+        signed["version"] = 2.into();
+        signed["meta"]["targets.json"] = crate::fixture::reference(1, &targets);
+    });
+    let bent = federation
+        .copy()
+        .with("timestamp.json", timestamp_over(2, &snapshot))
+        .with("2.snapshot.json", snapshot)
+        .with("1.targets.json", targets);
+    let error = refused(&federation, &store, &bent).await;
+    assert!(matches!(error, TrustError::Conflicting { role: Role::Targets, version: 1 }), "{error}");
+}
+
+#[tokio::test]
+async fn an_expired_timestamp_locks_no_later_one_out() {
+    let federation = Federation::found();
+    let store = federation.joined().await;
+    let expired = signed_again(&federation.copy().file("timestamp.json"), &[key(13)], |signed| {
+        signed["version"] = 9.into();
+        signed["expires"] = "2026-11-01T00:00:00Z".into();
+    });
+    let error = refused(&federation, &store, &federation.copy().with("timestamp.json", expired)).await;
+    assert!(matches!(error, TrustError::Expired { role: Role::Timestamp, .. }), "{error}");
+    federation.editor().timestamp_refresh(NOW).expect("signed again");
+    store.refresh(&federation.source(), NOW).await.expect("version 2 after a refused 9");
+}
+
+#[tokio::test]
 async fn each_expired_role_is_named() {
     let cases = [(2, Role::Timestamp), (14, Role::Snapshot), (90, Role::Targets), (400, Role::Root)];
     for (days, role) in cases {
