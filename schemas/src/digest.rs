@@ -22,7 +22,7 @@ impl Sha256 {
 
     /// The digest of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
-        Self::of_parts(&[bytes])
+        Self(fixed(library::digest(&library::SHA256, bytes).as_ref()))
     }
 
     /// Base64url without padding, as SD-JWT (RFC 9901) and JWK thumbprints write it.
@@ -148,6 +148,12 @@ pub fn base64url_encode(bytes: &[u8]) -> String {
 /// Appends base64url without padding to `text`.
 pub(crate) fn base64url_append(bytes: &[u8], text: &mut String) {
     URL_SAFE_NO_PAD.encode_string(bytes, text);
+}
+
+/// Writes base64url of `bytes` into `text`, which has exactly the length that takes; every caller's length is fixed.
+pub(crate) fn base64url_fill(bytes: &[u8], text: &mut [u8]) {
+    let written = URL_SAFE_NO_PAD.encode_slice(bytes, text);
+    debug_assert!(written.is_ok_and(|length| length == text.len()));
 }
 
 /// Strict base64url: no padding, no stray bits.

@@ -24,7 +24,7 @@ use crate::key::{KeyId, VerifyingKey};
 use crate::record::{RecordClaims, RecordFields};
 use crate::record_type::RecordType;
 
-pub use issue::record_issue;
+pub use issue::{record_issue, salt_blocks};
 pub use key_binding::{answer_sign, key_binding_verify, presentations_digest};
 
 /// JOSE `typ` of a record (draft-ietf-oauth-sd-jwt-vc).

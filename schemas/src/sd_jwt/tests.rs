@@ -391,3 +391,34 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn salts_from_blocks_are_the_sources_bytes_and_never_repeat() {
+    let mut next = 0_u32;
+    let mut salt = salt_blocks(|block| {
+        for place in block.chunks_exact_mut(4) {
+            place.copy_from_slice(&next.to_be_bytes());
+            next += 1;
+        }
+    });
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..1000 {
+        let mut bytes = [0; 16];
+        salt(&mut bytes);
+        assert!(seen.insert(bytes));
+    }
+    assert!(seen.contains(&[0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3]));
+}
+
+#[test]
+fn names_of_the_dictionary_need_no_escapes() {
+    for kind in RecordType::ALL {
+        for field in kind.fields() {
+            assert!(
+                field.name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'),
+                "{}",
+                field.name
+            );
+        }
+    }
+}
