@@ -67,8 +67,8 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// The policy line as casbin takes it, without the leading `p`.
-    pub(crate) fn casbin_line(&self) -> Vec<String> {
+    /// The policy line as casbin in any language takes it, without the leading `p`.
+    pub fn casbin_line(&self) -> Vec<String> {
         fn text<T>(scope: &Scope<T>, name: impl Fn(&T) -> String) -> String {
             match scope {
                 Scope::Every => "*".to_owned(),

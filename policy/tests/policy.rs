@@ -1,5 +1,7 @@
 //! The policy crate as its users see it: real bundles from files, the baseline's decisions, casbin beside the cache.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "helpers of tests stop the test, as tests do")]
+
 #[path = "policy/support.rs"]
 mod support;
 
@@ -7,6 +9,8 @@ mod support;
 mod baseline;
 #[path = "policy/cache.rs"]
 mod cache;
+#[path = "policy/interop.rs"]
+mod interop;
 #[path = "policy/loader.rs"]
 mod loader;
 #[path = "policy/records.rs"]

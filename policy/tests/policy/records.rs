@@ -33,7 +33,9 @@ fn penalty(kinds: &[&str], others: &[(&str, &str)]) -> RecordFields {
 #[test]
 fn penalties_are_classed_by_kind() {
     use BreachSeverity::{General, Minor, Serious};
-    let cases: [(&[&str], &[(&str, &str)], BreachSeverity, &str); 12] = [
+    type Case =
+        (&'static [&'static str], &'static [(&'static str, &'static str)], BreachSeverity, &'static str);
+    let cases: [Case; 12] = [
         (&["警告"], &[], Minor, "penalty.minor-kinds"),
         (&["警告", "通报批评"], &[], Minor, "penalty.minor-kinds"),
         (&["警告", "罚款"], &[], General, "penalty.other"),
