@@ -1,0 +1,77 @@
+//! Sanction notices and the restrictions that follow from them.
+
+use chengxin_schemas::catalogue::MeasureCode;
+use chengxin_schemas::identity::RecordId;
+use chengxin_schemas::purpose::LegalBasis;
+use chengxin_schemas::time::{Day, PeriodEnd};
+use clap::{Args, Subcommand};
+
+use super::NoticeArguments;
+
+/// What is done with notices.
+#[derive(Debug, Subcommand)]
+pub enum NoticeCommand {
+    /// Issue a notice on an own record and send it to every entitled member
+    Issue(NoticeIssueArguments),
+    /// List notices issued and received, the newest first
+    List(NoticeListArguments),
+    /// Show one notice and how far it got
+    Show(NoticeArguments),
+}
+
+/// What a notice says. Several measures: repeat --measure; --basis and --until are given not at all, once for all or
+/// once for each.
+#[derive(Clone, Debug, Args)]
+pub struct NoticeIssueArguments {
+    /// The determined breach it rests on, an own record
+    #[arg(long, value_name = "RECORD")]
+    pub record: RecordId,
+    /// A measure of the list of sanction measures; repeat for several
+    #[arg(long = "measure", value_name = "CODE", required = true)]
+    pub measures: Vec<MeasureCode>,
+    /// The law that provides for it; the one in the list of measures when absent; once for all measures or once for each
+    #[arg(long = "basis", value_name = "CITATION")]
+    pub bases: Vec<LegalBasis>,
+    /// Last day, YYYY-MM-DD or long-term; the end of the record's publicity when absent; once for all or once for each
+    #[arg(long = "until", value_name = "DAY")]
+    pub until: Vec<PeriodEnd>,
+    /// First day; today when absent
+    #[arg(long, value_name = "DAY")]
+    pub from: Option<Day>,
+}
+
+/// Which notices.
+#[derive(Clone, Debug, Args)]
+pub struct NoticeListArguments {
+    /// Only those this agency issued
+    #[arg(long, conflicts_with = "received")]
+    pub issued: bool,
+    /// Only those from other agencies
+    #[arg(long)]
+    pub received: bool,
+    /// At most so many, issued and received counted together
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub limit: Option<u16>,
+}
+
+/// What is done with restrictions.
+#[derive(Debug, Subcommand)]
+pub enum RestrictionCommand {
+    /// List the restrictions this node knows against a subject; nobody else is asked
+    List(RestrictionListArguments),
+}
+
+/// About whom.
+#[derive(Clone, Args)]
+pub struct RestrictionListArguments {
+    /// Unified social credit code or resident identity number
+    #[arg(value_name = "SUBJECT")]
+    pub subject: String,
+}
+
+/// Leaves the subject out: it may be a person's number.
+impl std::fmt::Debug for RestrictionListArguments {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("RestrictionListArguments(..)")
+    }
+}

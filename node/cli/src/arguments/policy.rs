@@ -1,0 +1,46 @@
+//! Reading the policy in force.
+
+use chengxin_schemas::category::InformationCategory;
+use chengxin_schemas::operator::Role;
+use chengxin_schemas::purpose::PurposeCode;
+use chengxin_schemas::record_type::RecordType;
+use clap::{Args, Subcommand};
+
+/// What is done with the policy.
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// Show version, purposes, measures and catalogue
+    Show,
+    /// Explain one decision: permitted or not, by which rule, with which fields
+    Explain(PolicyExplainArguments),
+    /// Print the decision table
+    Table(PolicyTableArguments),
+}
+
+/// A query as it might be made.
+#[derive(Clone, Debug, Args)]
+pub struct PolicyExplainArguments {
+    /// In which role
+    #[arg(long = "as", value_name = "ROLE")]
+    pub asking: Role,
+    /// For what
+    #[arg(long, value_name = "CODE")]
+    pub purpose: PurposeCode,
+    /// About which category
+    #[arg(long, value_name = "CATEGORY")]
+    pub category: InformationCategory,
+    /// About records of which type; needed to see the fields
+    #[arg(long = "type", value_name = "TYPE")]
+    pub record_type: Option<RecordType>,
+}
+
+/// Which part of the table.
+#[derive(Clone, Debug, Args)]
+pub struct PolicyTableArguments {
+    /// Only this role
+    #[arg(long = "as", value_name = "ROLE")]
+    pub asking: Option<Role>,
+    /// Only this purpose
+    #[arg(long, value_name = "CODE")]
+    pub purpose: Option<PurposeCode>,
+}

@@ -1,0 +1,155 @@
+//! One function per command: build the request, call the node or the host, print the document, choose the exit code.
+
+mod import;
+mod reading;
+mod setup;
+mod writing;
+
+use std::io::Write as _;
+use std::path::Path;
+
+use chengxin_schemas::time::UnixTime;
+
+use crate::arguments::{
+    AuditCommand, CertificateCommand, Command, ConfigCommand, FederationCommand, ImportCommand,
+    NoticeCommand, OperatorCommand, PeerCommand, PolicyCommand, RecordCommand, RestrictionCommand,
+};
+use crate::client::Client;
+use crate::console::Console;
+use crate::environment::Settings;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::host::HostCommands;
+use crate::output::{self, Document};
+use crate::texts::{Key, fill};
+
+/// What every command works with.
+pub(crate) struct Context<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) console: &'a mut Console,
+    pub(crate) host: &'a dyn HostCommands,
+    pub(crate) now: UnixTime,
+}
+
+type Ended = Result<Exit, CliError>;
+
+impl Context<'_> {
+    /// Runs the command that was typed.
+    pub(crate) fn command_run(&mut self, command: Command) -> Ended {
+        match command {
+            Command::Init(arguments) => self.init(&arguments),
+            Command::Federation(FederationCommand::Found(arguments)) => self.federation_found(&arguments),
+            Command::Federation(FederationCommand::Token(arguments)) => self.federation_token(arguments),
+            Command::Federation(FederationCommand::Enrol(arguments)) => self.federation_enrol(&arguments),
+            Command::Federation(FederationCommand::Members) => self.federation_members(),
+            Command::Join(arguments) => self.join(&arguments),
+            Command::Serve => self.host.serve(self.settings, self.console),
+            Command::Demo(arguments) => self.host.demo(self.settings, &arguments, self.console),
+            Command::Status => self.status(),
+            Command::Peer(PeerCommand::List) => self.peer_list(),
+            Command::Record(RecordCommand::Template(arguments)) => self.record_template(&arguments),
+            Command::Record(RecordCommand::Import(arguments)) => self.record_import(&arguments),
+            Command::Record(RecordCommand::List(arguments)) => self.record_list(arguments),
+            Command::Record(RecordCommand::Show(arguments)) => self.record_show(arguments.record),
+            Command::Import(ImportCommand::List(arguments)) => self.import_list(arguments),
+            Command::Import(ImportCommand::Show(arguments)) => self.import_show(arguments.batch),
+            Command::Import(ImportCommand::Resume(arguments)) => self.import_resume(arguments.batch),
+            Command::Import(ImportCommand::Rollback(arguments)) => self.import_rollback(arguments),
+            Command::Import(ImportCommand::Errors(arguments)) => {
+                self.import_errors(&arguments.id, &arguments.file)
+            }
+            Command::Check(arguments) => self.check(arguments),
+            Command::Certificate(CertificateCommand::Verify(arguments)) => {
+                self.certificate_verify(&arguments)
+            }
+            Command::Notice(NoticeCommand::Issue(arguments)) => self.notice_issue(arguments),
+            Command::Notice(NoticeCommand::List(arguments)) => self.notice_list(arguments),
+            Command::Notice(NoticeCommand::Show(arguments)) => self.notice_show(arguments.notice),
+            Command::Restriction(RestrictionCommand::List(arguments)) => {
+                self.restriction_list(arguments.subject)
+            }
+            Command::Policy(PolicyCommand::Show) => self.policy_show(),
+            Command::Policy(PolicyCommand::Explain(arguments)) => self.policy_explain(arguments),
+            Command::Policy(PolicyCommand::Table(arguments)) => self.policy_table(arguments),
+            Command::Audit(AuditCommand::Search(arguments)) => self.audit_search(arguments),
+            Command::Audit(AuditCommand::Verify(arguments)) => self.audit_verify(&arguments),
+            Command::Operator(OperatorCommand::Add(arguments)) => self.operator_add(arguments),
+            Command::Operator(OperatorCommand::List) => self.operator_list(),
+            Command::Operator(OperatorCommand::Disable(arguments)) => self.operator_disable(arguments),
+            Command::Config(ConfigCommand::Show(arguments)) => self.config_show(arguments),
+            Command::Config(ConfigCommand::Default) => self.config_default(),
+            Command::Config(ConfigCommand::Validate(arguments)) => self.config_validate(&arguments),
+            Command::Completion(arguments) => self.completion(arguments.shell),
+            Command::Man(arguments) => self.man(&arguments.folder),
+            Command::Help(arguments) => crate::help::help(&arguments.topic, self.settings, self.console),
+        }
+    }
+
+    /// A client of the running node.
+    fn client(&self) -> Result<Client, CliError> {
+        Ok(Client::new(self.host.socket_path(self.settings)?, self.settings))
+    }
+
+    fn print(&mut self, document: &impl Document) -> Result<(), CliError> {
+        output::print(document, self.settings, self.console)
+    }
+
+    /// Prints and says that it is done.
+    fn printed(&mut self, document: &impl Document) -> Ended {
+        self.print(document).map(|()| Exit::Done)
+    }
+
+    /// A line for the person on standard error, unless quiet.
+    fn hint(&mut self, key: Key, values: &[&str]) {
+        let line = fill(key, self.settings.language, values);
+        self.console.hint(self.settings, &crate::output::sanitise::clean(&line));
+    }
+
+    /// Says how to see the next page.
+    fn next_page_hint(&mut self, next: Option<&str>) {
+        if let Some(cursor) = next {
+            self.hint(Key::NextPage, &[cursor]);
+        }
+    }
+}
+
+/// Runs `work` on a runtime of one thread: a command waits for one thing at a time.
+fn block_on<T>(work: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(CliError::Output)?
+        .block_on(work)
+}
+
+/// Writes a file whole or not at all: beside it first, then renamed onto it.
+fn file_write(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+    let failed = |source| CliError::file(path, source);
+    let name = path.file_name().ok_or_else(|| failed(std::io::ErrorKind::InvalidInput.into()))?;
+    let mut part_name = name.to_owned();
+    part_name.push(".part");
+    let part = path.with_file_name(part_name);
+    let written = std::fs::File::create(&part)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| std::fs::rename(&part, path));
+    written.map_err(|source| {
+        // What was begun is of no use; that it may stay behind changes nothing for the person.
+        let _ = std::fs::remove_file(&part);
+        failed(source)
+    })
+}
+
+/// The form of a file by its ending.
+fn is_workbook(path: &Path) -> Result<bool, CliError> {
+    match path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase).as_deref() {
+        Some("xlsx") => Ok(true),
+        Some("csv") => Ok(false),
+        Some(_) | None => Err(CliError::usage(
+            "FILE",
+            "the ending says neither workbook nor CSV",
+            "从扩展名看不出是工作簿还是 CSV",
+            "give a name that ends in .xlsx or .csv",
+            "文件名以 .xlsx 或 .csv 结尾",
+        )),
+    }
+}

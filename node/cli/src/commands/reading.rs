@@ -1,0 +1,203 @@
+//! Commands that only read from the running node.
+
+use chengxin_api::types::audit::{AuditEntries, AuditQuery, AuditVerification};
+use chengxin_api::types::config::Config;
+use chengxin_api::types::federation::Members;
+use chengxin_api::types::import::{ImportReport, Imports};
+use chengxin_api::types::notice::{NoticeDirection, NoticeDocument, NoticeQuery, Notices};
+use chengxin_api::types::operator::Operators;
+use chengxin_api::types::peer::Peers;
+use chengxin_api::types::policy::{
+    Policy, PolicyExplainRequest, PolicyExplanation, PolicyTable, PolicyTableQuery,
+};
+use chengxin_api::types::record::{RecordDocument, RecordQuery, Records};
+use chengxin_api::types::restriction::{RestrictionQuery, Restrictions};
+use chengxin_api::types::status::{Health, Status};
+use chengxin_schemas::identity::{BatchId, NoticeId, RecordId};
+
+use super::{Context, Ended, block_on};
+use crate::arguments::{
+    AuditSearchArguments, AuditVerifyArguments, ConfigShowArguments, ImportListArguments,
+    NoticeListArguments, PolicyExplainArguments, PolicyTableArguments, RecordListArguments,
+};
+use crate::exit::Exit;
+use crate::output::config::ConfigView;
+use crate::output::print_following;
+
+/// No query string.
+const NO_QUERY: [(); 0] = [];
+
+impl Context<'_> {
+    pub(super) fn status(&mut self) -> Ended {
+        let client = self.client()?;
+        let status: Status = block_on(client.document_fetch("/api/v1/status", &NO_QUERY))?;
+        self.print(&status)?;
+        Ok(match status.health {
+            Health::Ok => Exit::Done,
+            Health::Degraded => Exit::Pending,
+        })
+    }
+
+    pub(super) fn peer_list(&mut self) -> Ended {
+        let client = self.client()?;
+        let peers: Peers = block_on(client.document_fetch("/api/v1/peers", &NO_QUERY))?;
+        self.printed(&peers)
+    }
+
+    pub(super) fn federation_members(&mut self) -> Ended {
+        let client = self.client()?;
+        let members: Members = block_on(client.document_fetch("/api/v1/federation/members", &NO_QUERY))?;
+        self.printed(&members)
+    }
+
+    pub(super) fn operator_list(&mut self) -> Ended {
+        let client = self.client()?;
+        let operators: Operators = block_on(client.document_fetch("/api/v1/operators", &NO_QUERY))?;
+        self.printed(&operators)
+    }
+
+    /// With `--all`, pages are printed as they arrive, so memory does not grow with the number of records; JSON then
+    /// gives one document per page.
+    pub(super) fn record_list(&mut self, arguments: RecordListArguments) -> Ended {
+        let client = self.client()?;
+        let mut query = RecordQuery {
+            record_type: arguments.record_type,
+            category: arguments.category,
+            batch: arguments.batch,
+            state: arguments.state,
+            subject: arguments.subject,
+            cursor: arguments.cursor,
+            limit: arguments.limit.map(usize::from),
+        };
+        let mut first = true;
+        loop {
+            let records: Records = block_on(client.document_fetch("/api/v1/records", &query))?;
+            print_following(&records, self.settings, self.console, first)?;
+            first = false;
+            match (&records.next, arguments.all) {
+                (Some(next), true) => query.cursor = Some(next.clone()),
+                (next, _) => {
+                    self.next_page_hint(next.as_deref());
+                    return Ok(Exit::Done);
+                }
+            }
+        }
+    }
+
+    pub(super) fn record_show(&mut self, record: RecordId) -> Ended {
+        let client = self.client()?;
+        let document: RecordDocument =
+            block_on(client.document_fetch(&format!("/api/v1/records/{record}"), &NO_QUERY))?;
+        self.printed(&document)
+    }
+
+    pub(super) fn import_list(&mut self, arguments: ImportListArguments) -> Ended {
+        let client = self.client()?;
+        let query = chengxin_api::types::import::ImportListQuery {
+            cursor: arguments.cursor,
+            limit: arguments.limit.map(usize::from),
+        };
+        let imports: Imports = block_on(client.document_fetch("/api/v1/imports", &query))?;
+        self.print(&imports)?;
+        self.next_page_hint(imports.next.as_deref());
+        Ok(Exit::Done)
+    }
+
+    pub(super) fn import_show(&mut self, batch: BatchId) -> Ended {
+        let client = self.client()?;
+        let report: ImportReport =
+            block_on(client.document_fetch(&format!("/api/v1/imports/{batch}"), &NO_QUERY))?;
+        self.printed(&report)
+    }
+
+    pub(super) fn notice_list(&mut self, arguments: NoticeListArguments) -> Ended {
+        let client = self.client()?;
+        let direction = match (arguments.issued, arguments.received) {
+            (true, _) => Some(NoticeDirection::Issued),
+            (false, true) => Some(NoticeDirection::Received),
+            (false, false) => None,
+        };
+        let query = NoticeQuery { direction, limit: arguments.limit.map(usize::from) };
+        let notices: Notices = block_on(client.document_fetch("/api/v1/notices", &query))?;
+        self.printed(&notices)
+    }
+
+    pub(super) fn notice_show(&mut self, notice: NoticeId) -> Ended {
+        let client = self.client()?;
+        let document: NoticeDocument =
+            block_on(client.document_fetch(&format!("/api/v1/notices/{notice}"), &NO_QUERY))?;
+        self.printed(&document)
+    }
+
+    pub(super) fn restriction_list(&mut self, subject: String) -> Ended {
+        let client = self.client()?;
+        let restrictions: Restrictions =
+            block_on(client.document_fetch("/api/v1/restrictions", &RestrictionQuery { subject }))?;
+        self.printed(&restrictions)
+    }
+
+    pub(super) fn policy_show(&mut self) -> Ended {
+        let client = self.client()?;
+        let policy: Policy = block_on(client.document_fetch("/api/v1/policy", &NO_QUERY))?;
+        self.printed(&policy)
+    }
+
+    pub(super) fn policy_explain(&mut self, arguments: PolicyExplainArguments) -> Ended {
+        let client = self.client()?;
+        let question = PolicyExplainRequest {
+            role: arguments.asking,
+            purpose: arguments.purpose,
+            category: arguments.category,
+            record_type: arguments.record_type,
+        };
+        let explanation: PolicyExplanation =
+            block_on(client.document_post("/api/v1/policy/explain", &question))?;
+        self.printed(&explanation)
+    }
+
+    pub(super) fn policy_table(&mut self, arguments: PolicyTableArguments) -> Ended {
+        let client = self.client()?;
+        let query = PolicyTableQuery { role: arguments.asking, purpose: arguments.purpose };
+        let table: PolicyTable = block_on(client.document_fetch("/api/v1/policy/table", &query))?;
+        self.printed(&table)
+    }
+
+    pub(super) fn audit_search(&mut self, arguments: AuditSearchArguments) -> Ended {
+        let client = self.client()?;
+        let query = AuditQuery {
+            actor: arguments.actor,
+            subject: arguments.subject,
+            event: arguments.event,
+            since: arguments.since.map(|since| since.moment(self.now)),
+            until: arguments.until.map(|until| until.moment(self.now)),
+            cursor: arguments.cursor,
+            limit: arguments.limit.map(usize::from),
+        };
+        let entries: AuditEntries = block_on(client.document_fetch("/api/v1/audit", &query))?;
+        self.print(&entries)?;
+        self.next_page_hint(entries.next.as_deref());
+        Ok(Exit::Done)
+    }
+
+    pub(super) fn audit_verify(&mut self, arguments: &AuditVerifyArguments) -> Ended {
+        let verification: AuditVerification = match &arguments.offline {
+            Some(folder) => self.host.audit_verify_offline(self.settings, folder)?,
+            None => {
+                let client = self.client()?;
+                block_on(client.document_post("/api/v1/audit/verify", &serde_json::json!({})))?
+            }
+        };
+        self.print(&verification)?;
+        Ok(if verification.holds { Exit::Done } else { Exit::Integrity })
+    }
+
+    pub(super) fn config_show(&mut self, arguments: ConfigShowArguments) -> Ended {
+        let config: Config = if arguments.running {
+            let client = self.client()?;
+            block_on(client.document_fetch("/api/v1/config", &NO_QUERY))?
+        } else {
+            self.host.config_show(self.settings)?
+        };
+        self.printed(&ConfigView { config: &config, origin: arguments.origin })
+    }
+}

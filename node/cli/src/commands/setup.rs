@@ -1,0 +1,120 @@
+//! Commands that need no running node: the host does them, or they only concern the command line itself.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use super::writing::text_read;
+use super::{Context, Ended, file_write, is_workbook};
+use crate::arguments::{
+    CertificateVerifyArguments, ConfigValidateArguments, FoundArguments, InitArguments, JoinArguments,
+    RecordTemplateArguments,
+};
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::host::{JoinSecret, TemplateForm};
+use crate::texts::{Key, fill};
+
+/// Longest token file: a token and a line end.
+const TOKEN_LIMIT: u64 = 4_096;
+
+impl Context<'_> {
+    pub(super) fn init(&mut self, arguments: &InitArguments) -> Ended {
+        let outcome = self.host.init(self.settings, arguments)?;
+        self.printed(&outcome)
+    }
+
+    /// Founding cannot be undone: whoever joined trusts these keys.
+    pub(super) fn federation_found(&mut self, arguments: &FoundArguments) -> Ended {
+        if arguments.threshold > arguments.keys {
+            return Err(CliError::usage(
+                "--threshold",
+                "more signatures than there are keys",
+                "所需签名数多于密钥数",
+                "give a number not above --keys",
+                "不大于 --keys 的数",
+            ));
+        }
+        let question = fill(Key::FoundQuestion, self.settings.language, &[arguments.name.as_str()]);
+        self.console.confirm(self.settings, &question)?;
+        let founded = self.host.federation_found(self.settings, arguments)?;
+        self.printed(&founded)
+    }
+
+    pub(super) fn join(&mut self, arguments: &JoinArguments) -> Ended {
+        let file = arguments
+            .token_file
+            .clone()
+            .or_else(|| self.settings.environment.path("CHENGXIN_TOKEN_FILE"))
+            .ok_or_else(|| {
+                CliError::usage(
+                    "--token-file",
+                    "the one-time token is needed",
+                    "需要一次性令牌",
+                    "save the token that the coordinator gave you into a file and name it",
+                    "把统筹单位给的令牌存为文件并指明",
+                )
+            })?;
+        let token = JoinSecret::new(&text_read(&file, TOKEN_LIMIT)?);
+        let joined = self.host.join(self.settings, arguments, &token, self.console)?;
+        self.printed(&joined)
+    }
+
+    pub(super) fn certificate_verify(&mut self, arguments: &CertificateVerifyArguments) -> Ended {
+        let verification = self.host.certificate_verify(self.settings, arguments)?;
+        self.print(&verification)?;
+        Ok(if verification.holds { Exit::Done } else { Exit::Integrity })
+    }
+
+    pub(super) fn config_default(&mut self) -> Ended {
+        let text = self.host.config_default(self.settings)?;
+        self.console.data(text.as_bytes())?;
+        Ok(Exit::Done)
+    }
+
+    pub(super) fn config_validate(&mut self, arguments: &ConfigValidateArguments) -> Ended {
+        let validation = self.host.config_validate(self.settings, arguments.file.as_deref())?;
+        self.print(&validation)?;
+        Ok(if validation.faults.is_empty() { Exit::Done } else { Exit::Failed })
+    }
+
+    pub(super) fn record_template(&mut self, arguments: &RecordTemplateArguments) -> Ended {
+        let to_stdout = arguments.file == Path::new("-");
+        let form = match (to_stdout, if to_stdout { Ok(true) } else { is_workbook(&arguments.file) }?) {
+            (_, true) => TemplateForm::Xlsx,
+            (_, false) => TemplateForm::Csv,
+        };
+        let bytes = self.host.record_template(arguments.record_type, form)?;
+        if to_stdout {
+            self.console.data(&bytes)?;
+        } else {
+            file_write(&arguments.file, &bytes)?;
+            self.hint(Key::FileWritten, &[&arguments.file.display().to_string()]);
+        }
+        Ok(Exit::Done)
+    }
+
+    pub(super) fn completion(&mut self, shell: clap_complete::Shell) -> Ended {
+        let mut script = Vec::new();
+        clap_complete::generate(
+            shell,
+            &mut crate::help::command(self.settings.language),
+            "chengxin",
+            &mut script,
+        );
+        self.console.data(&script)?;
+        Ok(Exit::Done)
+    }
+
+    /// One page per command, as `man` looks for them: `chengxin-record-import.1`.
+    pub(super) fn man(&mut self, folder: &Path) -> Ended {
+        std::fs::create_dir_all(folder).map_err(|source| CliError::file(folder, source))?;
+        for (name, page) in crate::help::manual_pages(self.settings.language).map_err(CliError::Output)? {
+            let path = folder.join(name);
+            std::fs::File::create(&path)
+                .and_then(|mut file| file.write_all(&page))
+                .map_err(|source| CliError::file(&path, source))?;
+        }
+        self.hint(Key::FileWritten, &[&folder.display().to_string()]);
+        Ok(Exit::Done)
+    }
+}

@@ -1,0 +1,223 @@
+//! Commands that change something, or that put a question to other agencies.
+
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use chengxin_api::types::check::{CHECK_DEADLINE_LIMIT, CheckRequest, CheckResult};
+use chengxin_api::types::federation::{EnrolRequest, Enrolment, JoinToken, TokenRequest};
+use chengxin_api::types::notice::{MeasureRequest, NoticeDocument, NoticeIssueRequest};
+use chengxin_api::types::operator::{OperatorAddRequest, OperatorDocument};
+use chengxin_api::types::record::RecordDocument;
+
+use super::{Context, Ended, block_on, file_write};
+use crate::arguments::{
+    CheckArguments, EnrolArguments, NoticeIssueArguments, OperatorAddArguments, OperatorDisableArguments,
+    TokenArguments,
+};
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::texts::{Key, fill};
+
+/// Largest application file: a few keys and addresses.
+const APPLICATION_LIMIT: u64 = 1 << 20;
+
+impl Context<'_> {
+    /// Asks every agency. The certificate is written before anything is shown: who has seen the result can prove it.
+    pub(super) fn check(&mut self, arguments: CheckArguments) -> Ended {
+        let deadline_ms = arguments.deadline.map(|span| span.milliseconds);
+        if deadline_ms.is_some_and(|deadline| deadline > CHECK_DEADLINE_LIMIT * 1_000) {
+            return Err(CliError::usage(
+                "--deadline",
+                "longer than a check may wait",
+                "超过核查可等待的时间",
+                &format!("give at most {CHECK_DEADLINE_LIMIT}s"),
+                &format!("不超过 {CHECK_DEADLINE_LIMIT}s"),
+            ));
+        }
+        let request = CheckRequest {
+            subject: arguments.subject,
+            name: arguments.name,
+            purpose: arguments.purpose,
+            case_reference: arguments.reference,
+            categories: arguments.categories,
+            legal_basis: arguments.basis,
+            deadline_ms,
+            certificate: arguments.certificate.is_some(),
+        };
+        let client = self.client()?;
+        let mut result: CheckResult = block_on(client.document_post("/api/v1/checks", &request))?;
+        // The file has the certificate; printing its evidence too would bury the result.
+        if let (Some(path), Some(certificate)) = (&arguments.certificate, result.certificate.take()) {
+            file_write(path, certificate.to_string().as_bytes())?;
+        }
+        self.print(&result)?;
+        if let Some(path) = &arguments.certificate {
+            self.hint(Key::CertificateWritten, &[&path.display().to_string()]);
+        }
+        Ok(if result.coverage.complete { Exit::Done } else { Exit::Partial })
+    }
+
+    /// Looks the record up first, so that the question names the subject; then sends.
+    pub(super) fn notice_issue(&mut self, arguments: NoticeIssueArguments) -> Ended {
+        let request = notice_request(&arguments)?;
+        let client = self.client()?;
+        let path = format!("/api/v1/records/{}", arguments.record);
+        let record: RecordDocument = block_on(client.document_fetch(&path, &[(); 0]))?;
+        let question = fill(
+            Key::NoticeQuestion,
+            self.settings.language,
+            &[
+                &record.summary.subject_name,
+                record.summary.subject.as_deref().unwrap_or("-"),
+                &request.measures.len().to_string(),
+            ],
+        );
+        self.console.confirm(self.settings, &question)?;
+        let issued: NoticeDocument = block_on(client.document_post("/api/v1/notices", &request))?;
+        self.print(&issued)?;
+        self.hint(Key::NoticeFollow, &[&issued.summary.notice.to_string()]);
+        Ok(Exit::Done)
+    }
+
+    pub(super) fn operator_add(&mut self, arguments: OperatorAddArguments) -> Ended {
+        let request = OperatorAddRequest {
+            name: arguments.name,
+            display_name: arguments.display_name,
+            uid: arguments.uid,
+            roles: arguments.roles,
+        };
+        let client = self.client()?;
+        let added: OperatorDocument = block_on(client.document_post("/api/v1/operators", &request))?;
+        self.printed(&added)
+    }
+
+    pub(super) fn operator_disable(&mut self, arguments: OperatorDisableArguments) -> Ended {
+        let name = arguments.name;
+        let question = fill(Key::DisableQuestion, self.settings.language, &[name.as_str()]);
+        self.console.confirm(self.settings, &question)?;
+        let client = self.client()?;
+        let path = format!("/api/v1/operators/{name}/disable");
+        let disabled: OperatorDocument = block_on(client.document_post(&path, &serde_json::json!({})))?;
+        self.printed(&disabled)
+    }
+
+    pub(super) fn federation_token(&mut self, arguments: TokenArguments) -> Ended {
+        let request = TokenRequest {
+            agency: arguments.agency,
+            name: arguments.name,
+            region: arguments.region,
+            functions: arguments.functions,
+            valid_seconds: arguments.valid.seconds(),
+        };
+        let client = self.client()?;
+        let mut token: JoinToken = block_on(client.document_post("/api/v1/federation/tokens", &request))?;
+        if let Some(path) = &arguments.token_file {
+            secret_write(path, &token.token)?;
+            token.token = format!("→ {}", path.display());
+        }
+        let address = token.addresses.first().cloned().unwrap_or_else(|| "ADDRESS".to_owned());
+        self.print(&token)?;
+        self.hint(Key::JoinHint, &[&address, &token.root_fingerprint]);
+        Ok(Exit::Done)
+    }
+
+    pub(super) fn federation_enrol(&mut self, arguments: &EnrolArguments) -> Ended {
+        let application = text_read(&arguments.application, APPLICATION_LIMIT)?;
+        let request = EnrolRequest { application, fingerprint: arguments.fingerprint.clone() };
+        let client = self.client()?;
+        let enrolment: Enrolment = block_on(client.document_post("/api/v1/federation/enrolments", &request))?;
+        self.printed(&enrolment)
+    }
+}
+
+/// Puts measures, bases and ends together: none, one for all, or one for each.
+fn notice_request(arguments: &NoticeIssueArguments) -> Result<NoticeIssueRequest, CliError> {
+    let count = arguments.measures.len();
+    for (flag, given) in [("--basis", arguments.bases.len()), ("--until", arguments.until.len())] {
+        if given > 1 && given != count {
+            return Err(CliError::usage(
+                flag,
+                &format!("given {given} times for {count} measures"),
+                &format!("{count} 项措施却给了 {given} 次"),
+                "give it once for all measures or once for each",
+                "给一次用于全部措施, 或每项措施各给一次",
+            ));
+        }
+    }
+    fn nth<T>(list: &[T], place: usize) -> Option<&T> {
+        if list.len() == 1 { list.first() } else { list.get(place) }
+    }
+    let measures = arguments
+        .measures
+        .iter()
+        .enumerate()
+        .map(|(place, measure)| MeasureRequest {
+            measure: measure.clone(),
+            legal_basis: nth(&arguments.bases, place).cloned(),
+            from: arguments.from,
+            until: nth(&arguments.until, place).copied(),
+        })
+        .collect();
+    Ok(NoticeIssueRequest { record: arguments.record, measures })
+}
+
+/// Writes a secret into a new file that only its owner can read. An existing file is not touched: its permissions may
+/// be wider.
+fn secret_write(path: &Path, secret: &str) -> Result<(), CliError> {
+    std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .and_then(|mut file| writeln!(file, "{secret}").and_then(|()| file.sync_all()))
+        .map_err(|source| CliError::file(path, source))
+}
+
+/// Reads a small text file; a longer one is refused before it is read whole.
+pub(super) fn text_read(path: &Path, limit: u64) -> Result<String, CliError> {
+    let failed = |source| CliError::file(path, source);
+    let mut text = String::new();
+    let mut file = std::io::Read::take(std::fs::File::open(path).map_err(failed)?, limit + 1);
+    std::io::Read::read_to_string(&mut file, &mut text).map_err(failed)?;
+    if text.len() as u64 > limit {
+        return Err(failed(std::io::Error::new(
+            std::io::ErrorKind::InvalidData,
+            format!("longer than {limit} bytes, not a file of this kind"),
+        )));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn measures_take_one_basis_for_all_or_one_each() {
+        let arguments = |bases: &[&str]| NoticeIssueArguments {
+            record: "r-00000000000000000000000000000001".parse().expect("record"),
+            measures: vec!["a".parse().expect("measure"), "b".parse().expect("measure")],
+            bases: bases.iter().map(|basis| basis.parse().expect("basis")).collect(),
+            until: vec!["long-term".parse().expect("end")],
+            from: None,
+        };
+        let request = notice_request(&arguments(&["甲法第一条"])).expect("one for all");
+        assert_eq!(request.measures[1].legal_basis.as_ref().map(|basis| basis.as_str()), Some("甲法第一条"));
+        let request = notice_request(&arguments(&["甲法第一条", "乙法第二条"])).expect("one each");
+        assert_eq!(request.measures[1].legal_basis.as_ref().map(|basis| basis.as_str()), Some("乙法第二条"));
+        let request = notice_request(&arguments(&[])).expect("from the list");
+        assert_eq!(request.measures[1].legal_basis, None);
+        assert!(notice_request(&arguments(&["甲法", "乙法", "丙法"])).is_err());
+    }
+
+    #[test]
+    fn a_secret_file_is_new_and_private() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("token");
+        secret_write(&path, "secret").expect("written");
+        assert_eq!(std::fs::metadata(&path).expect("file").permissions().mode() & 0o777, 0o600);
+        assert!(secret_write(&path, "again").is_err());
+    }
+}

@@ -1,0 +1,224 @@
+//! Why a command did not do its work, and how that is told: what, field, fix, class.
+
+use std::path::{Path, PathBuf};
+
+use chengxin_api::types::problem::Problem;
+use chengxin_schemas::ErrorCode;
+
+use crate::exit::Exit;
+use crate::language::Language;
+
+/// Every way in which a command fails. `Display` is English; [`CliError::told`] speaks both languages.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// The node, or a part of the program, says why; in both languages.
+    #[error("{}", .0.detail_en)]
+    Problem(Box<Problem>),
+    /// The node's socket does not answer.
+    #[error("no node answers on {}", socket.display())]
+    Unreachable {
+        /// The socket.
+        socket: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// What came over the socket is not what this program understands.
+    #[error("the node's answer cannot be read: {reason}")]
+    Protocol {
+        /// Where it went wrong.
+        reason: String,
+    },
+    /// The node did not answer in time.
+    #[error("the node did not answer within {seconds} s")]
+    Timeout {
+        /// How long was waited.
+        seconds: u64,
+    },
+    /// A file of the person who typed could not be read or written.
+    #[error("{}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// The output could not be written.
+    #[error("the output cannot be written")]
+    Output(#[source] std::io::Error),
+    /// The question before a dangerous change was not answered with yes.
+    #[error("not confirmed; nothing was changed")]
+    NotConfirmed,
+    /// Interrupted by the person; `resume` is the command that goes on.
+    #[error("interrupted")]
+    Interrupted {
+        /// How to go on, if something was begun.
+        resume: Option<String>,
+    },
+}
+
+/// An error as people read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// What happened, with its causes.
+    pub what: String,
+    /// The field that is wrong.
+    pub field: Option<String>,
+    /// What to do.
+    pub fix: Option<String>,
+    /// The policy rule that decided.
+    pub rule: Option<String>,
+    /// Several faults at once.
+    pub more: Vec<String>,
+    /// The class as a code.
+    pub code: &'static str,
+    /// Finds the request in the node's journal.
+    pub trace_id: Option<String>,
+}
+
+impl CliError {
+    /// A problem that the program itself found, in both languages.
+    pub fn problem(problem: Problem) -> Self {
+        Self::Problem(Box::new(problem))
+    }
+
+    /// A value on the command line is wrong in a way that the grammar cannot say.
+    pub fn usage(field: &str, en: &str, zh: &str, fix_en: &str, fix_zh: &str) -> Self {
+        Self::problem(
+            Problem::new(ErrorCode::Invalid, format!("{field}: {en}"), format!("{field}: {zh}"))
+                .with_field(field)
+                .with_fix(fix_en, fix_zh),
+        )
+    }
+
+    /// An environment variable is wrong.
+    pub fn variable(name: &str, zh: &str, en: &str, accepted: &str) -> Self {
+        Self::usage(name, en, zh, &format!("set it to {accepted}"), &format!("设为 {accepted}"))
+    }
+
+    /// A file could not be read or written.
+    pub fn file(path: &Path, source: std::io::Error) -> Self {
+        Self::File { path: path.to_owned(), source }
+    }
+
+    /// The class of the error.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Problem(problem) => problem.code,
+            Self::Unreachable { .. } => ErrorCode::Unavailable,
+            Self::Protocol { .. } | Self::Output(_) => ErrorCode::Internal,
+            Self::Timeout { .. } => ErrorCode::Timeout,
+            Self::File { source, .. } => match source.kind() {
+                std::io::ErrorKind::NotFound => ErrorCode::NotFound,
+                std::io::ErrorKind::PermissionDenied => ErrorCode::Denied,
+                std::io::ErrorKind::AlreadyExists => ErrorCode::Conflict,
+                // The operating system's list is open; what is not named above has no closer class.
+                _ => ErrorCode::Internal,
+            },
+            Self::NotConfirmed => ErrorCode::Conflict,
+            Self::Interrupted { .. } => ErrorCode::Busy,
+        }
+    }
+
+    /// How the program ends with this error.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Interrupted { .. } | Self::NotConfirmed => Exit::Interrupted,
+            Self::Problem(_)
+            | Self::Unreachable { .. }
+            | Self::Protocol { .. }
+            | Self::Timeout { .. }
+            | Self::File { .. }
+            | Self::Output(_) => self.code().into(),
+        }
+    }
+
+    /// The error in the language of the person.
+    pub fn told(&self, language: Language) -> Told {
+        let pick = |zh: String, en: String| match language {
+            Language::Zh => zh,
+            Language::En => en,
+        };
+        let mut told = Told {
+            what: String::new(),
+            field: None,
+            fix: None,
+            rule: None,
+            more: Vec::new(),
+            code: self.code().as_str(),
+            trace_id: None,
+        };
+        match self {
+            Self::Problem(problem) => {
+                told.what = pick(problem.detail_zh.clone(), problem.detail_en.clone());
+                told.field.clone_from(&problem.field);
+                told.fix = match language {
+                    Language::Zh => problem.fix_zh.clone(),
+                    Language::En => problem.fix_en.clone(),
+                };
+                told.rule.clone_from(&problem.rule);
+                told.more = problem
+                    .errors
+                    .iter()
+                    .map(|fault| {
+                        format!("{}: {}", fault.field, pick(fault.detail_zh.clone(), fault.detail_en.clone()))
+                    })
+                    .collect();
+                told.trace_id = Some(problem.trace_id.clone()).filter(|trace| !trace.is_empty());
+            }
+            Self::Unreachable { socket, source } => {
+                told.what = pick(
+                    format!("套接字 {} 上没有节点应答: {source}", socket.display()),
+                    format!("no node answers on {}: {source}", socket.display()),
+                );
+                told.fix = Some(pick(
+                    "用 chengxin serve 启动节点, 或用 --socket 指出正确的套接字".to_owned(),
+                    "start the node with chengxin serve, or name the right socket with --socket".to_owned(),
+                ));
+            }
+            Self::Protocol { reason } => {
+                told.what = pick(
+                    format!("无法读懂节点的应答: {reason}"),
+                    format!("the node's answer cannot be read: {reason}"),
+                );
+                told.fix = Some(pick(
+                    "使用与节点相同版本的 chengxin".to_owned(),
+                    "use the chengxin of the same version as the node".to_owned(),
+                ));
+            }
+            Self::Timeout { seconds } => {
+                told.what = pick(
+                    format!("节点在 {seconds} 秒内没有应答"),
+                    format!("the node did not answer within {seconds} s"),
+                );
+                told.fix = Some(pick(
+                    "用 chengxin status 查看节点状态后重试".to_owned(),
+                    "look at chengxin status, then try again".to_owned(),
+                ));
+            }
+            Self::File { path, source } => {
+                told.what = format!("{}: {source}", path.display());
+                told.field = Some(path.display().to_string());
+            }
+            Self::Output(source) => {
+                told.what = pick(
+                    format!("无法写出结果: {source}"),
+                    format!("the output cannot be written: {source}"),
+                );
+            }
+            Self::NotConfirmed => {
+                told.what = pick(
+                    "未确认, 没有作任何更改".to_owned(),
+                    "not confirmed; nothing was changed".to_owned(),
+                );
+                told.fix = Some(pick("加 --yes 表示确认".to_owned(), "confirm with --yes".to_owned()));
+            }
+            Self::Interrupted { resume } => {
+                told.what = pick("已中断".to_owned(), "interrupted".to_owned());
+                told.fix = resume
+                    .as_ref()
+                    .map(|command| pick(format!("继续: {command}"), format!("to go on: {command}")));
+            }
+        }
+        told
+    }
+}

@@ -1,0 +1,88 @@
+//! Members and their admission.
+
+use chengxin_api::types::federation::{Enrolment, JoinToken, Member, Members};
+
+use super::page::{Cell, Page, Table, Tone, View, column, wide};
+use super::{Document, List};
+use crate::texts::Key;
+
+impl Document for Members {
+    fn table(&self, view: View) -> Table {
+        member_table(&self.members, view)
+    }
+
+    fn list(&self) -> Option<List<'_>> {
+        Some(List { items: "members", next: None })
+    }
+}
+
+impl Document for Enrolment {
+    fn table(&self, view: View) -> Table {
+        member_table(std::slice::from_ref(&self.member), view)
+    }
+
+    fn page(&self, view: View) -> Page {
+        let mut page = Page::default();
+        page.line([
+            Cell::new(view.fill(Key::Enrolled, &[&self.directory_version.to_string()])).toned(Tone::Good)
+        ]);
+        page.table(self.table(view));
+        page
+    }
+}
+
+fn member_table(members: &[Member], view: View) -> Table {
+    let mut table = Table::new(&[
+        column("agency", Key::Agency),
+        column("name", Key::Name),
+        column("region", Key::Region),
+        column("coordinator", Key::Coordinator),
+        column("functions", Key::Functions),
+        wide("transport_identity", Key::TransportIdentity),
+        wide("addresses", Key::Addresses),
+    ]);
+    for member in members {
+        table.row([
+            Cell::of(member.agency),
+            Cell::new(&member.name),
+            Cell::of(member.region),
+            Cell::new(view.yes_no(member.coordinator)),
+            Cell::new(view.join(member.functions.iter().map(|function| function.as_str()))),
+            Cell::new(&member.transport_identity),
+            Cell::new(view.join(member.addresses.iter().map(String::as_str))),
+        ]);
+    }
+    table
+}
+
+impl Document for JoinToken {
+    fn table(&self, view: View) -> Table {
+        let mut table = Table::new(&[
+            column("agency", Key::Agency),
+            column("token", Key::Token),
+            column("expires_at", Key::Until),
+            column("addresses", Key::Addresses),
+            column("root_fingerprint", Key::RootFingerprint),
+        ]);
+        table.row([
+            Cell::of(self.agency),
+            Cell::new(&self.token),
+            Cell::new(view.time(self.expires_at)),
+            Cell::new(view.join(self.addresses.iter().map(String::as_str))),
+            Cell::new(&self.root_fingerprint),
+        ]);
+        table
+    }
+
+    fn page(&self, view: View) -> Page {
+        let mut page = Page::default();
+        page.pairs(vec![
+            (Key::Agency, Cell::of(self.agency)),
+            (Key::Token, Cell::new(&self.token)),
+            (Key::Until, Cell::new(view.time(self.expires_at))),
+            (Key::Addresses, Cell::new(view.join(self.addresses.iter().map(String::as_str)))),
+            (Key::RootFingerprint, Cell::new(&self.root_fingerprint)),
+        ]);
+        page
+    }
+}

@@ -1,0 +1,269 @@
+//! What a document looks like to people: a page of lines, pairs and tables, independent of where it is shown.
+
+use chengxin_api::types::time::Moment;
+use chengxin_schemas::category::{BreachSeverity, InformationCategory, RecordState};
+use chengxin_schemas::notice::NoticeState;
+use chengxin_schemas::operator::Role;
+use chengxin_schemas::record_type::RecordType;
+use chengxin_schemas::time::PeriodEnd;
+
+use super::sanitise::clean;
+use crate::language::Language;
+use crate::texts::{Key, fill, text};
+
+/// For whom a page is made.
+#[derive(Clone, Copy, Debug)]
+pub struct View {
+    /// The language.
+    pub language: Language,
+    /// Whether values are for programs: codes instead of terms, UTC instead of local time.
+    pub machine: bool,
+}
+
+/// What a value means to the reader's eye. Colour only repeats what the text says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tone {
+    /// Nothing special.
+    #[default]
+    Plain,
+    /// As it should be.
+    Good,
+    /// To be looked at.
+    Warning,
+    /// Not as it should be, or a fact against the subject.
+    Bad,
+    /// Less important.
+    Dim,
+}
+
+/// A harmless text with its tone. There is no other way to put text on a page than through [`clean`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cell {
+    text: String,
+    tone: Tone,
+}
+
+impl Cell {
+    /// A plain text.
+    pub fn new(text: impl AsRef<str>) -> Self {
+        Self { text: clean(text.as_ref()), tone: Tone::Plain }
+    }
+
+    /// Anything that can be shown, plain.
+    pub fn of(value: impl std::fmt::Display) -> Self {
+        Self::new(value.to_string())
+    }
+
+    /// Nothing.
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// A value that may be absent.
+    pub fn optional(value: Option<impl std::fmt::Display>) -> Self {
+        value.map_or_else(Self::empty, Self::of)
+    }
+
+    /// With a tone.
+    pub fn toned(mut self, tone: Tone) -> Self {
+        self.tone = tone;
+        self
+    }
+
+    /// The text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The tone.
+    pub fn tone(&self) -> Tone {
+        self.tone
+    }
+}
+
+/// A column: its name for programs, its title for people.
+#[derive(Clone, Copy, Debug)]
+pub struct Column {
+    /// Name in CSV.
+    pub id: &'static str,
+    /// Title in tables.
+    pub title: Key,
+    /// Shown in wide tables and CSV only.
+    pub wide: bool,
+}
+
+/// A column of every table.
+pub const fn column(id: &'static str, title: Key) -> Column {
+    Column { id, title, wide: false }
+}
+
+/// A column of wide tables and CSV.
+pub const fn wide(id: &'static str, title: Key) -> Column {
+    Column { id, title, wide: true }
+}
+
+/// Rows under columns.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// The columns.
+    pub columns: Vec<Column>,
+    /// The rows, each with one cell per column.
+    pub rows: Vec<Vec<Cell>>,
+}
+
+impl Table {
+    /// A table without rows.
+    pub fn new(columns: &[Column]) -> Self {
+        Self { columns: columns.to_vec(), rows: Vec::new() }
+    }
+
+    /// Adds a row.
+    pub fn row<const N: usize>(&mut self, cells: [Cell; N]) {
+        debug_assert_eq!(N, self.columns.len());
+        self.rows.push(cells.into());
+    }
+}
+
+/// A piece of a page.
+#[derive(Clone, Debug)]
+pub enum Block {
+    /// A line of several cells, one after the other with two blanks between.
+    Line(Vec<Cell>),
+    /// A title over what follows.
+    Heading(String),
+    /// Names and values, aligned.
+    Pairs(Vec<(Key, Cell)>),
+    /// A table.
+    Table(Table),
+    /// An empty line.
+    Gap,
+}
+
+/// What a document looks like.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    /// The pieces, from top to bottom.
+    pub blocks: Vec<Block>,
+}
+
+impl Page {
+    /// A page of one table, or of one line that says there is nothing.
+    pub fn of_table(table: Table, view: View) -> Self {
+        let mut page = Self::default();
+        if table.rows.is_empty() {
+            page.line([Cell::new(view.text(Key::ListEmpty)).toned(Tone::Dim)]);
+        } else {
+            page.blocks.push(Block::Table(table));
+        }
+        page
+    }
+
+    /// Adds a line.
+    pub fn line<const N: usize>(&mut self, cells: [Cell; N]) {
+        self.blocks.push(Block::Line(cells.into()));
+    }
+
+    /// Adds a title after an empty line.
+    pub fn heading(&mut self, title: impl AsRef<str>) {
+        self.blocks.push(Block::Gap);
+        self.blocks.push(Block::Heading(clean(title.as_ref())));
+    }
+
+    /// Adds names and values.
+    pub fn pairs(&mut self, pairs: Vec<(Key, Cell)>) {
+        self.blocks.push(Block::Pairs(pairs));
+    }
+
+    /// Adds a table.
+    pub fn table(&mut self, table: Table) {
+        self.blocks.push(Block::Table(table));
+    }
+}
+
+/// A closed list with a machine spelling and a Chinese term; English terms are spelled here because signed forms
+/// have no use for them.
+macro_rules! terms {
+    ($($method:ident: $kind:ty { $($value:ident => $english:literal),+ $(,)? })+) => {
+        impl View {
+            $(
+                /// The term for people, or the code for programs.
+                pub fn $method(self, value: $kind) -> &'static str {
+                    if self.machine { return value.as_str(); }
+                    match self.language {
+                        Language::Zh => value.chinese(),
+                        Language::En => match value { $(<$kind>::$value => $english),+ },
+                    }
+                }
+            )+
+        }
+    };
+}
+
+terms! {
+    category: InformationCategory {
+        Basic => "basic", Enhancing => "credit-enhancing", GeneralBreach => "general breach",
+        SeriousBreach => "serious breach", RiskWarning => "risk warning",
+    }
+    severity: BreachSeverity { Minor => "minor", General => "general", Serious => "serious" }
+    record_state: RecordState {
+        Effective => "effective", UnderObjection => "under objection", Suspended => "suspended",
+        Corrected => "corrected", Repaired => "repaired", Withdrawn => "withdrawn", Expired => "expired",
+    }
+    record_type: RecordType {
+        AdministrativePenalty => "administrative penalty", JudgmentDebtor => "dishonest judgment debtor",
+    }
+    notice_state: NoticeState {
+        InForce => "in force", Suspended => "suspended", Repaired => "repaired", Withdrawn => "withdrawn",
+    }
+    role: Role {
+        Clerk => "clerk", Reviewer => "reviewer", Coordinator => "coordinator",
+        SystemAdministrator => "system administrator", SecurityAdministrator => "security administrator",
+        AuditAdministrator => "audit administrator",
+    }
+}
+
+impl View {
+    /// A text of the catalogue.
+    pub fn text(self, key: Key) -> &'static str {
+        text(key, self.language)
+    }
+
+    /// A text of the catalogue with its places filled.
+    pub fn fill(self, key: Key, values: &[&str]) -> String {
+        fill(key, self.language, values)
+    }
+
+    /// The text of the language, where a document brings both.
+    pub fn pick<'a>(self, zh: &'a str, en: &'a str) -> &'a str {
+        self.language.pick(zh, en)
+    }
+
+    /// A time: Asia/Shanghai for people, RFC 3339 in UTC for programs.
+    pub fn time(self, moment: Moment) -> String {
+        if self.machine { moment.to_string() } else { moment.0.to_shanghai() }
+    }
+
+    /// The end of a period.
+    pub fn period_end(self, end: PeriodEnd) -> String {
+        match end {
+            PeriodEnd::LongTerm if !self.machine => self.text(Key::LongTerm).to_owned(),
+            PeriodEnd::LongTerm | PeriodEnd::On(_) => end.to_string(),
+        }
+    }
+
+    /// Yes or no.
+    pub fn yes_no(self, value: bool) -> &'static str {
+        match (self.machine, value) {
+            (true, true) => "true",
+            (true, false) => "false",
+            (false, true) => self.text(Key::Yes),
+            (false, false) => self.text(Key::No),
+        }
+    }
+
+    /// Several texts in one.
+    pub fn join<'a>(self, texts: impl IntoIterator<Item = &'a str>) -> String {
+        let separator = if self.machine { ";" } else { self.language.pick("、", ", ") };
+        texts.into_iter().collect::<Vec<_>>().join(separator)
+    }
+}

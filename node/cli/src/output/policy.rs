@@ -1,0 +1,129 @@
+//! The policy: codes, one decision, the decision table.
+
+use chengxin_api::types::policy::{Policy, PolicyExplanation, PolicyTable};
+use chengxin_api::types::record::FieldShown;
+
+use super::page::{Cell, Page, Table, Tone, View, column, wide};
+use super::{Document, List};
+use crate::texts::Key;
+
+impl Document for Policy {
+    fn table(&self, view: View) -> Table {
+        let mut table = Table::new(&[
+            column("kind", Key::Kind),
+            column("code", Key::Code),
+            column("name", Key::Name),
+            column("legal_basis", Key::LegalBasis),
+            wide("roles", Key::Roles),
+            wide("source", Key::Source),
+        ]);
+        let label = |code: &'static str, key| if view.machine { code } else { view.text(key) };
+        for purpose in &self.purposes {
+            table.row([
+                Cell::new(label("purpose", Key::Purpose)),
+                Cell::of(&purpose.code),
+                Cell::new(view.pick(&purpose.name, &purpose.name_en)),
+                Cell::new(purpose.legal_basis.as_deref().unwrap_or("")),
+                Cell::new(view.join(purpose.roles.iter().map(|role| view.role(*role)))),
+                Cell::new(&purpose.requirement),
+            ]);
+        }
+        for measure in &self.measures {
+            table.row([
+                Cell::new(label("measure", Key::Measure)),
+                Cell::of(&measure.code),
+                Cell::new(view.pick(&measure.name, &measure.name_en)),
+                Cell::new(measure.legal_basis.as_deref().unwrap_or("")),
+                Cell::empty(),
+                Cell::new(&measure.document),
+            ]);
+        }
+        table
+    }
+
+    fn page(&self, view: View) -> Page {
+        let mut page = Page::default();
+        page.line([Cell::new(view.fill(Key::PolicyLine, &[&self.version]))]);
+        page.table(self.table(view));
+        page
+    }
+}
+
+impl Document for PolicyExplanation {
+    fn table(&self, view: View) -> Table {
+        let mut table = Table::new(&[
+            column("field", Key::FieldName),
+            column("label", Key::Field),
+            column("level", Key::Level),
+            column("shown", Key::Shown),
+            column("reason", Key::Reason),
+        ]);
+        for field in &self.fields {
+            let (code, key, tone) = match field.shown {
+                FieldShown::Shown => ("shown", Key::ShownWhole, Tone::Good),
+                FieldShown::Masked => ("masked", Key::Masked, Tone::Warning),
+                FieldShown::Withheld => ("withheld", Key::Withheld, Tone::Bad),
+            };
+            table.row([
+                Cell::new(&field.name),
+                Cell::new(&field.label),
+                Cell::of(field.level),
+                Cell::new(if view.machine { code } else { view.text(key) }).toned(tone),
+                Cell::new(view.pick(
+                    field.reason_zh.as_deref().unwrap_or(""),
+                    field.reason_en.as_deref().unwrap_or(""),
+                )),
+            ]);
+        }
+        table
+    }
+
+    fn page(&self, view: View) -> Page {
+        let mut page = Page::default();
+        let (key, tone) =
+            if self.permitted { (Key::Permitted, Tone::Good) } else { (Key::Denied, Tone::Bad) };
+        page.line([Cell::new(view.text(key)).toned(tone)]);
+        page.pairs(vec![
+            (Key::Role, Cell::new(view.role(self.question.role))),
+            (Key::Purpose, Cell::of(&self.question.purpose)),
+            (Key::Category, Cell::new(view.category(self.question.category))),
+            (Key::Rule, Cell::new(self.rule.as_deref().unwrap_or(""))),
+            (Key::Reason, Cell::new(view.pick(&self.reason_zh, &self.reason_en))),
+            (Key::PolicyVersion, Cell::new(&self.policy)),
+        ]);
+        if !self.fields.is_empty() {
+            page.heading(view.text(Key::Fields));
+            page.table(self.table(view));
+        }
+        page
+    }
+}
+
+impl Document for PolicyTable {
+    fn table(&self, view: View) -> Table {
+        let mut table = Table::new(&[
+            column("role", Key::Role),
+            column("purpose", Key::Purpose),
+            column("category", Key::Category),
+            column("level", Key::Level),
+            column("decision", Key::Decision),
+            column("rule", Key::Rule),
+        ]);
+        for cell in &self.cells {
+            let tone = if cell.decision == "withhold" { Tone::Bad } else { Tone::Plain };
+            table.row([
+                Cell::new(view.role(cell.role)),
+                Cell::of(&cell.purpose),
+                Cell::new(view.category(cell.category)),
+                Cell::of(cell.level),
+                Cell::new(&cell.decision).toned(tone),
+                Cell::new(&cell.rule),
+            ]);
+        }
+        table
+    }
+
+    fn list(&self) -> Option<List<'_>> {
+        Some(List { items: "cells", next: None })
+    }
+}

@@ -1,0 +1,307 @@
+//! What the program says to people, by key and language: one file per language.
+
+mod en;
+mod zh;
+
+use crate::language::Language;
+
+/// A closed list of keys with all of them in order.
+macro_rules! keys {
+    ($($key:ident),+ $(,)?) => {
+        /// Names a text.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[allow(missing_docs, reason = "the English text beside each key says what it is")]
+        pub enum Key { $($key),+ }
+
+        impl Key {
+            /// Every key.
+            pub const ALL: &'static [Self] = &[$(Self::$key),+];
+        }
+    };
+}
+
+keys! {
+    Accounts,
+    Acknowledged,
+    Actor,
+    Addresses,
+    Agency,
+    Answered,
+    ApplicationFingerprint,
+    Applied,
+    AppliedHere,
+    AsOf,
+    AuditEntry,
+    AuditLine,
+    AuditLog,
+    AuditNotWritable,
+    Batch,
+    BatchLine,
+    CaseReference,
+    Categories,
+    CategoriesMissing,
+    Category,
+    CertificateBroken,
+    CertificateClaims,
+    CertificateHolds,
+    CertificateSays,
+    CertificateWritten,
+    CheckDetails,
+    Checking,
+    CheckNumber,
+    Code,
+    ColumnTitle,
+    Complete,
+    ConfigBad,
+    ConfigGood,
+    ConfirmSuffix,
+    Coordinator,
+    CoverageComplete,
+    CoverageCounts,
+    CoverageIncomplete,
+    CreatedAt,
+    CreatedBy,
+    Decision,
+    DecisionHere,
+    Declined,
+    Denied,
+    DeterminedOn,
+    Direction,
+    DirectoryVersion,
+    DisableQuestion,
+    Enabled,
+    Enrolled,
+    Entries,
+    Error,
+    ErrorClass,
+    ErrorField,
+    ErrorFix,
+    ErrorPrefix,
+    ErrorRule,
+    ErrorsFileHint,
+    ErrorsFileWritten,
+    Event,
+    Expired,
+    Faults,
+    Federation,
+    FederationLine,
+    Field,
+    FieldName,
+    Fields,
+    FieldsMasked,
+    FieldsShown,
+    File,
+    FileWritten,
+    Findings,
+    FindingsOmitted,
+    Fix,
+    Found,
+    Founded,
+    FoundIncomplete,
+    FoundQuestion,
+    Fresh,
+    From,
+    Functions,
+    Grace,
+    HealthDegraded,
+    HealthOk,
+    Holdings,
+    HoldingsLine,
+    Holds,
+    Identifier,
+    ImportChecked,
+    ImportCommitted,
+    ImportOpen,
+    ImportRefused,
+    ImportRolledBack,
+    ImportRollingBack,
+    ImportStarted,
+    InitDone,
+    InitDryRun,
+    Issued,
+    Issuer,
+    JoinedLine,
+    JoinHint,
+    Kind,
+    LegalBasis,
+    Level,
+    Lifted,
+    ListEmpty,
+    LogBroken,
+    LogHolds,
+    LongTerm,
+    Masked,
+    Meaning,
+    Measure,
+    MeasureCode,
+    Measures,
+    Members,
+    Message,
+    Name,
+    NameMatchOnly,
+    NextCommands,
+    NextPage,
+    No,
+    NoFederation,
+    NotApplicable,
+    NothingCanBeConcluded,
+    NothingFound,
+    Notice,
+    NoticeFollow,
+    NoticeQuestion,
+    Number,
+    Object,
+    Offline,
+    Online,
+    Operator,
+    Origin,
+    OriginDefault,
+    OriginEnvironment,
+    OriginFile,
+    OriginFlag,
+    Outcome,
+    Peer,
+    Peers,
+    Permitted,
+    Place,
+    PolicyLine,
+    PolicyVersion,
+    Processed,
+    Purpose,
+    Queued,
+    Reason,
+    ReceiptAt,
+    Received,
+    Recipients,
+    Record,
+    Records,
+    Refused,
+    Region,
+    Rejected,
+    RequestDigest,
+    Restrictions,
+    RestrictionsInForce,
+    RestrictionsOwnNode,
+    Role,
+    Roles,
+    RollbackQuestion,
+    RootFingerprint,
+    RootHash,
+    RootKeys,
+    Row,
+    RowCounts,
+    Rows,
+    RowsDuplicate,
+    RowsNew,
+    RowsWarned,
+    RowsWrong,
+    Rule,
+    Sending,
+    Setting,
+    SettingOrigin,
+    Severity,
+    Shown,
+    ShownWhole,
+    SignedAt,
+    SignedBy,
+    Silent,
+    Since,
+    Source,
+    SourceFile,
+    SourceRow,
+    StartedAt,
+    State,
+    Subject,
+    SubjectKey,
+    Superseded,
+    Threshold,
+    Token,
+    TransportIdentity,
+    Type,
+    Uid,
+    Uncovered,
+    Until,
+    UpDays,
+    UpHours,
+    UpMinutes,
+    Value,
+    Version,
+    Warning,
+    Weight,
+    When,
+    Withheld,
+    Writing,
+    Yes,
+}
+
+/// The text of `key`.
+pub fn text(key: Key, language: Language) -> &'static str {
+    match language {
+        Language::Zh => zh::text(key),
+        Language::En => en::text(key),
+    }
+}
+
+/// The text of `key` with `{0}`, `{1}`, … replaced by `values`. Values are not searched for places again.
+pub fn fill(key: Key, language: Language, values: &[&str]) -> String {
+    let mut filled = String::new();
+    let mut rest = text(key, language);
+    while let Some((before, after)) = rest.split_once('{') {
+        filled.push_str(before);
+        let Some((number, after)) = after.split_once('}') else {
+            filled.push('{');
+            rest = after;
+            continue;
+        };
+        let value = number.parse::<usize>().ok().and_then(|place| values.get(place));
+        filled.push_str(value.copied().unwrap_or(""));
+        rest = after;
+    }
+    filled.push_str(rest);
+    filled
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(text: &str) -> std::collections::BTreeSet<usize> {
+        text.split('{')
+            .skip(1)
+            .map(|part| {
+                part.split('}').next().and_then(|number| number.parse().ok()).expect("place is {number}")
+            })
+            .collect()
+    }
+
+    #[test]
+    fn both_languages_have_the_same_places_and_no_empty_text() {
+        for key in Key::ALL {
+            let (chinese, english) = (text(*key, Language::Zh), text(*key, Language::En));
+            assert!(!chinese.trim().is_empty() && !english.trim().is_empty(), "{key:?}");
+            assert_eq!(places(chinese), places(english), "{key:?}");
+            let used = places(english);
+            assert_eq!(
+                used.iter().copied().collect::<Vec<_>>(),
+                (0..used.len()).collect::<Vec<_>>(),
+                "{key:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn english_texts_are_not_chinese_and_the_reverse() {
+        let is_han = |symbol: char| ('\u{4e00}'..='\u{9fff}').contains(&symbol);
+        for key in Key::ALL {
+            assert!(!text(*key, Language::En).chars().any(is_han), "{key:?}");
+            let chinese = text(*key, Language::Zh);
+            assert!(chinese.chars().any(is_han) || *key == Key::ConfirmSuffix, "{key:?}");
+        }
+    }
+
+    #[test]
+    fn values_are_filled_once() {
+        assert_eq!(fill(Key::NextPage, Language::En, &["{0}x"]), "next page: --cursor {0}x");
+        assert_eq!(fill(Key::NextPage, Language::En, &[]), "next page: --cursor ");
+    }
+}
