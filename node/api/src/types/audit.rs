@@ -1,5 +1,7 @@
 //! The audit log as the security officer reads it.
 
+use chengxin_schemas::agency::AgencyCode;
+use chengxin_schemas::digest::Sha256;
 use chengxin_schemas::operator::OperatorName;
 use serde::{Deserialize, Serialize};
 
@@ -71,23 +73,30 @@ pub struct AuditEntry {
     /// In which role.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
-    /// About whom, masked.
+    /// The keyed hash of the subject: equal for equal subjects, readable for nobody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub subject: Option<String>,
+    pub subject_key: Option<String>,
     /// For what.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purpose: Option<String>,
-    /// The open file.
+    /// The other agency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub case_reference: Option<String>,
+    pub peer: Option<AgencyCode>,
     /// What came of it.
     pub outcome: String,
     /// The rule that decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
-    /// The object: a record, notice, batch, agency or account.
+    /// Version of the policy that decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub object: Option<String>,
+    pub policy: Option<String>,
+    /// Digest of the request: the same in the asker's and the answerer's log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Sha256>,
+    /// Fields shown whole.
+    pub fields_shown: u64,
+    /// Fields shown in part.
+    pub fields_masked: u64,
 }
 
 /// What `POST /api/v1/audit/verify` answers, and what the offline verifier prints.
@@ -103,6 +112,12 @@ pub struct AuditVerification {
     pub entries: u64,
     /// Root hash of the latest checkpoint, as the checkpoint spells it.
     pub root: String,
+    /// The keys that signed the latest checkpoint.
+    pub signed_by: Vec<String>,
+    /// Durable entries that no checkpoint covers yet.
+    pub uncovered: u64,
     /// What does not hold, in words; empty exactly when `holds`.
     pub faults: Vec<String>,
+    /// What is sound but worth knowing: foreign files, an incomplete end.
+    pub notes: Vec<String>,
 }

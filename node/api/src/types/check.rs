@@ -23,6 +23,9 @@ schema_tag! {
 /// Longest time a caller may wait for peers, in seconds.
 pub const CHECK_DEADLINE_LIMIT: u64 = 60;
 
+/// How long a check waits for peers when nobody says, in milliseconds.
+pub const CHECK_DEADLINE_DEFAULT_MS: u64 = 5_000;
+
 /// What `POST /api/v1/checks` takes.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -42,9 +45,12 @@ pub struct CheckRequest {
     /// Under which law, where the purpose alone does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub legal_basis: Option<LegalBasis>,
-    /// How long to wait for peers, in milliseconds; the node's default when absent.
+    /// How long to wait for peers, in milliseconds; [`CHECK_DEADLINE_DEFAULT_MS`] when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline_ms: Option<u64>,
+    /// Whether a check certificate is to be issued with the result.
+    #[serde(default)]
+    pub certificate: bool,
 }
 
 /// Shows purpose and case only: the subject may be a person.
@@ -65,8 +71,6 @@ pub struct CheckResult {
     pub schema: CheckSchema,
     /// Who was asked and what came of it.
     pub coverage: Coverage,
-    /// The check's unique number.
-    pub check: String,
     /// The subject, a person's number masked.
     pub subject: String,
     /// The subject's name as asked, if it was given.
@@ -86,8 +90,9 @@ pub struct CheckResult {
     pub policy: String,
     /// Index of the check's entry in the audit log.
     pub audit_entry: u64,
-    /// The check certificate, a compact JWS; verifiable offline.
-    pub certificate: String,
+    /// The check certificate as a file holds it, if one was asked for; verifiable offline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<serde_json::Value>,
 }
 
 /// Who was asked and what came of it.
@@ -160,8 +165,10 @@ pub enum AgencyOutcome {
 pub struct Restriction {
     /// The measure.
     pub measure: MeasureCode,
-    /// Its name.
+    /// Its name in Chinese.
     pub measure_name: String,
+    /// Its name in English.
+    pub measure_name_en: String,
     /// The law it rests on.
     pub legal_basis: LegalBasis,
     /// The agency that issued it.
@@ -178,6 +185,9 @@ pub struct Restriction {
     pub version: u32,
     /// Whether this node's agency applies it itself.
     pub applied_here: bool,
+    /// Why not, if not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_applied_reason: Option<String>,
 }
 
 /// A record found.
@@ -203,6 +213,8 @@ pub struct CheckRecord {
     pub determined_on: Day,
     /// Found by name only: a person must compare.
     pub name_match_only: bool,
+    /// The rule under which it was shown.
+    pub rule: String,
     /// What was presented of it.
     pub fields: Vec<RecordField>,
 }

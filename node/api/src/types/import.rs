@@ -1,5 +1,6 @@
 //! Imports of foreign files: options, progress, report, list.
 
+use chengxin_schemas::digest::Sha256;
 use chengxin_schemas::identity::BatchId;
 use chengxin_schemas::operator::OperatorName;
 use chengxin_schemas::record_type::RecordType;
@@ -22,7 +23,8 @@ schema_tag! {
     ImportEventSchema = "import-event/v1"
 }
 
-/// Largest file that is taken, in bytes: a million penalty rows of the longest layout as CSV.
+/// Largest file that is taken, in bytes: a million penalty rows of the longest layout as CSV. The reader of each format
+/// has its own, lower limits on what a file may unpack to.
 pub const IMPORT_FILE_LIMIT: u64 = 1 << 30;
 /// Most findings a report lists; the errors file has them all.
 pub const IMPORT_FINDINGS_LIMIT: usize = 200;
@@ -130,6 +132,18 @@ pub enum ImportPhase {
     Writing,
 }
 
+/// What `GET /api/v1/imports` takes in its query string.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImportListQuery {
+    /// Where the page before ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// At most so many, 1 to 200.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+}
+
 /// What `GET /api/v1/imports` answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Imports {
@@ -175,6 +189,8 @@ pub enum ImportState {
     Open,
     /// All of it counts.
     Committed,
+    /// None of it counts any more; rows may still be on their way out.
+    RollingBack,
     /// Taken back.
     RolledBack,
 }
@@ -190,7 +206,7 @@ pub struct RowCounts {
     pub duplicate: u64,
     /// With an error.
     pub wrong: u64,
-    /// With a warning and no error.
+    /// Warnings in all rows.
     pub warned: u64,
 }
 
@@ -202,8 +218,8 @@ pub struct ImportReport {
     /// The import in short.
     #[serde(flatten)]
     pub summary: ImportSummary,
-    /// How the file was read, for example `CSV, GB18030`.
-    pub format: String,
+    /// Digest of the file.
+    pub file: Sha256,
     /// What is wrong with rows, by row and column, at most [`IMPORT_FINDINGS_LIMIT`].
     pub findings: Vec<Finding>,
     /// How many findings more there are.
@@ -254,12 +270,26 @@ pub enum ErrorsFormat {
     Csv,
 }
 
+/// Language of the errors file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorsLanguage {
+    /// Chinese.
+    #[default]
+    Zh,
+    /// English.
+    En,
+}
+
 /// What `GET /api/v1/imports/{id}/errors` takes in its query string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ErrorsQuery {
     /// Form of the file.
     pub format: ErrorsFormat,
+    /// Language of the column that says what is wrong.
+    #[serde(default)]
+    pub lang: ErrorsLanguage,
 }
 
 #[cfg(test)]

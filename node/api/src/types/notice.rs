@@ -29,9 +29,6 @@ pub struct NoticeIssueRequest {
     pub record: RecordId,
     /// The measures, at least one.
     pub measures: Vec<MeasureRequest>,
-    /// Check only: answers what would be sent to whom, and sends nothing.
-    #[serde(default)]
-    pub dry_run: bool,
 }
 
 /// One measure of a notice to issue.
@@ -40,13 +37,15 @@ pub struct NoticeIssueRequest {
 pub struct MeasureRequest {
     /// The measure, from the list of sanction measures.
     pub measure: MeasureCode,
-    /// The law that provides for it.
-    pub legal_basis: LegalBasis,
+    /// The law that provides for it; the one in the list of measures when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub legal_basis: Option<LegalBasis>,
     /// First day; today when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Day>,
-    /// Last day.
-    pub until: PeriodEnd,
+    /// Last day; the end of the record's publicity when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<PeriodEnd>,
 }
 
 /// Which notices to list.
@@ -56,10 +55,7 @@ pub struct NoticeQuery {
     /// Only issued or only received ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub direction: Option<NoticeDirection>,
-    /// Where the page before ended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cursor: Option<String>,
-    /// At most so many.
+    /// At most so many, 1 to 1,000, counted before `direction` is looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
 }
@@ -79,11 +75,8 @@ pub enum NoticeDirection {
 pub struct Notices {
     /// The tag.
     pub schema: NoticeListSchema,
-    /// The page, the newest first.
+    /// The notices, the newest first.
     pub notices: Vec<NoticeSummary>,
-    /// Where the next page begins; absent on the last one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next: Option<String>,
 }
 
 /// A notice in a list.
@@ -105,8 +98,8 @@ pub struct NoticeSummary {
     pub subject: String,
     /// The subject's name.
     pub subject_name: String,
-    /// When it was issued.
-    pub issued_at: Moment,
+    /// When it was issued, or received.
+    pub at: Moment,
     /// The measures.
     pub measures: Vec<NoticeMeasure>,
     /// Recipients that have acknowledged it; for received notices zero.
@@ -120,15 +113,17 @@ pub struct NoticeSummary {
 pub struct NoticeMeasure {
     /// The measure.
     pub measure: MeasureCode,
-    /// Its name.
+    /// Its name in Chinese.
     pub measure_name: String,
+    /// Its name in English.
+    pub measure_name_en: String,
     /// The law it rests on.
     pub legal_basis: LegalBasis,
     /// First day.
     pub from: Day,
     /// Last day.
     pub until: PeriodEnd,
-    /// What this node did with it, for received notices.
+    /// What this node did with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<MeasureDecision>,
 }
@@ -171,9 +166,6 @@ pub struct NoticeDocument {
     pub severity: BreachSeverity,
     /// To whom it goes and how far it got, for issued notices.
     pub deliveries: Vec<Delivery>,
-    /// Whether nothing was sent because only a check was asked for.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub dry_run: bool,
 }
 
 /// One recipient of an issued notice.

@@ -45,6 +45,4 @@ pub struct Peer {
     pub failure: Option<String>,
     /// Where it listens.
     pub addresses: Vec<String>,
-    /// Notices to it that it has not acknowledged.
-    pub deliveries_pending: u64,
 }

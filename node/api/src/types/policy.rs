@@ -1,6 +1,6 @@
 //! The policy in force: its codes, one decision explained, the whole decision table.
 
-use chengxin_schemas::catalogue::{CatalogueItemCode, MeasureCode};
+use chengxin_schemas::catalogue::MeasureCode;
 use chengxin_schemas::category::{ClassificationLevel, InformationCategory};
 use chengxin_schemas::operator::Role;
 use chengxin_schemas::purpose::PurposeCode;
@@ -34,8 +34,6 @@ pub struct Policy {
     pub purposes: Vec<PurposeEntry>,
     /// Measures a notice can name.
     pub measures: Vec<MeasureEntry>,
-    /// Items of the catalogue.
-    pub catalogue: Vec<CatalogueEntry>,
 }
 
 /// A purpose.
@@ -45,8 +43,17 @@ pub struct PurposeEntry {
     pub code: PurposeCode,
     /// Its name in Chinese.
     pub name: String,
-    /// The document it rests on.
-    pub source: String,
+    /// Its name in English.
+    pub name_en: String,
+    /// The requirement that asks for it.
+    pub requirement: String,
+    /// The law a request rests on when it cites none; absent where the asker must cite one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub legal_basis: Option<String>,
+    /// Roles that may act under it.
+    pub roles: Vec<Role>,
+    /// Whether an open file must be named.
+    pub case_reference: bool,
 }
 
 /// A sanction measure.
@@ -56,17 +63,13 @@ pub struct MeasureEntry {
     pub code: MeasureCode,
     /// Its name in Chinese.
     pub name: String,
-    /// The document it rests on.
-    pub source: String,
-}
-
-/// An item of the catalogue.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CatalogueEntry {
-    /// Its code.
-    pub code: CatalogueItemCode,
-    /// Its name in Chinese.
-    pub name: String,
+    /// Its name in English.
+    pub name_en: String,
+    /// The law it rests on; absent where the issuer must cite one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub legal_basis: Option<String>,
+    /// The document that lists it.
+    pub document: String,
 }
 
 /// What `POST /api/v1/policy/explain` takes: a query as it might be made.
@@ -100,7 +103,7 @@ pub struct PolicyExplanation {
     pub reason_zh: String,
     /// Why, in English.
     pub reason_en: String,
-    /// What would be shown of each field.
+    /// What would be shown of each field of a record about an organisation.
     pub fields: Vec<FieldExplanation>,
     /// Version of the policy.
     pub policy: String,
@@ -117,8 +120,12 @@ pub struct FieldExplanation {
     pub level: ClassificationLevel,
     /// How much of it.
     pub shown: FieldShown,
-    /// The rule.
-    pub rule: String,
+    /// Why it is masked or withheld, in Chinese.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason_zh: Option<String>,
+    /// Why it is masked or withheld, in English.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason_en: Option<String>,
 }
 
 /// What `GET /api/v1/policy/table` takes in its query string.
@@ -133,7 +140,8 @@ pub struct PolicyTableQuery {
     pub purpose: Option<PurposeCode>,
 }
 
-/// What `GET /api/v1/policy/table` answers: every cell role × purpose × category × level.
+/// What `GET /api/v1/policy/table` answers: every cell role × purpose × category × level for questions of this node's
+/// own agency about organisations. The table for every kind of body is committed beside the policy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyTable {
     /// The tag.
@@ -148,14 +156,14 @@ pub struct PolicyTable {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyCell {
     /// The role.
-    pub role: String,
+    pub role: Role,
     /// The purpose.
-    pub purpose: String,
+    pub purpose: PurposeCode,
     /// The category.
-    pub category: String,
+    pub category: InformationCategory,
     /// The level of the field.
-    pub level: String,
-    /// `show`, `mask`, `withhold` or `deny`.
+    pub level: ClassificationLevel,
+    /// `show`, `mask` or `withhold`.
     pub decision: String,
     /// The rule that decided.
     pub rule: String,

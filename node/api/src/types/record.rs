@@ -1,7 +1,8 @@
 //! The node's own credit records.
 
 use chengxin_schemas::agency::AgencyCode;
-use chengxin_schemas::category::{BreachSeverity, ClassificationLevel, InformationCategory, RecordState};
+use chengxin_schemas::category::{BreachSeverity, InformationCategory, RecordState};
+use chengxin_schemas::digest::Sha256;
 use chengxin_schemas::identity::{BatchId, RecordId};
 use chengxin_schemas::record_type::RecordType;
 use chengxin_schemas::time::Day;
@@ -35,7 +36,7 @@ pub struct RecordQuery {
     /// Only this import.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<BatchId>,
-    /// Only this state.
+    /// Only this state. Looked at after a page was read: a page may hold fewer than `limit` and still have a next one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<RecordState>,
     /// Only this subject, as a clerk types it.
@@ -84,10 +85,7 @@ pub struct RecordSummary {
     /// The day it was determined on.
     pub determined_on: Day,
     /// The import that brought it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub batch: Option<BatchId>,
-    /// When it was filed.
-    pub filed_at: Moment,
+    pub batch: BatchId,
 }
 
 /// What `GET /api/v1/records/{id}` answers.
@@ -102,9 +100,12 @@ pub struct RecordDocument {
     pub issuer: AgencyCode,
     /// Its fields in the order of the template.
     pub fields: Vec<RecordField>,
-    /// The name of the person who accepted a failing check character, and why.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub check_exception: Option<String>,
+    /// When it was signed.
+    pub signed_at: Moment,
+    /// Digest of the file it came from.
+    pub source_file: Sha256,
+    /// Row of that file.
+    pub source_row: u64,
 }
 
 /// One field of a record, as far as classification lets the reader see it.
@@ -119,12 +120,9 @@ pub struct RecordField {
     /// The value, or the part of it that is shown; absent when withheld.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
-    /// Its classification level, where the reader may know it.
+    /// Why it is withheld.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub level: Option<ClassificationLevel>,
-    /// Why it is masked or withheld.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rule: Option<String>,
+    pub reason: Option<String>,
 }
 
 /// How much of a field is shown.

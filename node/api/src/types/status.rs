@@ -85,7 +85,8 @@ pub struct FederationStatus {
     /// Its name.
     pub federation: FederationId,
     /// Fingerprint of its first root of trust.
-    pub root_fingerprint: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root_fingerprint: Option<String>,
     /// Version of the member directory in use.
     pub directory_version: u64,
     /// How many members it lists.
@@ -113,9 +114,6 @@ pub enum Freshness {
 pub struct PolicyStatus {
     /// Its version.
     pub version: String,
-    /// When the node began to use it, if it knows.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub since: Option<Moment>,
 }
 
 /// The audit log.
@@ -123,6 +121,9 @@ pub struct PolicyStatus {
 pub struct AuditStatus {
     /// Its origin line.
     pub origin: String,
+    /// Why entries cannot be written, if they cannot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
     /// Entries that are durable.
     pub entries: u64,
     /// Whether entries can be written; if not, the node refuses to disclose.
@@ -138,15 +139,13 @@ pub struct PeerCounts {
     pub total: usize,
 }
 
-/// What a node holds.
+/// What a node holds and still has to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holdings {
-    /// Own records.
-    pub records: u64,
-    /// Notices issued.
-    pub notices_issued: u64,
-    /// Notices received.
-    pub notices_received: u64,
-    /// Notices not yet acknowledged by a recipient.
+    /// Recipients to whom a notice is owed.
     pub deliveries_pending: u64,
+    /// Imports neither finished nor taken back.
+    pub imports_open: u64,
+    /// Bytes the store takes on disk.
+    pub store_bytes: u64,
 }

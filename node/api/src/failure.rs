@@ -1,0 +1,163 @@
+//! How causes become problem documents. Internals (paths, keys, source errors of the store) stay in the journal.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use chengxin_exchange::ExchangeError;
+use chengxin_schemas::{ErrorCode, SchemaError};
+
+use crate::chinese::{phrase, schema_words};
+use crate::types::problem::{PROBLEM_MEDIA_TYPE, Problem};
+
+/// Why a handler did not answer with its document.
+#[derive(Debug)]
+pub(crate) struct Failure(pub(crate) Box<Problem>);
+
+impl Failure {
+    /// A field of the request is wrong.
+    pub(crate) fn field(field: &str, en: &str, zh: &str) -> Self {
+        Problem::new(ErrorCode::Invalid, format!("{field}: {en}"), format!("{field}: {zh}"))
+            .with_field(field)
+            .into()
+    }
+
+    /// The request's body or query string does not parse. `serde` says where, and never the value of a string.
+    pub(crate) fn malformed(part: &str, error: &dyn std::fmt::Display) -> Self {
+        Problem::new(ErrorCode::Invalid, format!("{part}: {error}"), format!("{part} 无法解析: {error}"))
+            .with_field(part)
+            .into()
+    }
+
+    /// A file of the spool could not be read or written.
+    pub(crate) fn spool(error: &std::io::Error) -> Self {
+        tracing::error!(%error, "spool folder");
+        Problem::new(
+            ErrorCode::Unavailable,
+            "the node cannot keep the file while it is read",
+            "节点无法暂存该文件",
+        )
+        .with_fix("free disk space on the node, then try again", "清理节点磁盘空间后重试")
+        .into()
+    }
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        Self(Box::new(problem))
+    }
+}
+
+impl From<SchemaError> for Failure {
+    fn from(error: SchemaError) -> Self {
+        schema_problem(&error).into()
+    }
+}
+
+impl From<ExchangeError> for Failure {
+    fn from(error: ExchangeError) -> Self {
+        let code = error.code();
+        let problem = match &error {
+            ExchangeError::Schema(error) => schema_problem(error),
+            ExchangeError::Denied(denied) => Problem::new(code, denied.english(), denied.chinese())
+                .with_rule(Some(denied.rule.as_str().to_owned()))
+                .with_fix(
+                    "see chengxin policy explain; the coordinator changes policy",
+                    "用 chengxin policy explain 查看; 策略由统筹单位修改",
+                ),
+            ExchangeError::Role { role, .. } => {
+                let needed = error.to_string();
+                Problem::new(code, needed, format!("角色“{}”无权执行此操作", role.chinese()))
+                    .with_fix("act in another role with --role", "用 --role 换用有权的角色")
+            }
+            ExchangeError::NoAccount { .. } => {
+                Problem::new(code, error.to_string(), "当前系统用户没有可用的操作员账户").with_fix(
+                    "name one of your accounts with --operator, or ask the security administrator for chengxin operator add",
+                    "用 --operator 指明账户, 或请安全管理员执行 chengxin operator add",
+                )
+            }
+            ExchangeError::NotFound { what } => Problem::new(
+                code,
+                error.to_string(),
+                format!("{}不存在", phrase(what).unwrap_or_else(|| (*what).to_owned())),
+            ),
+            ExchangeError::Conflict { what, .. } | ExchangeError::Busy { what, .. } => Problem::new(
+                code,
+                error.to_string(),
+                translated(&error.to_string()),
+            )
+            .with_field(*what),
+            ExchangeError::DirectoryExpired { fix } => {
+                Problem::new(code, "the member directory expired", "成员目录已过期").with_fix(
+                    *fix,
+                    "使统筹节点或任一持有新元数据的成员可达, 等待下次更新",
+                )
+            }
+            ExchangeError::ImportRefused { errors } => Problem::new(
+                code,
+                error.to_string(),
+                format!("{errors} 行有错误, 没有写入"),
+            ),
+            ExchangeError::Import(import) => {
+                Problem::new(code, import.to_string(), import.message_zh()).with_field("file")
+            }
+            ExchangeError::Policy(_)
+            | ExchangeError::Trust(_)
+            | ExchangeError::Store(_)
+            | ExchangeError::Log(_)
+            | ExchangeError::Stored { .. }
+            | ExchangeError::Task { .. } => {
+                tracing::error!(error = &error as &dyn std::error::Error, "use case failed");
+                Problem::new(code, error.to_string(), translated(&error.to_string())).with_fix(
+                    "see the node's journal, then chengxin status",
+                    "查看节点日志和 chengxin status",
+                )
+            }
+        };
+        problem.into()
+    }
+}
+
+fn schema_problem(error: &SchemaError) -> Problem {
+    let words = schema_words(error);
+    let problem = Problem::new(error.code(), words.detail.0, words.detail.1);
+    let problem = match words.field {
+        Some(field) => problem.with_field(field),
+        None => problem,
+    };
+    match words.fix {
+        Some((en, zh)) => problem.with_fix(en, zh),
+        None => problem,
+    }
+}
+
+/// The message in Chinese if there is a translation, else as it is.
+fn translated(english: &str) -> String {
+    crate::chinese::message(english).unwrap_or_else(|| english.to_owned())
+}
+
+/// The body is written by the gate, which knows the trace id; until then the problem rides along.
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let mut response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        response.extensions_mut().insert(Carried(self.0));
+        response
+    }
+}
+
+/// A problem on its way from a handler to the gate.
+#[derive(Clone, Debug)]
+struct Carried(Box<Problem>);
+
+/// Gives a response that carries a problem its status, its body and the trace id.
+pub(crate) fn problem_write(mut response: Response, trace: &str) -> Response {
+    match response.extensions_mut().remove::<Carried>() {
+        None => response,
+        Some(Carried(mut problem)) => {
+            trace.clone_into(&mut problem.trace_id);
+            let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            // A structure of texts and numbers always serialises.
+            let body = serde_json::to_vec(&problem).unwrap_or_default();
+            let media_type = HeaderValue::from_static(PROBLEM_MEDIA_TYPE);
+            (status, [(header::CONTENT_TYPE, media_type)], body).into_response()
+        }
+    }
+}

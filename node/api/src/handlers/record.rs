@@ -1,0 +1,102 @@
+//! The own records.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::{Extension, Json};
+use chengxin_exchange::record::{RecordFilter, RecordSummary as Held, ShownField};
+use chengxin_schemas::identity::RecordId;
+use chengxin_schemas::subject::SubjectId;
+
+use super::{Answer, path_parse, query};
+use crate::failure::Failure;
+use crate::gate::Caller;
+use crate::services::Services;
+use crate::types::record::{
+    FieldShown, RECORD_PAGE_LIMIT, RecordDocument, RecordField, RecordListSchema, RecordQuery, RecordSchema,
+    RecordSummary, Records,
+};
+
+/// Records on a page when nobody says.
+const PAGE_DEFAULT: usize = 50;
+
+pub(crate) async fn record_list(
+    State(services): State<Arc<Services>>,
+    Extension(caller): Extension<Caller>,
+    wanted: Result<Query<RecordQuery>, QueryRejection>,
+) -> Answer<Records> {
+    let wanted = query(wanted)?;
+    let below = match &wanted.cursor {
+        None => None,
+        Some(cursor) => Some(
+            cursor
+                .parse::<u64>()
+                .map_err(|_| Failure::field("cursor", "not one that a page gave", "不是上一页给出的值"))?,
+        ),
+    };
+    let filter = RecordFilter {
+        record_type: wanted.record_type,
+        category: wanted.category,
+        batch: wanted.batch,
+        subject: wanted.subject.as_deref().map(SubjectId::parse).transpose()?,
+        below,
+        limit: wanted.limit.unwrap_or(PAGE_DEFAULT).clamp(1, RECORD_PAGE_LIMIT),
+    };
+    let page = services.node.record_list(&caller.operation, filter).await?;
+    let records = page
+        .records
+        .into_iter()
+        .filter(|record| wanted.state.is_none_or(|state| state == record.state))
+        .map(summary)
+        .collect();
+    Ok(Json(Records { schema: RecordListSchema::V1, records, next: page.next.map(|next| next.to_string()) }))
+}
+
+pub(crate) async fn record_show(
+    State(services): State<Arc<Services>>,
+    Extension(caller): Extension<Caller>,
+    Path(record): Path<String>,
+) -> Answer<RecordDocument> {
+    let id: RecordId = path_parse(&record)?;
+    let detail = services.node.record_show(&caller.operation, &id).await?;
+    Ok(Json(RecordDocument {
+        schema: RecordSchema::V1,
+        summary: summary(detail.summary),
+        issuer: detail.claims.iss,
+        fields: detail.fields.into_iter().map(field).collect(),
+        signed_at: detail.claims.iat.into(),
+        source_file: detail.source_file,
+        source_row: detail.source_row,
+    }))
+}
+
+fn summary(held: Held) -> RecordSummary {
+    RecordSummary {
+        record: held.id,
+        record_type: held.record_type,
+        category: held.category,
+        severity: held.severity,
+        state: held.state,
+        subject: held.subject,
+        subject_name: held.subject_name,
+        determined_on: held.determined_on,
+        batch: held.batch,
+    }
+}
+
+/// A field as policy let it through.
+pub(crate) fn field(field: ShownField) -> RecordField {
+    let shown = match (&field.value, field.masked) {
+        (None, _) => FieldShown::Withheld,
+        (Some(_), true) => FieldShown::Masked,
+        (Some(_), false) => FieldShown::Shown,
+    };
+    RecordField {
+        name: field.name,
+        label: field.label.to_owned(),
+        shown,
+        value: field.value.map(|value| value.to_text()),
+        reason: field.withheld,
+    }
+}

@@ -1,0 +1,47 @@
+//! Restrictions in force against one subject, as this node knows them.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::{Extension, Json};
+use chengxin_exchange::restriction::RestrictionInForce;
+use chengxin_schemas::subject::SubjectId;
+
+use super::{Answer, measure_names, query};
+use crate::gate::Caller;
+use crate::services::Services;
+use crate::types::check::Restriction;
+use crate::types::restriction::{RestrictionListSchema, RestrictionQuery, Restrictions};
+
+pub(crate) async fn restriction_list(
+    State(services): State<Arc<Services>>,
+    Extension(caller): Extension<Caller>,
+    wanted: Result<Query<RestrictionQuery>, QueryRejection>,
+) -> Answer<Restrictions> {
+    let subject = SubjectId::parse(&query(wanted)?.subject)?;
+    let found = services.node.restriction_list(&caller.operation, &subject).await?;
+    Ok(Json(Restrictions {
+        schema: RestrictionListSchema::V1,
+        subject: subject.masked(),
+        restrictions: found.into_iter().map(|found| restriction(&services, found)).collect(),
+    }))
+}
+
+pub(crate) fn restriction(services: &Services, found: RestrictionInForce) -> Restriction {
+    let (measure_name, measure_name_en) = measure_names(services, &found.measure);
+    Restriction {
+        measure: found.measure,
+        measure_name,
+        measure_name_en,
+        legal_basis: found.legal_basis,
+        issuer: found.issuer,
+        issuer_name: found.issuer_name,
+        from: found.from,
+        until: found.until,
+        notice: found.notice,
+        version: found.version,
+        applied_here: found.applied_here,
+        not_applied_reason: found.not_applied_reason,
+    }
+}

@@ -1,0 +1,137 @@
+//! The state of the node, with hints for what needs attention.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use chengxin_exchange::operator::Separation;
+use chengxin_exchange::status::NodeStatus;
+use chengxin_trust::{Freshness as Trusted, VerifiedDirectory};
+
+use super::Answer;
+use crate::services::Services;
+use crate::types::status::{
+    AuditStatus, FederationStatus, Freshness, Health, Hint, Holdings, NodeStatus as NodeFacts, PeerCounts,
+    PolicyStatus, Status, StatusSchema,
+};
+use crate::types::time::Moment;
+
+pub(crate) async fn status_show(State(services): State<Arc<Services>>) -> Answer<Status> {
+    let status = services.node.status().await?;
+    let directory = services.node.directory()?;
+    let own = directory.entry(&status.agency);
+    let others = directory.entries().filter(|entry| entry.agency != status.agency);
+    let (mut online, mut total) = (0_usize, 0_usize);
+    for entry in others {
+        total = total.saturating_add(1);
+        online = online.saturating_add(usize::from(services.links.link(&entry.agency).online));
+    }
+    let peers = PeerCounts { online, total };
+    let hints = hints(&services, &status, peers);
+    Ok(Json(Status {
+        schema: StatusSchema::V1,
+        health: if hints.is_empty() { Health::Ok } else { Health::Degraded },
+        hints,
+        node: NodeFacts {
+            agency: status.agency,
+            name: status.name.clone(),
+            region: own.map(|entry| entry.region),
+            coordinator: own.is_some_and(|entry| entry.coordinator),
+            version: services.version.clone(),
+            started_at: services.started.into(),
+            now: status.now.into(),
+        },
+        federation: Some(federation(&services, &status, &directory)),
+        policy: PolicyStatus { version: status.policy.clone() },
+        audit: AuditStatus {
+            origin: services.node.log().origin().to_string(),
+            fault: status.audit_fault.clone(),
+            entries: status.audit_entries,
+            writable: status.audit_healthy,
+        },
+        peers,
+        holdings: Holdings {
+            deliveries_pending: status.deliveries_owed as u64,
+            imports_open: status.imports_open as u64,
+            store_bytes: status.store.bytes_on_disk,
+        },
+    }))
+}
+
+fn federation(services: &Services, status: &NodeStatus, directory: &VerifiedDirectory) -> FederationStatus {
+    FederationStatus {
+        federation: directory.federation().clone(),
+        root_fingerprint: services.root_fingerprint.clone(),
+        directory_version: status.directory,
+        members: status.members,
+        expires_at: directory.expires().into(),
+        freshness: match status.directory_freshness {
+            Trusted::Current => Freshness::Fresh,
+            Trusted::Grace { .. } => Freshness::Grace,
+            Trusted::Expired => Freshness::Expired,
+        },
+    }
+}
+
+fn hint(code: &str, zh: impl Into<String>, en: impl Into<String>, command: Option<&str>) -> Hint {
+    Hint {
+        code: code.to_owned(),
+        text_zh: zh.into(),
+        text_en: en.into(),
+        command: command.map(ToOwned::to_owned),
+    }
+}
+
+/// What needs attention, the most urgent first.
+fn hints(services: &Services, status: &NodeStatus, peers: PeerCounts) -> Vec<Hint> {
+    let mut hints = Vec::new();
+    if !status.audit_healthy {
+        let why = status.audit_fault.clone().unwrap_or_default();
+        hints.push(hint(
+            "audit_not_writable",
+            format!("审计日志无法写入, 节点拒绝一切披露: {why}"),
+            format!("the audit log cannot be written, so the node discloses nothing: {why}"),
+            None,
+        ));
+    }
+    match status.directory_freshness {
+        Trusted::Current => {}
+        Trusted::Grace { until } => hints.push(hint(
+            "directory_grace",
+            format!("成员目录已过有效期, 宽限至 {}", until.to_shanghai()),
+            format!("the member directory is past its validity, in grace until {}", Moment(until)),
+            Some("chengxin peer list"),
+        )),
+        Trusted::Expired => hints.push(hint(
+            "directory_expired",
+            "成员目录已过期, 不能核查也不能答复",
+            "the member directory expired: no checks, no answers",
+            Some("chengxin peer list"),
+        )),
+    }
+    if peers.online < peers.total {
+        hints.push(hint(
+            "peers_offline",
+            format!("{} 个成员未连接", peers.total.saturating_sub(peers.online)),
+            format!("{} members are not connected", peers.total.saturating_sub(peers.online)),
+            Some("chengxin peer list"),
+        ));
+    }
+    if status.imports_open > 0 {
+        hints.push(hint(
+            "imports_open",
+            format!("{} 个导入未完成", status.imports_open),
+            format!("{} imports are neither finished nor taken back", status.imports_open),
+            Some("chengxin import list"),
+        ));
+    }
+    if services.separation == Separation::Trial {
+        hints.push(hint(
+            "separation_off",
+            "试用模式: 三员分立未对系统用户强制执行",
+            "on trial: separation of duties is not enforced on users of the operating system",
+            None,
+        ));
+    }
+    hints
+}
