@@ -14,7 +14,7 @@ pub enum CellKind {
 }
 
 /// The cells of one row in one allocation.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct Cells {
     text: String,
     ends: Vec<usize>,
@@ -62,6 +62,11 @@ impl Cells {
         self.text.len()
     }
 
+    /// Whether a cell contains `part`.
+    pub fn contains(&self, part: &str) -> bool {
+        self.text.contains(part) && self.iter().any(|cell| cell.contains(part))
+    }
+
     /// The text of a cell; empty beyond the last.
     pub fn text(&self, index: usize) -> &str {
         let start = match index.checked_sub(1) {
@@ -82,6 +87,13 @@ impl Cells {
     /// All texts in column order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         (0..self.len()).map(|index| self.text(index))
+    }
+}
+
+/// Cells may be personal.
+impl std::fmt::Debug for Cells {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Cells({})", self.len())
     }
 }
 

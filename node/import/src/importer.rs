@@ -10,7 +10,9 @@ use chengxin_schemas::unified_code::CheckException;
 
 use crate::cells::Cells;
 use crate::csv_file::{CsvFile, DELIMITERS};
-use crate::dialect::{Column, Dialect, Header, TemplateVersion, header_read, header_score, header_type};
+use crate::dialect::{
+    Column, Dialect, Header, TemplateVersion, header_is_repeated, header_read, header_type,
+};
 use crate::duplicate::{self, DuplicateSet, Repetition};
 use crate::encoding::{TextEncoding, text_scan};
 use crate::error::ImportError;
@@ -61,7 +63,7 @@ pub struct ImportOptions {
 }
 
 /// What was recognised before the first row: shown to a person for confirmation.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Layout {
     /// CSV or XLSX.
     pub format: FileFormat,
@@ -86,6 +88,20 @@ pub struct Layout {
     /// The first rows below the header as they stand in the file. May hold personal data: show it to the importing
     /// person only.
     pub preview: Vec<Vec<String>>,
+}
+
+/// The preview may be personal.
+impl std::fmt::Debug for Layout {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            formatter,
+            "Layout({}, {:?}, header in row {}, {} columns)",
+            self.template.as_str(),
+            self.dialect,
+            self.header_row,
+            self.columns.len()
+        )
+    }
 }
 
 /// The untouched row, to be kept beside the record (formats reference, ground rule 2).
@@ -257,7 +273,7 @@ impl Importer {
         let mut importer = Self {
             rows,
             layout,
-            mapper: RowMapper { header, exceptions: options.exceptions, facts },
+            mapper: RowMapper::new(header, options.exceptions, facts),
             digest,
             limits: options.limits,
             waiting: VecDeque::new(),
@@ -313,8 +329,7 @@ impl Importer {
 
     /// Files put together from several, and templates with a row of keys above a row of labels, repeat the header.
     fn is_header_again(&self, cells: &Cells) -> bool {
-        let filled = cells.iter().filter(|cell| !cell.trim().is_empty()).count();
-        filled >= 3 && header_score(cells, self.mapper.header.record_type) == filled
+        header_is_repeated(cells, self.mapper.record_type())
     }
 
     fn row_import(&mut self, row: u64, cells: &Cells) -> ImportedRow {

@@ -120,6 +120,8 @@ issue_codes! {
     HeldDifferently = "held_differently" / Error,
     /// A formula.
     FormulaCell = "formula_cell" / Error,
+    /// A date cell under a text field: the spreadsheet may have turned a number such as `2026-5` into a day.
+    DateInTextColumn = "date_in_text_column" / Warning,
     /// An error value of the spreadsheet.
     ErrorCell = "error_cell" / Error,
     /// A long number stored as a number, so its last digits are lost.

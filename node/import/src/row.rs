@@ -30,9 +30,11 @@ const AUTHORITY_DIGITS: usize = 2;
 
 /// Maps rows under one header.
 pub(crate) struct RowMapper {
-    pub(crate) header: Header,
-    pub(crate) exceptions: Exceptions,
-    pub(crate) facts: SheetFacts,
+    header: Header,
+    /// The field of each column, looked up once.
+    definitions: Vec<Option<&'static FieldDefinition>>,
+    exceptions: Exceptions,
+    facts: SheetFacts,
 }
 
 /// What holds for a whole workbook sheet; for CSV nothing does.
@@ -74,6 +76,25 @@ pub(crate) struct MappedRow {
 }
 
 impl RowMapper {
+    pub(crate) fn new(header: Header, exceptions: Exceptions, facts: SheetFacts) -> Self {
+        let definitions = header
+            .columns
+            .iter()
+            .map(|column| match column.meaning {
+                Some(Meaning::Field { name, .. }) => {
+                    header.record_type.field(name).ok().map(|(_, definition)| definition)
+                }
+                Some(Meaning::DebtorNumber | Meaning::SecondPenaltyKind | Meaning::Errors) | None => None,
+            })
+            .collect();
+        Self { header, definitions, exceptions, facts }
+    }
+
+    /// The type of the records.
+    pub(crate) fn record_type(&self) -> RecordType {
+        self.header.record_type
+    }
+
     /// Maps one row. `fields` of the result is complete only if no issue is an error.
     pub(crate) fn row_map(&self, row: u64, cells: &Cells) -> MappedRow {
         let mut work = RowWork {
@@ -87,7 +108,7 @@ impl RowMapper {
                 exception: None,
             },
         };
-        if cells.iter().any(|cell| cell.contains(DEMONSTRATION)) {
+        if cells.contains(DEMONSTRATION) {
             work.row_issue(IssueCode::DemonstrationRow, Vec::new());
             return work.mapped;
         }
@@ -170,8 +191,8 @@ impl RowWork<'_> {
             Meaning::Errors => {}
             Meaning::DebtorNumber => self.debtor_number_map(index, text),
             Meaning::SecondPenaltyKind => self.penalty_kinds_map(index, text),
-            Meaning::Field { name, unit } => {
-                let Ok((_, definition)) = self.mapper.header.record_type.field(name) else { return };
+            Meaning::Field { unit, .. } => {
+                let Some(definition) = self.mapper.definitions.get(index).copied().flatten() else { return };
                 match definition.kind {
                     FieldKind::Text(limit) => self.text_map(index, definition, limit, text),
                     FieldKind::TextList => self.penalty_kinds_map(index, text),
@@ -206,6 +227,9 @@ impl RowWork<'_> {
     fn text_map(&mut self, index: usize, definition: &'static FieldDefinition, limit: usize, text: &str) {
         if self.digits_lost(index) {
             return;
+        }
+        if self.cells.kind(index) == Some(CellKind::Date) {
+            self.issue(index, IssueCode::DateInTextColumn);
         }
         let joined;
         let mut text = text;

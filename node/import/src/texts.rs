@@ -259,6 +259,12 @@ pub fn issue_texts(code: IssueCode) -> IssueTexts {
             "the cell holds an error value such as #N/A",
             "write the right value",
         ),
+        IssueCode::DateInTextColumn => texts(
+            "文本列中的单元格是日期格式，原来录入的内容可能已被改变",
+            "核对原文；把该列设为文本格式后重新录入",
+            "a date cell in a text column: the spreadsheet may have changed what was typed",
+            "compare with the document; set the column to text and type it again",
+        ),
         IssueCode::NumberLostDigits => texts(
             "长号码以数字格式保存，末几位已丢失",
             "把该列设为文本格式后重新填写号码",

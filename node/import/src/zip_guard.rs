@@ -31,8 +31,10 @@ const STYLE_TAGS: u64 = 500_000;
 const OTHER_PART_BYTES: u64 = 64 << 20;
 /// Parts up to this size are not worth a ratio: a nearly empty sheet compresses absurdly well.
 const RATIO_FROM_BYTES: u64 = 1 << 20;
-/// Hidden rows and merged areas noted per sheet; they only cause warnings.
+/// Merged areas, sheets and relationships noted; areas beyond cause no warning.
 const NOTES_KEPT: usize = 1000;
+/// Hidden rows noted: every row of a full sheet, at eight bytes each, over all sheets.
+const HIDDEN_KEPT: usize = 1 << 20;
 
 /// A merged area in sheet rows and columns, both counted from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +60,8 @@ pub(crate) struct WorkbookNotes {
     sheets: Vec<String>,
     /// Part of each relationship.
     targets: HashMap<String, String>,
+    /// Hidden rows noted so far.
+    hidden: usize,
 }
 
 impl WorkbookNotes {
@@ -137,6 +141,7 @@ pub(crate) fn workbook_check(
     }
     let mut notes = WorkbookNotes::default();
     sizes_check(&mut archive, limits)?;
+    kind_check(&archive)?;
     let mut total = 0_u64;
     for index in 0..archive.len() {
         total = total.saturating_add(part_check(&mut archive, index, limits, total, &mut notes)?);
@@ -145,6 +150,19 @@ pub(crate) fn workbook_check(
         return Err(ImportError::WorkbookDamaged { part: "an empty archive", source: None });
     }
     Ok((archive.into_inner().into_inner(), notes))
+}
+
+/// Whether the archive is a workbook at all: other office files and plain archives begin with the same bytes.
+fn kind_check(archive: &ZipArchive<BudgetReader>) -> Result<(), ImportError> {
+    let mut is_workbook = false;
+    for name in archive.file_names() {
+        let name = name.map_err(|error| damaged("archive part name", error))?.to_ascii_lowercase();
+        if name.ends_with("workbook.bin") {
+            return Err(ImportError::UnsupportedFormat { name: ".xlsb" });
+        }
+        is_workbook |= PartKind::of(&name) == PartKind::Workbook;
+    }
+    if is_workbook { Ok(()) } else { Err(ImportError::UnsupportedFormat { name: "ZIP or other office" }) }
 }
 
 /// What the directory itself declares, before anything is decompressed.
@@ -184,6 +202,7 @@ fn part_check(
     let kind = PartKind::of(&name);
     let mut scan = kind.is_xml().then(XmlScan::new);
     let mut sheet = SheetNotes::default();
+    let room = HIDDEN_KEPT.saturating_sub(notes.hidden);
     let mut buffer = vec![0_u8; 64 * 1024];
     let mut size = 0_u64;
     loop {
@@ -204,7 +223,7 @@ fn part_check(
             return Err(ImportError::ZipBomb { what: "compression ratio" });
         }
         let Some(scan) = scan.as_mut() else { continue };
-        scan.chunk_add(&buffer[..count], &mut |tag| kind.tag_note(tag, &mut sheet, notes)).map_err(
+        scan.chunk_add(&buffer[..count], &mut |tag| kind.tag_note(tag, &mut sheet, room, notes)).map_err(
             |scan| match scan {
                 Scan::Endless(what) => ImportError::ZipBomb { what },
                 Scan::Foreign(part) => ImportError::WorkbookDamaged { part, source: None },
@@ -218,6 +237,7 @@ fn part_check(
         return Err(ImportError::WorkbookDamaged { part: "a part shorter than declared", source: None });
     }
     if kind == PartKind::Sheet {
+        notes.hidden = notes.hidden.saturating_add(sheet.hidden.len());
         notes.parts.insert(name, sheet);
     }
     Ok(size)
@@ -288,9 +308,9 @@ impl PartKind {
     }
 
     /// Notes what a tag says, if it says something of use.
-    fn tag_note(self, tag: &[u8], sheet: &mut SheetNotes, notes: &mut WorkbookNotes) {
+    fn tag_note(self, tag: &[u8], sheet: &mut SheetNotes, room: usize, notes: &mut WorkbookNotes) {
         match self {
-            Self::Sheet => sheet_tag_note(tag, sheet),
+            Self::Sheet => sheet_tag_note(tag, sheet, room),
             Self::Workbook if notes.sheets.len() < NOTES_KEPT => {
                 if let Some(id) = tag_attribute(tag, b"sheet", b"id") {
                     notes.sheets.push(id);
@@ -317,8 +337,8 @@ impl PartKind {
     }
 }
 
-fn sheet_tag_note(tag: &[u8], sheet: &mut SheetNotes) {
-    if sheet.hidden.len() < NOTES_KEPT
+fn sheet_tag_note(tag: &[u8], sheet: &mut SheetNotes, room: usize) {
+    if sheet.hidden.len() < room
         && tag_attribute(tag, b"row", b"hidden").is_some_and(|value| value == "1" || value == "true")
         && let Some(row) = tag_attribute(tag, b"row", b"r").and_then(|row| row.parse().ok())
     {

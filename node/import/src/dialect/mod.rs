@@ -210,6 +210,15 @@ pub(crate) fn header_score(cells: &Cells, record_type: RecordType) -> usize {
     cells.iter().filter(|cell| table.contains_key(&header_normalise(cell))).count()
 }
 
+/// Whether every filled cell of a row is a known header. The first one decides for nearly all rows.
+pub(crate) fn header_is_repeated(cells: &Cells, record_type: RecordType) -> bool {
+    let table = table(record_type);
+    let mut filled = cells.iter().filter(|cell| !cell.trim().is_empty()).peekable();
+    filled.peek().is_some()
+        && filled.all(|cell| table.contains_key(&header_normalise(cell)))
+        && header_score(cells, record_type) >= HEADER_EVIDENCE
+}
+
 /// Least number of known headers that make a row a header: titles and data rows have none or one by accident.
 const HEADER_EVIDENCE: usize = 3;
 

@@ -7,17 +7,24 @@ pub mod penalty_kind;
 /// Spellings of "nothing" that real files use (formats reference, data-quality traps).
 const NULLS: [&str; 9] = ["", "-", "--", "/", "无", "nan", "null", "none", "查询期内无相关信息"];
 
+/// Longest spelling of "nothing" in bytes, with room for space around and between: longer texts are values.
+const NULL_BYTES: usize = 60;
+
 /// Whether the text is one of the spellings of an absent value: empty, dashes of any kind and number, `/`, 无, `nan`.
 pub fn is_null(text: &str) -> bool {
+    if text.is_empty() {
+        return true;
+    }
+    // Nearly every value is told by its first character, without looking further.
+    if text.len() > NULL_BYTES || text.starts_with(|first: char| first.is_ascii_digit()) {
+        return false;
+    }
     let mut folded = String::new();
     for symbol in text.chars().filter(|symbol| !is_space(*symbol)) {
         match symbol {
             // Em dash, en dash, horizontal bar, box drawing, minus, full-width hyphen.
             '—' | '–' | '―' | '─' | '−' | '－' => folded.push('-'),
             other => folded.push(fold(other).to_ascii_lowercase()),
-        }
-        if folded.len() > 40 {
-            return false;
         }
     }
     NULLS.contains(&folded.as_str()) || (!folded.is_empty() && folded.chars().all(|symbol| symbol == '-'))

@@ -35,8 +35,8 @@ fn failure(bytes: Vec<u8>) -> ImportError {
 }
 
 #[test]
-fn a_part_of_ten_gigabytes_is_refused_by_its_declared_size() {
-    // 64 MiB of spaces deflate to 64 KiB; the directory is then made to declare ten gigabytes.
+fn a_part_that_unpacks_a_thousandfold_is_refused_by_what_it_declares() {
+    // Deflate packs 64 MiB of spaces into 64 KiB.
     let bytes = xlsx_with_part("xl/media/x.bin", 64 << 20);
     assert!(bytes.len() < 1 << 20, "{}", bytes.len());
     assert!(matches!(failure(bytes.clone()), ImportError::ZipBomb { what: "declared compression ratio" }));
@@ -126,6 +126,19 @@ fn foreign_formats_say_what_to_do() {
     assert!(matches!(failure(b"\xFF\xFE\x4C\x88".to_vec()), ImportError::Utf16));
     assert!(matches!(failure(b"   \n".to_vec()), ImportError::HeaderNotFound { .. }));
     assert!(matches!(failure(Vec::new()), ImportError::Empty));
+}
+
+#[test]
+fn archives_that_are_no_workbook_are_refused_by_kind() {
+    for (part, expected) in [("word/document.xml", "ZIP or other office"), ("xl/workbook.bin", ".xlsb")] {
+        let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        writer.start_file(part, SimpleFileOptions::default()).expect("entry");
+        writer.write_all(b"<x/>").expect("content");
+        match failure(writer.finish().expect("zip").into_inner()) {
+            ImportError::UnsupportedFormat { name } => assert_eq!(name, expected),
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 #[test]

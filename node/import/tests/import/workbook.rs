@@ -52,6 +52,11 @@ fn numbers_dates_and_booleans_keep_their_meaning() {
         _ => content,
     });
     check(later, &[], "decision_date", Some("2030-05-05"));
+    let turned = xlsx(&table(&row), |sheet| {
+        let day = ExcelDateTime::from_ymd(2026, 5, 1).expect("day");
+        sheet.write_datetime_with_format(1, 2, &day, &date).expect("cell");
+    });
+    check(turned, &["date_in_text_column"], "decision_number", Some("2026-05-01"));
     let timed = xlsx(&table(&row), |sheet| {
         let day = ExcelDateTime::from_ymd(2026, 5, 4).expect("day").and_hms(9, 30, 0).expect("time");
         sheet.write_datetime_with_format(1, DATE_COLUMN, &day, &date).expect("cell");
@@ -141,6 +146,13 @@ fn rows_keep_their_numbers_across_gaps_and_titles() {
     rows.push(other.values());
     let outcome = import(xlsx(&rows, |_| ()), ImportOptions::default()).expect("header");
     assert_eq!(outcome.rows.iter().map(|row| row.row).collect::<Vec<_>>(), [4, 6]);
+}
+
+#[test]
+fn an_importer_can_move_between_threads() {
+    fn is_send<T: Send>() {}
+    is_send::<chengxin_import::Importer>();
+    is_send::<ImportError>();
 }
 
 #[test]
