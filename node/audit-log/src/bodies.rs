@@ -104,14 +104,16 @@ impl BodyKeys {
         random(&mut salted[..SALT]);
         salted[SALT..].copy_from_slice(body);
         // The key seals this one body, so its nonce may be zeros.
-        let sealed = self.current.data_key(&seed)?.seal([0; NONCE_LENGTH], &context(origin, index), &salted)?;
+        let sealed =
+            self.current.data_key(&seed)?.seal([0; NONCE_LENGTH], &context(origin, index), &salted)?;
         let content = [self.current.id.as_slice(), &seed, &sealed].concat();
         let length = u32::try_from(content.len()).map_err(|_| LogError::TooLarge {
             what: "an audit body",
             actual: content.len() as u64,
             limit: CONTENT_LIMIT as u64,
         })?;
-        let reference = BodyReference { commitment: Sha256::of(&salted), sealed: Sha256::of(&content), length };
+        let reference =
+            BodyReference { commitment: Sha256::of(&salted), sealed: Sha256::of(&content), length };
         Ok(SealedBody { content, reference })
     }
 
@@ -124,7 +126,8 @@ impl BodyKeys {
         reference: &BodyReference,
     ) -> Result<OpenedBody, LogError> {
         let broken = |reason: &str| LogError::malformed("audit body", format!("entry {index}: {reason}"));
-        let (key_id, rest) = content.split_at_checked(KEY_ID).ok_or_else(|| broken("the content is too short"))?;
+        let (key_id, rest) =
+            content.split_at_checked(KEY_ID).ok_or_else(|| broken("the content is too short"))?;
         let (seed, sealed) = rest.split_at_checked(SEED).ok_or_else(|| broken("the content is too short"))?;
         let key = std::iter::once(&self.current)
             .chain(&self.older)
@@ -183,7 +186,8 @@ impl SlotHead {
         };
         let (found, length) = head[1..].split_first_chunk::<8>()?;
         let length = u32::from_be_bytes(length.try_into().ok()?);
-        let fits = u64::from_be_bytes(*found) == index && usize::try_from(length).is_ok_and(|length| length <= CONTENT_LIMIT);
+        let fits = u64::from_be_bytes(*found) == index
+            && usize::try_from(length).is_ok_and(|length| length <= CONTENT_LIMIT);
         fits.then_some(Self { state, index, length })
     }
 }
@@ -310,7 +314,10 @@ mod tests {
         let SealedBody { content, reference } = &sealed;
         assert_eq!(keys(1, &[]).open(&origin, 7, content, reference).expect("opens").body(), b"body");
         assert_eq!(keys(2, &[1]).open(&origin, 7, content, reference).expect("opens").body(), b"body");
-        assert!(matches!(keys(2, &[]).open(&origin, 7, content, reference), Err(LogError::NoBodyKey { index: 7 })));
+        assert!(matches!(
+            keys(2, &[]).open(&origin, 7, content, reference),
+            Err(LogError::NoBodyKey { index: 7 })
+        ));
         assert!(keys(1, &[]).open(&origin, 8, content, reference).is_err());
         let other = BodyReference { commitment: Sha256::of(b"other"), ..*reference };
         assert!(keys(1, &[]).open(&origin, 7, content, &other).is_err());

@@ -5,7 +5,9 @@ use chengxin_schemas::key::SigningKey;
 
 use crate::error::LogError;
 use crate::merkle::empty_root;
-use crate::note::{KeyName, NoteVerifier, UnverifiedNote, base64_decode, base64_encode, note_sign, note_write};
+use crate::note::{
+    KeyName, NoteVerifier, UnverifiedNote, base64_decode, base64_encode, note_sign, note_write,
+};
 
 /// State of a log at one moment. Read from a verified note, or computed by the log itself.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -28,7 +30,8 @@ impl Checkpoint {
     /// mean nothing here.
     pub fn parse(text: &str) -> Result<Self, LogError> {
         let refuse = |reason: &str| LogError::malformed("checkpoint", reason);
-        let mut lines = text.strip_suffix('\n').ok_or_else(|| refuse("the last line has no end"))?.split('\n');
+        let mut lines =
+            text.strip_suffix('\n').ok_or_else(|| refuse("the last line has no end"))?.split('\n');
         let (Some(origin), Some(size), Some(root)) = (lines.next(), lines.next(), lines.next()) else {
             return Err(refuse("it has the lines origin, size and root hash"));
         };
@@ -93,7 +96,11 @@ mod tests {
             let verifier = NoteVerifier::new(checkpoint().origin, KeyKind::Ed25519, *key.public());
             assert_eq!(Checkpoint::verify(&note, &[verifier]).expect("verifies"), checkpoint());
         }
-        let other = NoteVerifier::new("other.example/log".parse().expect("name"), KeyKind::Ed25519, *keys[0].public());
+        let other = NoteVerifier::new(
+            "other.example/log".parse().expect("name"),
+            KeyKind::Ed25519,
+            *keys[0].public(),
+        );
         assert!(Checkpoint::verify(&note, &[other]).is_err());
     }
 
@@ -113,7 +120,16 @@ mod tests {
         let good = checkpoint().to_text();
         assert_eq!(Checkpoint::parse(&good).expect("good"), checkpoint());
         assert!(Checkpoint::parse(&format!("{good}extension\n")).is_ok());
-        for (from, to) in [("\n12\n", "\n012\n"), ("\n12\n", "\n+12\n"), ("\n12\n", "\n-1\n"), ("\n12\n", "\n\n"), ("\n12\n", "\n99999999999999999999\n"), ("=\n", "\n"), ("=\n", "=\n\nx\n"), ("\n12\n", "\n0\n")] {
+        for (from, to) in [
+            ("\n12\n", "\n012\n"),
+            ("\n12\n", "\n+12\n"),
+            ("\n12\n", "\n-1\n"),
+            ("\n12\n", "\n\n"),
+            ("\n12\n", "\n99999999999999999999\n"),
+            ("=\n", "\n"),
+            ("=\n", "=\n\nx\n"),
+            ("\n12\n", "\n0\n"),
+        ] {
             let bad = good.replacen(from, to, 1);
             assert_ne!(bad, good);
             assert!(Checkpoint::parse(&bad).is_err(), "{bad:?}");

@@ -69,7 +69,8 @@ pub fn cosignatures_verify(
 ) -> Result<Vec<Cosignature>, LogError> {
     let mut verified: Vec<Cosignature> = Vec::new();
     for line in note.signatures() {
-        let meant = witnesses.iter().find(|key| key.kind() == KeyKind::CosignatureV1 && key.is_meant_by(line));
+        let meant =
+            witnesses.iter().find(|key| key.kind() == KeyKind::CosignatureV1 && key.is_meant_by(line));
         let Some(witness) = meant else { continue };
         let cosignature = cosignature_check(note.text(), witness, line)?;
         let seen = |one: &Cosignature| one.witness == cosignature.witness && one.key_id == cosignature.key_id;
@@ -95,7 +96,8 @@ mod tests {
         let line = cosignature_sign(text, &name, &key, UnixTime(1_679_315_147)).expect("signs");
         assert_eq!(line.signature.len() + 4, 76);
         let read = |text: &str, line: &NoteSignature| {
-            let note = UnverifiedNote::parse(note_write(text, std::slice::from_ref(line)).as_bytes()).expect("note");
+            let note =
+                UnverifiedNote::parse(note_write(text, std::slice::from_ref(line)).as_bytes()).expect("note");
             cosignatures_verify(&note, std::slice::from_ref(&witness))
         };
         let expected =

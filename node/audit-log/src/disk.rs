@@ -121,8 +121,8 @@ impl<'a> Publication<'a> {
     /// Makes the names durable.
     pub(crate) fn finish(self) -> Result<(), LogError> {
         // The temporary name leaves the log's own folder.
-        self.changed
-            .iter()
-            .try_for_each(|path| self.disk.sync_folder(path).map_err(LogError::storage("sync the folder", path)))
+        self.changed.iter().try_for_each(|path| {
+            self.disk.sync_folder(path).map_err(LogError::storage("sync the folder", path))
+        })
     }
 }

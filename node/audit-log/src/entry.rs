@@ -285,7 +285,12 @@ enum LeafVersion {
 
 impl Leaf {
     /// The leaf of `entry`, recorded at `time`.
-    pub(crate) fn new(entry: Entry, time: UnixTime, refers_to: Option<EntryIndex>, body: BodyReference) -> Self {
+    pub(crate) fn new(
+        entry: Entry,
+        time: UnixTime,
+        refers_to: Option<EntryIndex>,
+        body: BodyReference,
+    ) -> Self {
         Self {
             v: LeafVersion::V1,
             time,
@@ -350,8 +355,9 @@ pub(crate) struct LeafOutline {
 
 impl LeafOutline {
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, LogError> {
-        serde_json::from_slice(bytes)
-            .map_err(|error| LogError::malformed("audit entry", format!("not a leaf, at column {}", error.column())))
+        serde_json::from_slice(bytes).map_err(|error| {
+            LogError::malformed("audit entry", format!("not a leaf, at column {}", error.column()))
+        })
     }
 
     /// The entry whose body this entry says was erased.
@@ -364,12 +370,18 @@ impl Entry {
     /// Refuses what has no place in a leaf, before anything is written.
     pub(crate) fn check(&self) -> Result<(), LogError> {
         if self.disclosed.len() > DISCLOSED_LIMIT {
-            return Err(LogError::malformed("audit entry", "disclosed: join the counts of one class into one line"));
+            return Err(LogError::malformed(
+                "audit entry",
+                "disclosed: join the counts of one class into one line",
+            ));
         }
         for (name, label) in [("rule", &self.rule), ("policy", &self.policy)] {
             let label = label.as_deref().unwrap_or("-");
             if label.is_empty() || label.len() > LABEL_LIMIT || label.chars().any(char::is_control) {
-                return Err(LogError::malformed("audit entry", format!("{name}: 1 to 256 bytes without control characters")));
+                return Err(LogError::malformed(
+                    "audit entry",
+                    format!("{name}: 1 to 256 bytes without control characters"),
+                ));
             }
         }
         Ok(())
@@ -424,10 +436,10 @@ impl Body {
     /// The JSON of the body, padded with spaces to a multiple of [`BODY_PADDING`].
     pub(crate) fn encode(self) -> Result<Zeroizing<Vec<u8>>, LogError> {
         let Self { subject, case_reference, legal_basis, fields, details } = self;
-        let stored =
-            BodyV1 { v: BodyVersion::V1, subject, case_reference, legal_basis, fields, details };
+        let stored = BodyV1 { v: BodyVersion::V1, subject, case_reference, legal_basis, fields, details };
         let mut bytes = Zeroizing::new(
-            serde_json::to_vec(&stored).map_err(|_| LogError::malformed("audit body", "it does not encode"))?,
+            serde_json::to_vec(&stored)
+                .map_err(|_| LogError::malformed("audit body", "it does not encode"))?,
         );
         let padded = bytes.len().next_multiple_of(BODY_PADDING);
         bytes.resize(padded, b' ');
@@ -509,7 +521,8 @@ pub(crate) mod tests {
 
     #[test]
     fn a_leaf_has_the_bytes_of_version_1() {
-        let leaf = Leaf::new(full_entry(1_795_334_400), UnixTime(1_795_334_401), Some(EntryIndex(3)), reference());
+        let leaf =
+            Leaf::new(full_entry(1_795_334_400), UnixTime(1_795_334_401), Some(EntryIndex(3)), reference());
         let bytes = leaf.encode().expect("encodes");
         assert_eq!(String::from_utf8(bytes.clone()).expect("text"), GOLDEN);
         assert_eq!(Leaf::decode(&bytes).expect("decodes"), leaf);

@@ -104,7 +104,9 @@ pub enum LogError {
         size: u64,
     },
     /// The entry is durable, but no checkpoint covers it yet.
-    #[error("entry {index} is not covered by a checkpoint yet; the last covers {size} entries: ask for a checkpoint first")]
+    #[error(
+        "entry {index} is not covered by a checkpoint yet; the last covers {size} entries: ask for a checkpoint first"
+    )]
     NotCovered {
         /// The number asked for.
         index: u64,
@@ -118,7 +120,9 @@ pub enum LogError {
         index: u64,
     },
     /// No key at hand opens the body.
-    #[error("the body of entry {index} was sealed with a key that is not at hand; give the older body keys too")]
+    #[error(
+        "the body of entry {index} was sealed with a key that is not at hand; give the older body keys too"
+    )]
     NoBodyKey {
         /// The entry.
         index: u64,

@@ -23,7 +23,8 @@ pub(crate) const GROUP_ENTRIES: usize = 1_024;
 /// Bytes of bodies from which no further entry joins a group: bounds what is lost to one slow write.
 pub(crate) const GROUP_BYTES: usize = 1024 * 1024;
 /// Longest segment that is read: a segment just below [`SEGMENT_BYTES`] takes one more group.
-pub(crate) const SEGMENT_LIMIT: u64 = SEGMENT_BYTES + GROUP_HEAD as u64 + (GROUP_ENTRIES * (ENTRY_LIMIT + 2)) as u64;
+pub(crate) const SEGMENT_LIMIT: u64 =
+    SEGMENT_BYTES + GROUP_HEAD as u64 + (GROUP_ENTRIES * (ENTRY_LIMIT + 2)) as u64;
 
 const SEGMENT_MAGIC: &[u8; 26] = b"chengxin/audit-journal/v1\n";
 const GROUP_MAGIC: &[u8; 4] = b"CXAJ";
@@ -44,7 +45,11 @@ pub(crate) fn segment_path(folder: &Path, first: u64) -> PathBuf {
 /// The first entry of the segment with this file name.
 pub(crate) fn segment_first(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(".journal")?;
-    if digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit()) { digits.parse().ok() } else { None }
+    if digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        digits.parse().ok()
+    } else {
+        None
+    }
 }
 
 /// The bytes of a group.
@@ -131,7 +136,8 @@ pub(crate) fn segment_parse(bytes: &[u8], first: u64) -> Result<Segment<'_>, (u6
     }
     let rest = &bytes[offset..];
     let later = rest.windows(4).enumerate().skip(1).any(|(place, window)| {
-        window == GROUP_MAGIC && rest.get(place..).and_then(group_parse).is_some_and(|group| group.first > next)
+        window == GROUP_MAGIC
+            && rest.get(place..).and_then(group_parse).is_some_and(|group| group.first > next)
     });
     if later {
         return Err((offset as u64, "a group in the middle is damaged"));

@@ -246,7 +246,8 @@ impl Subtrees for LeafHashes<'_> {
     fn subtree(&self, height: u32, position: u64) -> Result<Sha256, LogError> {
         let missing = || LogError::NotFound { index: position, size: self.0.len() as u64 };
         let width = 1_usize.checked_shl(height).ok_or_else(missing)?;
-        let start = usize::try_from(position).ok().and_then(|place| place.checked_mul(width)).ok_or_else(missing)?;
+        let start =
+            usize::try_from(position).ok().and_then(|place| place.checked_mul(width)).ok_or_else(missing)?;
         let end = start.checked_add(width).ok_or_else(missing)?;
         self.0.get(start..end).map(root_of).ok_or_else(missing)
     }

@@ -131,12 +131,17 @@ impl FromStr for NoteVerifier {
         let (Some(name), Some(key_id), Some(material)) = (parts.next(), parts.next(), parts.next()) else {
             return Err(refuse("write <name>+<key ID>+<base64 of the key>"));
         };
-        let key_id = hex_decode::<4>(key_id).ok_or_else(|| refuse("the key ID is 8 lower-case hexadecimal digits"))?;
+        let key_id =
+            hex_decode::<4>(key_id).ok_or_else(|| refuse("the key ID is 8 lower-case hexadecimal digits"))?;
         let material = base64_decode(material).ok_or_else(|| refuse("the key is not base64"))?;
         let (kind, key) = match material.split_first() {
             Some((0x01, key)) => (KeyKind::Ed25519, key),
             Some((0x04, key)) => (KeyKind::CosignatureV1, key),
-            _ => return Err(refuse("only the key types 1 (Ed25519) and 4 (Ed25519 cosignature) are supported")),
+            _ => {
+                return Err(refuse(
+                    "only the key types 1 (Ed25519) and 4 (Ed25519 cosignature) are supported",
+                ));
+            }
         };
         let key = key.try_into().map_err(|_| refuse("an Ed25519 key has 32 bytes"))?;
         let verifier = Self::new(name.parse()?, kind, VerifyingKey::from_ed25519(key));
@@ -208,7 +213,8 @@ impl UnverifiedNote {
         if note.bytes().any(|byte| byte < 0x20 && byte != b'\n') {
             return Err(refuse("it contains a control character"));
         }
-        let split = note.rfind("\n\n").ok_or_else(|| refuse("no empty line separates text and signatures"))?;
+        let split =
+            note.rfind("\n\n").ok_or_else(|| refuse("no empty line separates text and signatures"))?;
         let (text, lines) = (&note[..=split], &note[split + 2..]);
         let lines = lines.strip_suffix('\n').ok_or_else(|| refuse("the last line has no end"))?;
         if lines.split('\n').count() > SIGNATURES_LIMIT {
@@ -245,10 +251,7 @@ impl UnverifiedNote {
             }
         }
         if signed.is_empty() {
-            return Err(LogError::Signature {
-                form: "note",
-                reason: "no trusted key signed it".to_owned(),
-            });
+            return Err(LogError::Signature { form: "note", reason: "no trusted key signed it".to_owned() });
         }
         Ok(signed)
     }
@@ -302,7 +305,10 @@ mod tests {
         let name: KeyName = "other.example/log".parse().expect("name");
         let note = UnverifiedNote::parse(NOTE.as_bytes()).expect("note");
         let line = note_sign(note.text(), &name, &other);
-        let both = UnverifiedNote { text: note.text.clone(), signatures: vec![line.clone(), note.signatures[0].clone()] };
+        let both = UnverifiedNote {
+            text: note.text.clone(),
+            signatures: vec![line.clone(), note.signatures[0].clone()],
+        };
         let both = UnverifiedNote::parse(note_write(&both.text, &both.signatures).as_bytes()).expect("note");
         assert_eq!(both.verify(std::slice::from_ref(&key)).expect("verifies").len(), 1);
         let two = [key.clone(), NoteVerifier::new(name.clone(), KeyKind::Ed25519, *other.public())];
@@ -318,8 +324,16 @@ mod tests {
     #[test]
     fn malformed_notes_and_keys_are_refused() {
         for bad in [
-            "", "text\n", "text\n\n", "text\n\n— name\n", "text\n\n— name !!!!\n", "text\n\n- name AAAAAAA=\n",
-            "te\u{1}xt\n\n— name AAAAAAA=\n", "text\n\n— name AAAAAAA=", "text\n\n— na+me AAAAAAA=\n", "text\n\n— name AAAAAA==\n",
+            "",
+            "text\n",
+            "text\n\n",
+            "text\n\n— name\n",
+            "text\n\n— name !!!!\n",
+            "text\n\n- name AAAAAAA=\n",
+            "te\u{1}xt\n\n— name AAAAAAA=\n",
+            "text\n\n— name AAAAAAA=",
+            "text\n\n— na+me AAAAAAA=\n",
+            "text\n\n— name AAAAAA==\n",
         ] {
             assert!(UnverifiedNote::parse(bad.as_bytes()).is_err(), "{bad:?}");
         }
@@ -327,7 +341,12 @@ mod tests {
         assert!(UnverifiedNote::parse(&vec![b'a'; NOTE_LIMIT + 1]).is_err());
         let many = "— n AAAAAAA=\n".repeat(SIGNATURES_LIMIT + 1);
         assert!(UnverifiedNote::parse(format!("t\n\n{many}").as_bytes()).is_err());
-        for bad in ["", "a+b", "example.com/foo+530d903b+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k", "x+530d903a+Aeky"] {
+        for bad in [
+            "",
+            "a+b",
+            "example.com/foo+530d903b+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k",
+            "x+530d903a+Aeky",
+        ] {
             assert!(bad.parse::<NoteVerifier>().is_err(), "{bad:?}");
         }
     }

@@ -88,12 +88,15 @@ impl FromStr for Policy {
             if words.first().is_none_or(|word| word.starts_with('#')) {
                 continue;
             }
-            reader
-                .line(&words)
-                .map_err(|reason| LogError::malformed("tlog-policy", format!("line {}: {reason}", number + 1)))?;
+            reader.line(&words).map_err(|reason| {
+                LogError::malformed("tlog-policy", format!("line {}: {reason}", number + 1))
+            })?;
         }
         match reader.quorum {
-            None => Err(LogError::malformed("tlog-policy", "no line gives the quorum; write quorum none or a name")),
+            None => Err(LogError::malformed(
+                "tlog-policy",
+                "no line gives the quorum; write quorum none or a name",
+            )),
             Some(quorum) => Ok(Self { quorum, ..reader.policy }),
         }
     }
@@ -142,9 +145,18 @@ impl Reader {
     fn key(&self, text: &str, kind: KeyKind) -> Result<NoteVerifier, String> {
         let key: NoteVerifier = text.parse().map_err(|error: LogError| error.to_string())?;
         if key.kind() != kind {
-            return Err(format!("the key has type {}, here stands type {}", key.kind().number(), kind.number()));
+            return Err(format!(
+                "the key has type {}, here stands type {}",
+                key.kind().number(),
+                kind.number()
+            ));
         }
-        let twice = self.policy.logs.iter().chain(self.policy.witnesses.values()).any(|other| other.key() == key.key());
+        let twice = self
+            .policy
+            .logs
+            .iter()
+            .chain(self.policy.witnesses.values())
+            .any(|other| other.key() == key.key());
         if twice { Err("the same public key stands on an earlier line".to_owned()) } else { Ok(key) }
     }
 

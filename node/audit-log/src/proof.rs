@@ -54,7 +54,9 @@ impl UnverifiedProof {
             });
         }
         let text = std::str::from_utf8(bytes).map_err(|_| refuse("it is not UTF-8"))?;
-        let text = text.strip_prefix(HEADER).ok_or_else(|| refuse("the first line is not c2sp.org/tlog-proof@v1"))?;
+        let text = text
+            .strip_prefix(HEADER)
+            .ok_or_else(|| refuse("the first line is not c2sp.org/tlog-proof@v1"))?;
         let (head, checkpoint) =
             text.split_once("\n\n").ok_or_else(|| refuse("no empty line precedes the checkpoint"))?;
         let mut lines = head.split('\n').peekable();

@@ -88,13 +88,17 @@ impl FromStr for TilePath {
     type Err = LogError;
 
     fn from_str(text: &str) -> Result<Self, LogError> {
-        let refuse = || LogError::malformed("tile path", "write tile/<level or entries>/<number>[.p/<width>]");
+        let refuse =
+            || LogError::malformed("tile path", "write tile/<level or entries>/<number>[.p/<width>]");
         let (kind, rest) =
             text.strip_prefix("tile/").and_then(|rest| rest.split_once('/')).ok_or_else(refuse)?;
         let kind = match kind {
             "entries" => TileKind::Entries,
             level => TileKind::Hashes(
-                number_parse(level).and_then(|level| u8::try_from(level).ok()).filter(|&level| level < 64).ok_or_else(refuse)?,
+                number_parse(level)
+                    .and_then(|level| u8::try_from(level).ok())
+                    .filter(|&level| level < 64)
+                    .ok_or_else(refuse)?,
             ),
         };
         let (number, width) = match rest.split_once(".p/") {
@@ -107,7 +111,8 @@ impl FromStr for TilePath {
         let mut index = 0_u64;
         let groups: Vec<&str> = number.split('/').collect();
         for (place, group) in groups.iter().enumerate() {
-            let digits = if place + 1 < groups.len() { group.strip_prefix('x').ok_or_else(refuse)? } else { group };
+            let digits =
+                if place + 1 < groups.len() { group.strip_prefix('x').ok_or_else(refuse)? } else { group };
             if digits.len() != 3 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
                 return Err(refuse());
             }
@@ -129,7 +134,10 @@ pub fn hashes_write(hashes: &[Sha256]) -> Vec<u8> {
 pub fn hashes_parse(bytes: &[u8], count: u64) -> Result<Vec<Sha256>, LogError> {
     let (hashes, rest) = bytes.as_chunks::<32>();
     if !rest.is_empty() || hashes.len() as u64 != count {
-        return Err(LogError::malformed("tile", format!("{} bytes where {count} hashes should stand", bytes.len())));
+        return Err(LogError::malformed(
+            "tile",
+            format!("{} bytes where {count} hashes should stand", bytes.len()),
+        ));
     }
     Ok(hashes.iter().map(|hash| Sha256(*hash)).collect())
 }
@@ -155,9 +163,11 @@ pub fn bundle_parse(bytes: &[u8], count: u64) -> Result<Vec<&[u8]>, LogError> {
         if entries.len() as u64 == count {
             return Err(refuse("bytes after the last entry"));
         }
-        let (length, after) = rest.split_first_chunk::<2>().ok_or_else(|| refuse("it ends within a length"))?;
+        let (length, after) =
+            rest.split_first_chunk::<2>().ok_or_else(|| refuse("it ends within a length"))?;
         let length = usize::from(u16::from_be_bytes(*length));
-        let (entry, after) = after.split_at_checked(length).ok_or_else(|| refuse("it ends within an entry"))?;
+        let (entry, after) =
+            after.split_at_checked(length).ok_or_else(|| refuse("it ends within an entry"))?;
         entries.push(entry);
         rest = after;
     }
@@ -178,14 +188,28 @@ mod tests {
         check(TilePath::full(TileKind::Hashes(0), 1_234_067), "tile/0/x001/x234/067");
         check(TilePath::full(TileKind::Entries, 0), "tile/entries/000");
         check(TilePath { kind: TileKind::Hashes(1), index: 273, width: Some(112) }, "tile/1/273.p/112");
-        for bad in ["tile/0/1", "tile/0/x000/001", "tile/0/001.p/0", "tile/0/001.p/256", "tile/64/001", "tile/00/001", "tile/x/001", "001", "tile/0/001/002", "tile/0/x001", "tile/0/x999/x999/x999/x999/x999/x999/x999/999"] {
+        for bad in [
+            "tile/0/1",
+            "tile/0/x000/001",
+            "tile/0/001.p/0",
+            "tile/0/001.p/256",
+            "tile/64/001",
+            "tile/00/001",
+            "tile/x/001",
+            "001",
+            "tile/0/001/002",
+            "tile/0/x001",
+            "tile/0/x999/x999/x999/x999/x999/x999/x999/999",
+        ] {
             assert!(bad.parse::<TilePath>().is_err(), "{bad}");
         }
     }
 
     #[test]
     fn partial_widths_are_those_of_the_specification() {
-        let partial = |level, size| TilePath::partial(TileKind::Hashes(level), size).map(|tile| (tile.index, tile.width));
+        let partial = |level, size| {
+            TilePath::partial(TileKind::Hashes(level), size).map(|tile| (tile.index, tile.width))
+        };
         assert_eq!(partial(0, 70_000), Some((273, Some(112))));
         assert_eq!(partial(1, 70_000), Some((1, Some(17))));
         assert_eq!(partial(2, 70_000), Some((0, Some(1))));

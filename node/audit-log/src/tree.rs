@@ -94,7 +94,10 @@ mod tests {
         let level_0: Vec<_> = full.iter().filter(|(path, _)| path.kind == TileKind::Hashes(0)).collect();
         assert_eq!(level_0.len(), 257);
         assert!(level_0.iter().enumerate().all(|(place, (path, _))| path.index == place as u64));
-        assert_eq!(full.iter().find(|(path, _)| path.kind == TileKind::Hashes(1)).map(|(path, _)| path.index), Some(0));
+        assert_eq!(
+            full.iter().find(|(path, _)| path.kind == TileKind::Hashes(1)).map(|(path, _)| path.index),
+            Some(0)
+        );
         let partial: Vec<_> = edge.partial_tiles().map(|(path, _)| path.to_string()).collect();
         assert_eq!(partial, ["tile/0/257.p/208", "tile/1/001.p/1", "tile/2/000.p/1"]);
         let levels = (0..3).map(|level| edge.level(level).to_vec()).collect();

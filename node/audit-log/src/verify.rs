@@ -29,7 +29,8 @@ use crate::journal::{JOURNAL_FOLDER, SEGMENT_LIMIT, segment_first, segment_parse
 use crate::merkle::{leaf_hash, root_of};
 use crate::note::{KeyName, NOTE_LIMIT, NoteVerifier, UnverifiedNote};
 use crate::tile::{
-    ENTRY_LIMIT, LEVEL_LIMIT, TILE_HEIGHT, TILE_WIDTH, TileKind, TilePath, bundle_parse, hashes_parse, hashes_write,
+    ENTRY_LIMIT, LEVEL_LIMIT, TILE_HEIGHT, TILE_WIDTH, TileKind, TilePath, bundle_parse, hashes_parse,
+    hashes_write,
 };
 use crate::tree::TileEdge;
 use bodies_walk::BodiesWalk;
@@ -138,7 +139,8 @@ fn identity_verify(source: &dyn Source, checkpoint: &Checkpoint) -> Result<bool,
 }
 
 fn foreign_files(source: &dyn Source) -> Result<Vec<String>, LogError> {
-    let known = [CHECKPOINT_FILE, IDENTITY_FILE, LOCK_FILE, JOURNAL_FOLDER, crate::bodies::BODIES_FOLDER, "tile"];
+    let known =
+        [CHECKPOINT_FILE, IDENTITY_FILE, LOCK_FILE, JOURNAL_FOLDER, crate::bodies::BODIES_FOLDER, "tile"];
     let mut foreign = source.list("")?;
     foreign.retain(|name| !known.contains(&name.as_str()));
     foreign.truncate(FOREIGN_LIMIT);
@@ -209,9 +211,10 @@ impl Walk<'_> {
     ) -> Result<(), LogError> {
         let tile = self.path(TileKind::Hashes(0), number);
         let bytes = read(self.source, &tile.to_string(), TILE_WIDTH * 32)?;
-        let stored =
-            hashes_parse(&bytes, tile.count()).map_err(|error| LogError::damaged(tile, 0, error.to_string()))?;
-        let Some(place) = stored.iter().zip(computed).position(|(stored, computed)| stored != computed) else {
+        let stored = hashes_parse(&bytes, tile.count())
+            .map_err(|error| LogError::damaged(tile, 0, error.to_string()))?;
+        let Some(place) = stored.iter().zip(computed).position(|(stored, computed)| stored != computed)
+        else {
             return Ok(());
         };
         if self.is_confirmed(number, computed)? {
@@ -219,7 +222,11 @@ impl Walk<'_> {
         }
         let offset = entries.iter().take(place).map(|entry| entry.len() as u64 + 2).sum();
         let index = number * TILE_WIDTH + place as u64;
-        Err(LogError::damaged(bundle, offset, format!("entry {index} does not have the hash that the tree has for it")))
+        Err(LogError::damaged(
+            bundle,
+            offset,
+            format!("entry {index} does not have the hash that the tree has for it"),
+        ))
     }
 
     /// Whether the level above, or for the last tile the checkpoint, has the root of these leaf hashes.
@@ -256,16 +263,20 @@ impl Walk<'_> {
         let folder = path.partial_folder();
         for name in self.source.list(&folder)? {
             let partial = format!("{folder}/{name}");
-            let tile = partial.parse::<TilePath>().map_err(|_| {
-                LogError::damaged(&partial, 0, "a file that the log did not write")
-            })?;
+            let tile = partial
+                .parse::<TilePath>()
+                .map_err(|_| LogError::damaged(&partial, 0, "a file that the log did not write"))?;
             if tile.count() > path.count() || tile == path {
                 continue;
             }
             let bytes = read(self.source, &partial, BUNDLE_LIMIT)?;
             let same = bytes.iter().zip(content).take_while(|(stored, expected)| stored == expected).count();
             if same < bytes.len() || !is_whole(&bytes, tile.count()) {
-                return Err(LogError::damaged(&partial, same as u64, "a partial tile is not the beginning of the tile"));
+                return Err(LogError::damaged(
+                    &partial,
+                    same as u64,
+                    "a partial tile is not the beginning of the tile",
+                ));
             }
         }
         Ok(())
@@ -311,19 +322,24 @@ impl Walk<'_> {
         for name in self.source.list(JOURNAL_FOLDER)? {
             let path = format!("{JOURNAL_FOLDER}/{name}");
             let first = segment_first(&name);
-            firsts.push(first.ok_or_else(|| LogError::damaged(&path, 0, "a file that the log did not write"))?);
+            firsts
+                .push(first.ok_or_else(|| LogError::damaged(&path, 0, "a file that the log did not write"))?);
         }
         firsts.sort_unstable();
         if whole && firsts.first().map_or(size != base, |first| *first > base) {
-            return Err(LogError::damaged(JOURNAL_FOLDER, 0, format!("the entries from {base} on are missing")));
+            return Err(LogError::damaged(
+                JOURNAL_FOLDER,
+                0,
+                format!("the entries from {base} on are missing"),
+            ));
         }
         let mut next = firsts.first().copied().unwrap_or(size);
         let mut incomplete = None;
         for (place, &first) in firsts.iter().enumerate() {
             let path = format!("{JOURNAL_FOLDER}/{first:020}.journal");
             let bytes = read(self.source, &path, SEGMENT_LIMIT)?;
-            let segment =
-                segment_parse(&bytes, first).map_err(|(offset, reason)| LogError::damaged(&path, offset, reason))?;
+            let segment = segment_parse(&bytes, first)
+                .map_err(|(offset, reason)| LogError::damaged(&path, offset, reason))?;
             if first != next || (segment.torn && place + 1 < firsts.len()) {
                 return Err(LogError::damaged(&path, segment.end, format!("entry {next} should follow")));
             }
@@ -339,12 +355,22 @@ impl Walk<'_> {
         }
         if whole && next < size {
             let (path, offset) = incomplete.unwrap_or((JOURNAL_FOLDER.to_owned(), 0));
-            return Err(LogError::damaged(path, offset, format!("entry {next} should follow; the checkpoint covers it")));
+            return Err(LogError::damaged(
+                path,
+                offset,
+                format!("entry {next} should follow; the checkpoint covers it"),
+            ));
         }
         Ok((next.saturating_sub(size), incomplete))
     }
 
-    fn journal_entry_verify(&mut self, path: &str, offset: u64, index: u64, leaf: &[u8]) -> Result<(), LogError> {
+    fn journal_entry_verify(
+        &mut self,
+        path: &str,
+        offset: u64,
+        index: u64,
+        leaf: &[u8],
+    ) -> Result<(), LogError> {
         if index >= self.checkpoint.size {
             let outline = LeafOutline::decode(leaf)
                 .map_err(|error| LogError::damaged(path, offset, format!("entry {index}: {error}")))?;

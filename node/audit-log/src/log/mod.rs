@@ -108,10 +108,15 @@ impl AuditLog {
         Self::open_on(Arc::new(RealDisk), folder, options)
     }
 
-    pub(crate) fn create_on(disk: Arc<dyn Disk>, folder: &Path, options: LogOptions) -> Result<Self, LogError> {
+    pub(crate) fn create_on(
+        disk: Arc<dyn Disk>,
+        folder: &Path,
+        options: LogOptions,
+    ) -> Result<Self, LogError> {
         std::fs::create_dir_all(folder).map_err(LogError::storage("create the folder", folder))?;
         let identity = folder.join(IDENTITY_FILE);
-        let occupied = |name: &str| std::fs::read_dir(folder.join(name)).is_ok_and(|mut files| files.next().is_some());
+        let occupied =
+            |name: &str| std::fs::read_dir(folder.join(name)).is_ok_and(|mut files| files.next().is_some());
         if identity.exists() || [JOURNAL_FOLDER, BODIES_FOLDER, "tile"].into_iter().any(occupied) {
             return Err(LogError::Exists { path: folder.to_owned() });
         }
@@ -176,7 +181,10 @@ impl AuditLog {
     /// would have recorded.
     pub async fn append(&self, entry: Entry, body: Body) -> Result<EntryIndex, LogError> {
         if entry.kind == EntryKind::BodyErased {
-            return Err(LogError::malformed("audit entry", "kind: use body_erase, which writes this kind itself"));
+            return Err(LogError::malformed(
+                "audit entry",
+                "kind: use body_erase, which writes this kind itself",
+            ));
         }
         entry.check()?;
         let body = body.encode()?;
@@ -186,7 +194,12 @@ impl AuditLog {
     /// Erases the body of entry `index` and gives the number of the entry of kind `body_erased` that says so; `entry`
     /// says who did it and why (its kind is replaced). Resolves when the entry and then the erasure are durable; a
     /// crash between them is made good at the next opening. Whether it may be done is the caller's business.
-    pub async fn body_erase(&self, index: EntryIndex, entry: Entry, body: Body) -> Result<EntryIndex, LogError> {
+    pub async fn body_erase(
+        &self,
+        index: EntryIndex,
+        entry: Entry,
+        body: Body,
+    ) -> Result<EntryIndex, LogError> {
         let entry = Entry { kind: EntryKind::BodyErased, ..entry };
         entry.check()?;
         let body = body.encode()?;

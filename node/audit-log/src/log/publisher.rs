@@ -16,7 +16,9 @@ pub(super) fn run(shared: &Arc<Shared>) {
     loop {
         let state = lock(&shared.state);
         let idle = |state: &mut super::state::State| {
-            !state.closing && !state.checkpoint_wanted && (state.stopped.is_some() || state.durable == state.published.size)
+            !state.closing
+                && !state.checkpoint_wanted
+                && (state.stopped.is_some() || state.durable == state.published.size)
         };
         let state = shared.publisher_wake.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner);
         let (state, _) = shared
@@ -53,7 +55,9 @@ pub(super) fn publish(shared: &Shared) -> Result<(), LogError> {
     let size = first + leaves.len() as u64;
     let mut publication = Publication::new(shared.disk.as_ref(), &shared.folder);
     let mut full = Vec::new();
-    for bundle in leaves.chunks(TILE_WIDTH as usize).zip(first / TILE_WIDTH..).map(|(leaves, index)| (index, leaves)) {
+    for bundle in
+        leaves.chunks(TILE_WIDTH as usize).zip(first / TILE_WIDTH..).map(|(leaves, index)| (index, leaves))
+    {
         let (index, leaves) = bundle;
         let mut bytes = Vec::new();
         leaves.iter().try_for_each(|leaf| bundle_append(&mut bytes, leaf))?;

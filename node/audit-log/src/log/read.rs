@@ -224,12 +224,15 @@ pub(super) fn bundle_entry_read(shared: &Shared, index: u64) -> Result<Arc<[u8]>
 fn bundle_read(shared: &Shared, number: u64) -> Result<Bundle, LogError> {
     let path = shared.folder.join(TilePath::full(TileKind::Entries, number).to_string());
     let bytes = file_read(&path, BUNDLE_LIMIT)?;
-    let entries =
-        bundle_parse(&bytes, TILE_WIDTH).map_err(|error| LogError::contradiction(&path, error.to_string()))?;
+    let entries = bundle_parse(&bytes, TILE_WIDTH)
+        .map_err(|error| LogError::contradiction(&path, error.to_string()))?;
     let hashes = tile_read(shared, 0, number)?;
     for ((entry, hash), index) in entries.iter().zip(hashes).zip(number * TILE_WIDTH..) {
         if leaf_hash(entry) != hash {
-            return Err(LogError::contradiction(&path, format!("entry {index} does not have the hash in the tile")));
+            return Err(LogError::contradiction(
+                &path,
+                format!("entry {index} does not have the hash in the tile"),
+            ));
         }
     }
     Ok(Arc::new(entries.into_iter().map(Arc::from).collect()))
@@ -305,7 +308,10 @@ fn proof(shared: &Shared, index: u64) -> Result<String, LogError> {
     let checkpoint = Checkpoint::verify(&UnverifiedNote::parse(note.as_bytes())?, &shared.verifiers)?;
     let leaf = leaf_read(shared, index)?;
     inclusion_check(index, size, leaf_hash(&leaf), &path, checkpoint.root).map_err(|error| {
-        LogError::contradiction(&shared.folder.join("tile"), format!("the proof of entry {index} does not hold: {error}"))
+        LogError::contradiction(
+            &shared.folder.join("tile"),
+            format!("the proof of entry {index} does not hold: {error}"),
+        )
     })?;
     Ok(proof_write(index, &path, &note))
 }
@@ -327,7 +333,8 @@ impl Subtrees for TileSource<'_> {
         let offset = usize::try_from(first % TILE_WIDTH).map_err(|_| missing())?;
         let range = offset..offset + (1 << within);
         let full = self.size.checked_shr(TILE_HEIGHT * (u32::from(level) + 1)).unwrap_or(0);
-        let hashes = if number < full { &tile_read(self.shared, level, number)? } else { self.edge.level(level) };
+        let hashes =
+            if number < full { &tile_read(self.shared, level, number)? } else { self.edge.level(level) };
         hashes.get(range).map(root_of).ok_or_else(missing)
     }
 }

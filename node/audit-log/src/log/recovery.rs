@@ -6,9 +6,9 @@ use std::sync::Arc;
 use chengxin_schemas::digest::Sha256;
 use chengxin_schemas::time::UnixTime;
 
+use super::read;
 use super::state::{Published, Shared, lock};
 use super::writer::{Appending, slot_erase};
-use super::read;
 use crate::bodies::{self, BODIES_FOLDER, BODIES_PER_SEGMENT, BodiesFile, Slot, SlotState};
 use crate::checkpoint::Checkpoint;
 use crate::disk::{TEMPORARY, open_existing};
@@ -45,7 +45,10 @@ pub(super) fn recover(shared: &Shared) -> Result<Recovered, LogError> {
     let mut edge = lock(&shared.edge);
     let identity_path = shared.folder.join(IDENTITY_FILE);
     if identity_parse(&file_read(&identity_path, IDENTITY_LIMIT)?)? != shared.origin {
-        return Err(LogError::contradiction(&identity_path, format!("the folder holds another log than {}", shared.origin)));
+        return Err(LogError::contradiction(
+            &identity_path,
+            format!("the folder holds another log than {}", shared.origin),
+        ));
     }
     temporary_remove(shared)?;
     let (checkpoint, note) = checkpoint_read(shared)?;
@@ -72,7 +75,10 @@ pub(super) fn recover(shared: &Shared) -> Result<Recovered, LogError> {
     if published_edge.root() != checkpoint.root {
         return Err(LogError::contradiction(
             &journal_folder,
-            format!("its entries from {base} on, with the tiles before, lead to another root than the checkpoint of {} entries", checkpoint.size),
+            format!(
+                "its entries from {base} on, with the tiles before, lead to another root than the checkpoint of {} entries",
+                checkpoint.size
+            ),
         ));
     }
 
@@ -102,7 +108,9 @@ pub(super) fn recover(shared: &Shared) -> Result<Recovered, LogError> {
 fn temporary_remove(shared: &Shared) -> Result<(), LogError> {
     let path = shared.folder.join(TEMPORARY);
     match shared.disk.remove(&path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(LogError::storage("remove", &path)(error)),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(LogError::storage("remove", &path)(error))
+        }
         Ok(()) | Err(_) => Ok(()),
     }
 }
@@ -122,13 +130,15 @@ fn checkpoint_read(shared: &Shared) -> Result<(Checkpoint, String), LogError> {
 
 fn journal_read(shared: &Shared) -> Result<Journal, LogError> {
     let firsts = names_read(&shared.folder.join(JOURNAL_FOLDER), segment_first)?;
-    let mut journal = Journal { segments: Vec::new(), first: firsts.first().copied().unwrap_or(0), leaves: Vec::new() };
+    let mut journal =
+        Journal { segments: Vec::new(), first: firsts.first().copied().unwrap_or(0), leaves: Vec::new() };
     for (place, &first) in firsts.iter().enumerate() {
         let path = segment_path(&shared.folder, first);
         let bytes = file_read(&path, SEGMENT_LIMIT)?;
         let next = journal.first + journal.leaves.len() as u64;
-        let segment = segment_parse(&bytes, first)
-            .map_err(|(offset, reason)| LogError::contradiction(&path, format!("offset {offset}: {reason}")))?;
+        let segment = segment_parse(&bytes, first).map_err(|(offset, reason)| {
+            LogError::contradiction(&path, format!("offset {offset}: {reason}"))
+        })?;
         let last = place + 1 == firsts.len();
         if first != next || (segment.torn && !last) {
             return Err(LogError::contradiction(&path, format!("entry {next} should follow")));
@@ -138,7 +148,9 @@ fn journal_read(shared: &Shared) -> Result<Journal, LogError> {
             shared.disk.remove(&path).map_err(LogError::storage("remove", &path))?;
             continue;
         }
-        journal.leaves.extend(segment.groups.iter().flat_map(|(_, group)| &group.leaves).map(|leaf| Arc::from(*leaf)));
+        journal
+            .leaves
+            .extend(segment.groups.iter().flat_map(|(_, group)| &group.leaves).map(|leaf| Arc::from(*leaf)));
         journal.segments.push((first, segment.end));
     }
     Ok(journal)
@@ -153,7 +165,8 @@ fn edge_read(shared: &Shared, checkpoint: &Checkpoint, base: u64) -> Result<Tile
             Some(tile) => {
                 let path = shared.folder.join(tile.to_string());
                 let bytes = file_read(&path, TILE_WIDTH * 32)?;
-                hashes_parse(&bytes, tile.count()).map_err(|error| LogError::contradiction(&path, error.to_string()))?
+                hashes_parse(&bytes, tile.count())
+                    .map_err(|error| LogError::contradiction(&path, error.to_string()))?
             }
         });
     }
@@ -184,7 +197,9 @@ fn bodies_recover(shared: &Shared, base: u64, tail: &[Arc<[u8]>]) -> Result<Opti
         let end = next.min(first + BODIES_PER_SEGMENT);
         for index in first..end {
             let slot = file.find(index)?;
-            if let Some(leaf) = index.checked_sub(base).and_then(|place| tail.get(usize::try_from(place).ok()?)) {
+            if let Some(leaf) =
+                index.checked_sub(base).and_then(|place| tail.get(usize::try_from(place).ok()?))
+            {
                 slot_recover(shared, &file, &slot, leaf, &writing)?;
             }
         }
@@ -268,7 +283,8 @@ fn names_read(folder: &Path, parse: impl Fn(&str) -> Option<u64>) -> Result<Vec<
     for entry in std::fs::read_dir(folder).map_err(LogError::storage("list", folder))? {
         let path: PathBuf = entry.map_err(LogError::storage("list", folder))?.path();
         let name = path.file_name().and_then(|name| name.to_str()).and_then(&parse);
-        numbers.push(name.ok_or_else(|| LogError::contradiction(&path, "a file that the log did not write"))?);
+        numbers
+            .push(name.ok_or_else(|| LogError::contradiction(&path, "a file that the log did not write"))?);
     }
     numbers.sort_unstable();
     Ok(numbers)

@@ -84,10 +84,15 @@ impl Shared {
     ) -> Result<(Self, Random), LogError> {
         let LogOptions { origin, keys, body_keys, random, checkpoint_interval } = options;
         if keys.is_empty() {
-            return Err(LogError::Signature { form: "checkpoint", reason: "no signing key was given".to_owned() });
+            return Err(LogError::Signature {
+                form: "checkpoint",
+                reason: "no signing key was given".to_owned(),
+            });
         }
-        let verifiers =
-            keys.iter().map(|key| NoteVerifier::new(origin.clone(), KeyKind::Ed25519, *key.public())).collect();
+        let verifiers = keys
+            .iter()
+            .map(|key| NoteVerifier::new(origin.clone(), KeyKind::Ed25519, *key.public()))
+            .collect();
         let shared = Self {
             folder: folder.to_owned(),
             origin,

@@ -151,18 +151,17 @@ impl Writer {
         for Pending { entry, body, refers_to, reply } in group {
             let index = self.next + staged.leaves.len() as u64;
             let time = entry.time.max(staged.last_time);
-            let encoded = self
-                .shared
-                .body_keys
-                .seal(&self.shared.origin, index, &body, &mut self.random)
-                .and_then(|sealed| {
-                    let leaf = Leaf::new(entry, time, refers_to, sealed.reference).encode()?;
-                    Ok((leaf, sealed))
-                });
+            let encoded =
+                self.shared.body_keys.seal(&self.shared.origin, index, &body, &mut self.random).and_then(
+                    |sealed| {
+                        let leaf = Leaf::new(entry, time, refers_to, sealed.reference).encode()?;
+                        Ok((leaf, sealed))
+                    },
+                );
             match encoded {
                 Ok((leaf, sealed)) => {
-                    let head =
-                        SlotHead { state: SlotState::Sealed, index, length: sealed.reference.length }.encode();
+                    let head = SlotHead { state: SlotState::Sealed, index, length: sealed.reference.length }
+                        .encode();
                     staged.slots.push((index, [head.as_slice(), &sealed.content].concat()));
                     staged.leaves.push(leaf.into());
                     staged.replies.push(reply);
@@ -198,7 +197,9 @@ impl Writer {
 
     fn bodies_write(&mut self, slots: &[(u64, Vec<u8>)]) -> Result<(), LogError> {
         let disk = Arc::clone(&self.shared.disk);
-        for slots in slots.chunk_by(|(left, _), (right, _)| bodies::segment_first(*left) == bodies::segment_first(*right)) {
+        for slots in slots
+            .chunk_by(|(left, _), (right, _)| bodies::segment_first(*left) == bodies::segment_first(*right))
+        {
             let Some((index, _)) = slots.first() else { continue };
             let first = bodies::segment_first(*index);
             let path = self.shared.folder.join(bodies::segment_name(first));
@@ -243,7 +244,12 @@ impl Writer {
     }
 
     /// Writes the entry that says so, then overwrites the body.
-    fn erase(&mut self, index: EntryIndex, entry: Entry, body: Zeroizing<Vec<u8>>) -> Result<EntryIndex, LogError> {
+    fn erase(
+        &mut self,
+        index: EntryIndex,
+        entry: Entry,
+        body: Zeroizing<Vec<u8>>,
+    ) -> Result<EntryIndex, LogError> {
         self.room_wait().map_err(|reason| LogError::Stopped { reason })?;
         if index.0 >= self.next {
             return Err(LogError::NotFound { index: index.0, size: self.next });
@@ -255,14 +261,19 @@ impl Writer {
             return Err(LogError::Erased { index: index.0 });
         }
         if slot.head.length != reference.length {
-            return Err(LogError::contradiction(&file.path, format!("the body of entry {index} has another length than its entry says")));
+            return Err(LogError::contradiction(
+                &file.path,
+                format!("the body of entry {index} has another length than its entry says"),
+            ));
         }
         let staged = self.stage(vec![Pending { entry, body, refers_to: Some(index), reply: None }]);
         let written = EntryIndex(self.next);
         if staged.leaves.is_empty() {
             return Err(LogError::malformed("audit entry", "the entry of the erasure does not encode"));
         }
-        let result = self.commit(&staged).and_then(|()| slot_erase(&self.shared, index.0, slot.offset, reference.length));
+        let result = self
+            .commit(&staged)
+            .and_then(|()| slot_erase(&self.shared, index.0, slot.offset, reference.length));
         if let Err(error) = &result {
             self.shared.stop(error);
         }

@@ -48,9 +48,9 @@ struct SegmentReader<'a> {
 
 impl SegmentReader<'_> {
     fn take(&mut self, bytes: &mut [u8]) -> Result<(), LogError> {
-        self.file
-            .read_exact(bytes)
-            .map_err(|error| LogError::damaged(&self.path, self.offset, format!("the file ends early: {error}")))?;
+        self.file.read_exact(bytes).map_err(|error| {
+            LogError::damaged(&self.path, self.offset, format!("the file ends early: {error}"))
+        })?;
         self.offset += bytes.len() as u64;
         Ok(())
     }
@@ -58,10 +58,9 @@ impl SegmentReader<'_> {
     /// Whether nothing follows.
     fn is_at_end(&mut self) -> Result<bool, LogError> {
         let mut byte = [0];
-        let count = self
-            .file
-            .read(&mut byte)
-            .map_err(|error| LogError::damaged(&self.path, self.offset, format!("cannot be read: {error}")))?;
+        let count = self.file.read(&mut byte).map_err(|error| {
+            LogError::damaged(&self.path, self.offset, format!("cannot be read: {error}"))
+        })?;
         Ok(count == 0)
     }
 }
@@ -75,8 +74,18 @@ impl<'a> BodiesWalk<'a> {
         whole: bool,
     ) -> Result<Self, LogError> {
         let absent = !whole && source.list(BODIES_FOLDER)?.is_empty();
-        let report = BodiesReport { opened: keys.filter(|_| !absent).map(|_| 0), absent, ..BodiesReport::default() };
-        Ok(Self { source, origin, keys, file: None, report, next: 0, erased: BTreeMap::new(), recorded: BTreeMap::new() })
+        let report =
+            BodiesReport { opened: keys.filter(|_| !absent).map(|_| 0), absent, ..BodiesReport::default() };
+        Ok(Self {
+            source,
+            origin,
+            keys,
+            file: None,
+            report,
+            next: 0,
+            erased: BTreeMap::new(),
+            recorded: BTreeMap::new(),
+        })
     }
 
     /// The next entry: reads its slot.
@@ -87,7 +96,7 @@ impl<'a> BodiesWalk<'a> {
         if self.report.absent {
             return Ok(());
         }
-        if index % BODIES_PER_SEGMENT == 0 {
+        if index.is_multiple_of(BODIES_PER_SEGMENT) {
             self.end_verify()?;
             self.file = Some(self.begin(index)?);
         }
@@ -106,18 +115,24 @@ impl<'a> BodiesWalk<'a> {
             SlotState::Erased => {
                 if let Some(place) = content.iter().position(|byte| *byte != 0) {
                     let offset = start + (SLOT_HEAD + place) as u64;
-                    return Err(LogError::damaged(&file.path, offset, format!("entry {index}: bytes in an erased body")));
+                    return Err(LogError::damaged(
+                        &file.path,
+                        offset,
+                        format!("entry {index}: bytes in an erased body"),
+                    ));
                 }
                 self.erased.insert(index, start);
             }
             SlotState::Sealed => {
-                let damaged = |reason: &str| LogError::damaged(&file.path, start, format!("entry {index}: {reason}"));
+                let damaged =
+                    |reason: &str| LogError::damaged(&file.path, start, format!("entry {index}: {reason}"));
                 if Sha256::of(&content) != reference.sealed {
                     return Err(damaged("the body is not the one that the entry names"));
                 }
                 self.report.intact += 1;
                 if let Some(keys) = self.keys {
-                    keys.open(self.origin, index, &content, reference).map_err(|error| damaged(&error.to_string()))?;
+                    keys.open(self.origin, index, &content, reference)
+                        .map_err(|error| damaged(&error.to_string()))?;
                     self.report.opened = self.report.opened.map(|count| count + 1);
                 }
             }
@@ -162,7 +177,7 @@ impl<'a> BodiesWalk<'a> {
             let first = name.strip_suffix(".bodies").and_then(|digits| digits.parse::<u64>().ok());
             first.is_some_and(|first| {
                 first < self.next
-                    && first % BODIES_PER_SEGMENT == 0
+                    && first.is_multiple_of(BODIES_PER_SEGMENT)
                     && segment_name(first) == format!("{BODIES_FOLDER}/{name}")
             })
         };

@@ -156,7 +156,8 @@ async fn pages_and_searches_go_through_everything_once() {
     assert_eq!(page.iter().map(|entry| entry.index.0).collect::<Vec<_>>(), (250..260).collect::<Vec<_>>());
     let page = log.scan(EntryIndex(9_999), 3, Direction::Backward).await.expect("page");
     assert_eq!(page.iter().map(|entry| entry.index.0).collect::<Vec<_>>(), [599, 598, 597]);
-    let mut filter = Filter { from: Some(UnixTime(1_002)), until: Some(UnixTime(1_010)), ..Filter::default() };
+    let mut filter =
+        Filter { from: Some(UnixTime(1_002)), until: Some(UnixTime(1_010)), ..Filter::default() };
     let mut found = Vec::new();
     loop {
         let page = log.search(filter.clone(), 50).await.expect("page");
@@ -192,7 +193,8 @@ async fn every_checkpoint_is_consistent_with_every_earlier_one() {
         notes.push(log.checkpoint_now().await.expect("checkpoint"));
     }
     let checkpoint = |note: &String| {
-        Checkpoint::verify(&UnverifiedNote::parse(note.as_bytes()).expect("note"), &[verifier()]).expect("signed")
+        Checkpoint::verify(&UnverifiedNote::parse(note.as_bytes()).expect("note"), &[verifier()])
+            .expect("signed")
     };
     let last = checkpoint(notes.last().expect("some"));
     for note in &notes {
@@ -221,7 +223,10 @@ async fn no_subject_stands_in_the_clear_anywhere() {
             let bytes = std::fs::read(&path).expect("reads");
             searched += bytes.len();
             for secret in ["91320100748204660Q", "CG-2026-031", "政府采购法"] {
-                assert!(!bytes.windows(secret.len()).any(|part| part == secret.as_bytes()), "{secret} in {path:?}");
+                assert!(
+                    !bytes.windows(secret.len()).any(|part| part == secret.as_bytes()),
+                    "{secret} in {path:?}"
+                );
             }
         }
     }
