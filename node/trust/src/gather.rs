@@ -77,7 +77,9 @@ pub(crate) async fn targets_gather(
     held: &Folder,
     files: &BTreeMap<TargetPath, TargetFile>,
 ) -> Result<BTreeMap<TargetPath, (Bytes, bool)>, TrustError> {
-    futures::stream::iter(files.iter().map(|(path, file)| target_gather(source, held, *path, *file)))
+    // The list is copied: a stream over borrowed pairs makes a future that is not Send for every lifetime.
+    let listed: Vec<_> = files.iter().map(|(path, file)| (*path, *file)).collect();
+    futures::stream::iter(listed.into_iter().map(|(path, file)| target_gather(source, held, path, file)))
         .buffer_unordered(FETCHES_AT_ONCE)
         .try_collect()
         .await

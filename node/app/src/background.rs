@@ -1,0 +1,183 @@
+//! What runs beside requests: refreshing the directory, delivering notices, tending what a coordinator signs.
+//!
+//! Every task hangs on a [`Background`] that aborts it when dropped; a task that ends by itself stops the node, because
+//! a node that silently no longer delivers or refreshes is worse than one that is down.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chengxin_network::PeerIdentity;
+use chengxin_schemas::agency::AgencyCode;
+use bytes::Bytes;
+use chengxin_exchange::peers::Peers as _;
+use chengxin_schemas::directory::DirectoryEntry;
+use chengxin_schemas::time::Clock as _;
+use chengxin_schemas::wire::{self, PeerRequest, PeerResponse};
+use chengxin_trust::RefreshOutcome;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::clock::SystemClock;
+use crate::coordination::tend_interval;
+use crate::mesh::{PeerSource, members_of};
+use crate::wiring::{Running, is_expired};
+
+/// Recipients delivered to at the same time.
+const DELIVERIES_AT_ONCE: usize = 32;
+/// How long a peer may take to say which versions it holds, in milliseconds.
+const VERSIONS_DEADLINE_MS: u64 = 5_000;
+/// Longest sleep of the delivery task; something queued meanwhile waits at most so long.
+const DELIVERY_TICK: Duration = Duration::from_millis(250);
+
+/// The tasks of a node.
+pub(crate) struct Background {
+    tasks: JoinSet<&'static str>,
+}
+
+impl Background {
+    /// Starts them all. They stop when `stop` turns true.
+    pub(crate) fn start(running: &Arc<Running>, stop: &watch::Receiver<bool>) -> Self {
+        let mut tasks = JoinSet::new();
+        let (one, signal) = (running.clone(), stop.clone());
+        tasks.spawn(async move {
+            until(signal, refresh_run(one)).await;
+            "refreshing the directory"
+        });
+        let (one, signal) = (running.clone(), stop.clone());
+        tasks.spawn(async move {
+            until(signal, delivery_run(one)).await;
+            "delivering notices"
+        });
+        let (one, signal) = (running.clone(), stop.clone());
+        tasks.spawn(async move {
+            until(signal, tend_run(one)).await;
+            "tending the federation"
+        });
+        Self { tasks }
+    }
+
+    /// Resolves with the name of a task that ended, which only happens when it is told to or by a fault.
+    pub(crate) async fn ended(&mut self) -> &'static str {
+        match self.tasks.join_next().await {
+            Some(Ok(name)) => name,
+            Some(Err(_)) => "a task that panicked",
+            None => "all tasks",
+        }
+    }
+}
+
+async fn until(mut stop: watch::Receiver<bool>, work: impl Future<Output = ()>) {
+    tokio::select! {
+        () = work => {}
+        // An error means that the sender is gone, which is the end too.
+        _ = stop.wait_for(|stopped| *stopped) => {}
+    }
+}
+
+/// Compares the directory with members in turn, the coordinators first, and publishes what is newer.
+async fn refresh_run(running: Arc<Running>) {
+    let own = *running.node.agency();
+    let mut round = 0_usize;
+    loop {
+        let wait = Duration::from_secs(running.config.refresh_seconds);
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {
+                // A coordinator signs the newest itself and needs to ask nobody.
+                if running.coordination.is_none() {
+                    refresh_once(&running, &own, round).await;
+                    round = round.wrapping_add(1);
+                }
+            }
+            () = running.changed.notified() => {}
+        }
+        directory_publish(&running, &own);
+    }
+}
+
+async fn refresh_once(running: &Running, own: &AgencyCode, round: usize) {
+    let Ok(directory) = running.trust.directory() else { return };
+    let now = SystemClock.now();
+    let mut sources: Vec<_> = directory.coordinators().filter(|entry| entry.agency != *own).collect();
+    let others: Vec<_> = directory.entries().filter(|entry| entry.agency != *own && !entry.coordinator).collect();
+    if !others.is_empty() {
+        sources.push(others[round % others.len()]);
+    }
+    for entry in sources {
+        let Ok(peer) = entry.transport_identity.parse::<PeerIdentity>() else { continue };
+        // A peer that lags behind would look like a replay of old metadata: only one with something newer is asked.
+        match peer_timestamp(running, entry).await {
+            Some(timestamp) if timestamp > directory.versions().timestamp => {}
+            Some(_) | None => continue,
+        }
+        let source = PeerSource { network: running.network.clone(), peer };
+        match running.trust.refresh(&source, now).await {
+            Ok(RefreshOutcome::Updated { to, .. }) => {
+                tracing::info!(peer = %entry.agency, directory = to.directory, timestamp = to.timestamp, "directory updated");
+                return;
+            }
+            Ok(RefreshOutcome::Unchanged) => return,
+            Err(error) => tracing::warn!(peer = %entry.agency, %error, "no newer directory from here"),
+        }
+    }
+    if is_expired(&directory, now) {
+        tracing::error!("the member directory expired: peers are neither asked nor answered until a newer one is reached");
+    }
+}
+
+/// The timestamp version a peer holds, if it answers.
+async fn peer_timestamp(running: &Running, entry: &DirectoryEntry) -> Option<u64> {
+    let message = wire::encode(&PeerRequest::Versions).ok()?;
+    let reply = running.mesh.call(entry, Bytes::from(message), VERSIONS_DEADLINE_MS).await.ok()?;
+    match wire::decode::<PeerResponse>(&reply).ok()? {
+        PeerResponse::Versions { timestamp, .. } => Some(timestamp),
+        PeerResponse::Check { .. }
+        | PeerResponse::Receipt(_)
+        | PeerResponse::Gap { .. }
+        | PeerResponse::Metadata(_)
+        | PeerResponse::Failed { .. } => None,
+    }
+}
+
+fn directory_publish(running: &Running, own: &AgencyCode) {
+    let Ok(directory) = running.trust.directory() else { return };
+    let newer = running.directory.borrow().versions() != directory.versions();
+    if newer {
+        running.members.send_replace(Arc::new(members_of(&directory, own)));
+        running.directory.send_replace(directory);
+    }
+}
+
+/// Delivers what is due, again and again.
+async fn delivery_run(running: Arc<Running>) {
+    let mut attempts = JoinSet::new();
+    loop {
+        for recipient in running.node.delivery_due() {
+            while attempts.len() >= DELIVERIES_AT_ONCE {
+                attempts.join_next().await;
+            }
+            let node = running.node.clone();
+            attempts.spawn(async move { node.delivery_attempt(&recipient).await });
+        }
+        while attempts.try_join_next().is_some() {}
+        tokio::time::sleep(DELIVERY_TICK).await;
+    }
+}
+
+/// Signs the timestamp again in time, and closes the door when its last token ran out.
+async fn tend_run(running: Arc<Running>) {
+    let Some(coordination) = running.coordination.clone() else {
+        return std::future::pending().await;
+    };
+    let life = chengxin_trust::Lifetimes::default().timestamp;
+    loop {
+        tokio::time::sleep(Duration::from_secs(tend_interval(life))).await;
+        match coordination.timestamp_tend().await {
+            Ok(true) => tracing::info!("the timestamp was signed again"),
+            Ok(false) => {}
+            Err(error) => tracing::error!(error = error.chain(), "the timestamp could not be signed again"),
+        }
+        if let Err(error) = coordination.door_adjust().await {
+            tracing::error!(error = error.chain(), "the join door could not be adjusted");
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! The coordinator's part of a node: tokens, admission, the door for those who are not members yet, and signing again
+//! what would expire.
+//!
+//! Order of an admission: application checked, token redeemed and the book durable, entry signed and published, own
+//! trust store refreshed, answer sent. A crash after the book was written leaves a redeemed token without an entry;
+//! the same application sent again is recognised and admitted then.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use chengxin_audit_log::EntryKind;
+use chengxin_exchange::Node;
+use chengxin_exchange::audit::EntryDraft;
+use chengxin_exchange::operation::Operation;
+use chengxin_network::{HandlerRefusal, JoinDoor, PeerAddress, PeerIdentity, RequestHandler, TransportKey};
+use chengxin_schemas::ErrorCode;
+use chengxin_schemas::digest::Sha256;
+use chengxin_schemas::directory::DirectoryEntry;
+use chengxin_schemas::federation::FunctionCode;
+use chengxin_schemas::operator::Role;
+use chengxin_schemas::region::RegionCode;
+use chengxin_schemas::time::Clock;
+use chengxin_schemas::wire::{self, JoinRequest, JoinResponse};
+use chengxin_trust::{
+    DirectoryEditor, FolderSource, JoinApplication, Redemption, RootFingerprint, Token, TokenBook, TokenGrant,
+    TokenRow, TrustStore, application_check,
+};
+use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::error::AppError;
+use crate::home::{Home, file_replace, text_read};
+
+/// Longest token book read.
+const TOKENS_FILE_LIMIT: u64 = 4 * 1024 * 1024;
+/// The timestamp is signed again when less than this share of its life is left: one half.
+const TIMESTAMP_RENEWAL_DIVISOR: i64 = 2;
+
+/// What a coordinator's node does beside being a node.
+pub(crate) struct Coordination {
+    home: Home,
+    fingerprint: RootFingerprint,
+    editor: Arc<Mutex<DirectoryEditor>>,
+    tokens: tokio::sync::Mutex<TokenBook>,
+    trust: Arc<TrustStore>,
+    clock: Arc<dyn Clock>,
+    timestamp_life: i64,
+    transport_seed: Zeroizing<[u8; 32]>,
+    join_listen: Vec<PeerAddress>,
+    door: tokio::sync::Mutex<Option<JoinDoor>>,
+    /// Told whenever the directory has changed.
+    changed: Arc<tokio::sync::Notify>,
+}
+
+/// What a body sends a coordinator who enters it by hand: the signed application, and what the application does not
+/// say. The fingerprint that people compare covers all of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ApplicationFile {
+    pub(crate) schema: ApplicationSchema,
+    pub(crate) name: String,
+    pub(crate) region: RegionCode,
+    pub(crate) functions: Vec<FunctionCode>,
+    /// The compact JWS of the application.
+    pub(crate) application: String,
+}
+
+/// The version tag of [`ApplicationFile`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum ApplicationSchema {
+    #[serde(rename = "chengxin/member-application/v1")]
+    V1,
+}
+
+/// What opening takes.
+pub(crate) struct CoordinationParts {
+    pub(crate) home: Home,
+    pub(crate) editor: DirectoryEditor,
+    pub(crate) trust: Arc<TrustStore>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) timestamp_life: i64,
+    pub(crate) transport_seed: Zeroizing<[u8; 32]>,
+    pub(crate) join_listen: Vec<PeerAddress>,
+    pub(crate) changed: Arc<tokio::sync::Notify>,
+}
+
+impl Coordination {
+    pub(crate) fn open(parts: CoordinationParts) -> Result<Arc<Self>, AppError> {
+        let path = parts.home.tokens();
+        let rows: Vec<TokenRow> = if path.exists() {
+            let text = text_read(&path, TOKENS_FILE_LIMIT)?;
+            serde_json::from_str(&text)
+                .map_err(|error| AppError::FileContent { path, reason: format!("not a token book: {error}") })?
+        } else {
+            Vec::new()
+        };
+        Ok(Arc::new(Self {
+            fingerprint: parts.editor.fingerprint(),
+            home: parts.home,
+            editor: Arc::new(Mutex::new(parts.editor)),
+            tokens: tokio::sync::Mutex::new(TokenBook::from_rows(rows)?),
+            trust: parts.trust,
+            clock: parts.clock,
+            timestamp_life: parts.timestamp_life,
+            transport_seed: parts.transport_seed,
+            join_listen: parts.join_listen,
+            door: tokio::sync::Mutex::new(None),
+            changed: parts.changed,
+        }))
+    }
+
+    /// The fingerprint to give to those who join.
+    pub(crate) fn fingerprint(&self) -> RootFingerprint {
+        self.fingerprint
+    }
+
+    /// Addresses of the door, while it is open.
+    pub(crate) async fn door_addresses(&self) -> Vec<PeerAddress> {
+        self.door.lock().await.as_ref().map(|door| door.listening().to_vec()).unwrap_or_default()
+    }
+
+    /// Issues a one-time token. The text is given out once and kept nowhere.
+    pub(crate) async fn token_issue(
+        self: &Arc<Self>,
+        node: &Node,
+        operation: &Operation,
+        grant: TokenGrant,
+    ) -> Result<Zeroizing<String>, AppError> {
+        operation.require(&[Role::Coordinator], "issue tokens", "coordinator")?;
+        let mut random = Zeroizing::new([0_u8; 20]);
+        chengxin_schemas::random::fill(random.as_mut());
+        let token = Token::generate(random);
+        let entry = EntryDraft::new(EntryKind::MemberChanged)
+            .detail("step", "token_issued")
+            .detail("agency", grant.agency.as_str())
+            .detail("token", &token.digest().to_string());
+        node.audit_append(Some(operation), entry).await?;
+        let mut tokens = self.tokens.lock().await;
+        let mut book = TokenBook::from_rows(tokens.rows().to_vec())?;
+        book.expire(self.clock.now());
+        book.issue(&token, grant, self.clock.now())?;
+        self.book_write(&book)?;
+        *tokens = book;
+        drop(tokens);
+        self.door_adjust().await?;
+        Ok(token.reveal())
+    }
+
+    /// Enters a member by hand from its application, whose fingerprint a person compared by another way.
+    pub(crate) async fn member_enrol(
+        self: &Arc<Self>,
+        node: &Node,
+        operation: &Operation,
+        text: &str,
+        fingerprint: &str,
+    ) -> Result<(DirectoryEntry, u64), AppError> {
+        operation.require(&[Role::Coordinator], "enrol members", "coordinator")?;
+        if Sha256::of(text.trim().as_bytes()) != fingerprint.trim().parse()? {
+            return Err(AppError::State {
+                what: "the application's fingerprint is another than the one given".to_owned(),
+                fix: "compare with the body again, by telephone or letter; somebody may have exchanged the file",
+                code: ErrorCode::Integrity,
+            });
+        }
+        let file: ApplicationFile = serde_json::from_str(text).map_err(|error| AppError::State {
+            what: format!("not an application file: line {} column {}", error.line(), error.column()),
+            fix: "give the file that chengxin join wrote at the body",
+            code: ErrorCode::Invalid,
+        })?;
+        let claims = application_claims(&file.application)?;
+        let grant = TokenGrant {
+            agency: claims.agency,
+            name: file.name,
+            region: file.region,
+            functions: file.functions,
+            expires: claims.iat.plus(1),
+        };
+        // The file may be days old: a person vouches for it, so its own time counts, not the clock's.
+        let checked =
+            application_check(&file.application, &grant, &self.fingerprint, &claims.transport_identity, claims.iat)?;
+        let entry = EntryDraft::new(EntryKind::MemberChanged)
+            .detail("step", "enrolled")
+            .detail("agency", grant.agency.as_str())
+            .request(checked.digest);
+        node.audit_append(Some(operation), entry).await?;
+        let version = self.entry_publish(checked.entry.clone()).await?;
+        Ok((checked.entry, version))
+    }
+
+    /// Opens the door while tokens are outstanding, and closes it when none is.
+    pub(crate) async fn door_adjust(self: &Arc<Self>) -> Result<(), AppError> {
+        let now = self.clock.now();
+        let wanted = {
+            let tokens = self.tokens.lock().await;
+            tokens.rows().iter().any(|row| row.redeemed.is_none() && row.grant.expires > now)
+        };
+        let mut door = self.door.lock().await;
+        match (wanted, door.take()) {
+            (true, None) => {
+                let key = TransportKey::from_seed(*self.transport_seed);
+                let opened = JoinDoor::start(&key, &self.join_listen, Arc::new(DoorHandler(self.clone()))).await?;
+                for address in opened.listening() {
+                    tracing::info!(%address, "the join door is open");
+                }
+                *door = Some(opened);
+            }
+            (false, Some(open)) => {
+                tracing::info!("no token is outstanding, the join door closes");
+                open.close(std::time::Duration::from_secs(2)).await?;
+            }
+            (_, same) => *door = same,
+        }
+        Ok(())
+    }
+
+    /// Signs the timestamp again when half of its life is over. Returns whether it did.
+    pub(crate) async fn timestamp_tend(&self) -> Result<bool, AppError> {
+        let now = self.clock.now();
+        let renewed = self
+            .edit(move |editor, life| {
+                let left = editor.versions().expires.since(now);
+                if left > life / TIMESTAMP_RENEWAL_DIVISOR {
+                    return Ok(false);
+                }
+                editor.timestamp_refresh(now).map(|_| true)
+            })
+            .await?;
+        if renewed {
+            self.own_refresh().await?;
+        }
+        Ok(renewed)
+    }
+
+    async fn edit<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut DirectoryEditor, i64) -> Result<T, chengxin_trust::TrustError> + Send + 'static,
+    ) -> Result<T, AppError> {
+        let (editor, life) = (self.editor.clone(), self.timestamp_life);
+        let done = tokio::task::spawn_blocking(move || {
+            let mut editor = editor.lock().unwrap_or_else(PoisonError::into_inner);
+            change(&mut editor, life)
+        });
+        match done.await {
+            Ok(result) => Ok(result?),
+            Err(_) => Err(AppError::State {
+                what: "signing the directory ended unexpectedly".to_owned(),
+                fix: "restart the node; the editor verifies the repository when it opens",
+                code: ErrorCode::Internal,
+            }),
+        }
+    }
+
+    async fn entry_publish(&self, entry: DirectoryEntry) -> Result<u64, AppError> {
+        let now = self.clock.now();
+        let versions = self
+            .edit(move |editor, _| {
+                // A crash between publishing and answering makes the applicant send the same again.
+                if editor.entries().any(|held| *held == entry) {
+                    return Ok(editor.versions());
+                }
+                editor.member_admit(entry, now)
+            })
+            .await?;
+        self.own_refresh().await?;
+        Ok(versions.directory)
+    }
+
+    /// Takes what was just signed into the own verified metadata, from where peers fetch it.
+    async fn own_refresh(&self) -> Result<(), AppError> {
+        self.trust.refresh(&FolderSource::new(self.home.repository()), self.clock.now()).await?;
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    fn book_write(&self, book: &TokenBook) -> Result<(), AppError> {
+        let path = self.home.tokens();
+        let text = serde_json::to_vec(book.rows())
+            .map_err(|error| AppError::FileContent { path: path.clone(), reason: error.to_string() })?;
+        file_replace(&path, 0o600, &text)
+    }
+
+    async fn admit(&self, from: PeerIdentity, token: &str, application: &str) -> Result<u64, AppError> {
+        let token: Token = token.parse()?;
+        let now = self.clock.now();
+        let mut tokens = self.tokens.lock().await;
+        let grant = tokens.grant(&token, now)?.clone();
+        let checked = application_check(application, &grant, &self.fingerprint, &from.to_string(), now)?;
+        let mut book = TokenBook::from_rows(tokens.rows().to_vec())?;
+        match book.redeem(&token, checked.digest, now)? {
+            Redemption::First(_) => self.book_write(&book)?,
+            Redemption::Repeated(_) => {}
+        }
+        *tokens = book;
+        drop(tokens);
+        tracing::info!(agency = %grant.agency, peer = %from, "admitted by token");
+        self.entry_publish(checked.entry).await
+    }
+}
+
+/// The claims of an application that the application's own key has signed, for its time and identity.
+fn application_claims(text: &str) -> Result<JoinApplication, AppError> {
+    let unverified = chengxin_schemas::jws::UnverifiedJws::parse(
+        text,
+        chengxin_trust::APPLICATION_TYP,
+        chengxin_trust::limits::APPLICATION_LIMIT,
+    )?;
+    Ok(unverified.claims_unverified()?)
+}
+
+/// Answers at the door.
+struct DoorHandler(Arc<Coordination>);
+
+impl RequestHandler for DoorHandler {
+    fn handle(&self, from: PeerIdentity, request: Bytes) -> BoxFuture<'static, Result<Bytes, HandlerRefusal>> {
+        let coordination = self.0.clone();
+        Box::pin(async move {
+            let response = match wire::decode::<JoinRequest>(&request) {
+                Ok(JoinRequest::Metadata(name)) => {
+                    JoinResponse::Metadata(coordination.trust.serve(&name).await.map(|bytes| bytes.to_vec()))
+                }
+                Ok(JoinRequest::Admit { token, application }) => {
+                    match coordination.admit(from, &token, &application).await {
+                        Ok(directory) => JoinResponse::Admitted { directory },
+                        Err(error) => {
+                            tracing::warn!(peer = %from, code = error.code().as_str(), error = error.chain(), "not admitted");
+                            JoinResponse::Failed { code: error.code(), reason: error.to_string() }
+                        }
+                    }
+                }
+                Err(error) => JoinResponse::Failed { code: error.code(), reason: error.to_string() },
+            };
+            wire::encode(&response).map(Bytes::from).map_err(|_| HandlerRefusal {
+                code: ErrorCode::Internal,
+                text: "the answer cannot be sent".to_owned(),
+            })
+        })
+    }
+}
+
+/// How long until the timestamp should be looked at again, in seconds.
+pub(crate) fn tend_interval(timestamp_life: i64) -> u64 {
+    u64::try_from((timestamp_life / 8).clamp(5, 3_600)).unwrap_or(60)
+}

@@ -1,0 +1,353 @@
+//! The stage: processes, folders, ports, and running a command the way a person would.
+
+use std::fmt::Write as _;
+use std::net::{TcpListener, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use chengxin_cli::arguments::Format;
+use chengxin_cli::console::Console;
+use chengxin_cli::environment::Settings;
+use chengxin_cli::error::CliError;
+use chengxin_cli::language::Language;
+use chengxin_schemas::ErrorCode;
+use serde_json::Value;
+
+use crate::demo::cast::{BODIES, Body};
+use crate::host::problem;
+
+/// Longest wait for a state, for example for a node to be ready.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Between two looks at a state.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// What one command did.
+pub(crate) struct Ran {
+    pub(crate) exit: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    /// The JSON of a command run with `-o json`.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or(Value::Null)
+    }
+}
+
+/// A step of the story and whether it held.
+pub(crate) struct Step {
+    pub(crate) title: (&'static str, &'static str),
+    pub(crate) held: bool,
+    pub(crate) detail: String,
+}
+
+/// Why the story stopped.
+pub(crate) struct Broken(pub(crate) String);
+
+/// Everything the demo owns: removed when it ends.
+pub(crate) struct Stage {
+    program: PathBuf,
+    pub(crate) folder: PathBuf,
+    language: Language,
+    format: Format,
+    children: Vec<Option<Child>>,
+    ports: Vec<u16>,
+    pub(crate) steps: Vec<Step>,
+    keep: bool,
+}
+
+impl Stage {
+    pub(crate) fn new(settings: &Settings) -> Result<Self, CliError> {
+        let program = std::env::current_exe()
+            .map_err(|_| problem(ErrorCode::Internal, "the program does not know where it lies"))?;
+        let mut random = [0_u8; 6];
+        chengxin_schemas::random::fill(&mut random);
+        let name = format!("chengxin-demo-{}", chengxin_schemas::digest::hex_encode(&random));
+        let folder = std::env::temp_dir().join(name);
+        crate::home::folder_make(&folder).map_err(crate::host::told)?;
+        // One port for each node, and one for the join door.
+        let ports = free_ports(BODIES.len() + 1)
+            .ok_or_else(|| problem(ErrorCode::Unavailable, "no free ports on the loopback interface"))?;
+        Ok(Self {
+            program,
+            folder,
+            language: settings.language,
+            format: settings.format,
+            children: BODIES.iter().map(|_| None).collect(),
+            ports,
+            steps: Vec::new(),
+            keep: false,
+        })
+    }
+
+    /// Whether the narration is for people.
+    fn narrates(&self) -> bool {
+        matches!(self.format, Format::Table | Format::Wide)
+    }
+
+    /// The text of the language in use.
+    pub(crate) fn text<'t>(&self, zh: &'t str, en: &'t str) -> &'t str {
+        match self.language {
+            Language::Zh => zh,
+            Language::En => en,
+        }
+    }
+
+    pub(crate) fn home(&self, body: usize) -> PathBuf {
+        self.folder.join(BODIES[body].key)
+    }
+
+    /// The address peers reach `body` under.
+    pub(crate) fn addresses(&self, body: usize) -> Vec<String> {
+        let port = self.ports[body];
+        vec![format!("/ip4/127.0.0.1/udp/{port}/quic-v1"), format!("/ip4/127.0.0.1/tcp/{port}")]
+    }
+
+    /// The address of the join door.
+    pub(crate) fn door(&self) -> String {
+        format!("/ip4/127.0.0.1/tcp/{}", self.ports[BODIES.len()])
+    }
+
+    pub(crate) fn say(&self, console: &mut Console, zh: &str, en: &str) {
+        if self.narrates() {
+            let line = self.text(zh, en);
+            // The narration is the demo's data; a closed output must not stop the story.
+            let _ = console.data(format!("{line}\n").as_bytes());
+        }
+    }
+
+    fn command(&self, body: usize, operator: Option<&str>, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command.arg("--home").arg(self.home(body));
+        if let Some(operator) = operator {
+            command.arg("--operator").arg(operator);
+        }
+        let language = match self.language {
+            Language::Zh => "zh",
+            Language::En => "en",
+        };
+        command.arg("--lang").arg(language).args(arguments).stdin(Stdio::null());
+        command.env_remove("CHENGXIN_OUTPUT").env_remove("CHENGXIN_CONFIG").env_remove("CHENGXIN_SOCKET");
+        command.env("CHENGXIN_JOIN_LISTEN", format!("[\"{}\"]", self.door()));
+        command
+    }
+
+    /// Runs a command and shows it with its output, as a person would see it.
+    pub(crate) fn show(
+        &self,
+        console: &mut Console,
+        body: usize,
+        operator: Option<&str>,
+        arguments: &[&str],
+    ) -> Result<Ran, Broken> {
+        if self.narrates() {
+            let mut line = format!("$ chengxin --home {}", self.home(body).display());
+            if let Some(operator) = operator {
+                let _ = write!(line, " --operator {operator}");
+            }
+            for argument in arguments {
+                let quoted = argument.chars().any(|symbol| symbol.is_whitespace() || "《》()'\"".contains(symbol));
+                let _ = if quoted { write!(line, " '{argument}'") } else { write!(line, " {argument}") };
+            }
+            let _ = console.data(format!("  {line}\n").as_bytes());
+        }
+        let ran = self.quiet(body, operator, arguments)?;
+        if self.narrates() {
+            for line in ran.stdout.lines().chain(ran.stderr.lines()) {
+                let _ = console.data(format!("    {line}\n").as_bytes());
+            }
+        }
+        Ok(ran)
+    }
+
+    /// Runs a command without showing it.
+    pub(crate) fn quiet(&self, body: usize, operator: Option<&str>, arguments: &[&str]) -> Result<Ran, Broken> {
+        let output = self
+            .command(body, operator, arguments)
+            .output()
+            .map_err(|error| Broken(format!("the program cannot be started: {error}")))?;
+        Ok(Ran {
+            exit: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        })
+    }
+
+    /// Runs a command with `-o json` and gives its document.
+    pub(crate) fn json(&self, body: usize, operator: Option<&str>, arguments: &[&str]) -> Result<(i32, Value), Broken> {
+        let mut all = vec!["-o", "json"];
+        all.extend_from_slice(arguments);
+        let ran = self.quiet(body, operator, &all)?;
+        Ok((ran.exit, ran.json()))
+    }
+
+    /// Starts a node as a process of its own; its running log goes to a file beside its home.
+    pub(crate) fn start(&mut self, body: usize) -> Result<(), Broken> {
+        let log = self.folder.join(format!("{}.log", BODIES[body].key));
+        let file = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .map_err(|error| Broken(format!("{}: {error}", log.display())))?;
+        let child = self
+            .command(body, None, &["serve"])
+            .stdout(Stdio::null())
+            .stderr(file)
+            .spawn()
+            .map_err(|error| Broken(format!("the node cannot be started: {error}")))?;
+        self.children[body] = Some(child);
+        self.until(&format!("{} answers", BODIES[body].key), |stage| {
+            if let Some(status) = stage.exited(body) {
+                return Err(Broken(format!("{} ended at its start ({status}), see {}", BODIES[body].key, log.display())));
+            }
+            let (_, status) = stage.json(body, Some("sys"), &["status"])?;
+            Ok(status["node"]["agency"] == BODIES[body].code)
+        })
+    }
+
+    fn exited(&mut self, body: usize) -> Option<String> {
+        let child = self.children[body].as_mut()?;
+        child.try_wait().ok().flatten().map(|status| status.to_string())
+    }
+
+    /// Kills a node the hard way: no signal handler runs.
+    pub(crate) fn kill(&mut self, body: usize) {
+        if let Some(mut child) = self.children[body].take() {
+            // It may have ended by itself; there is nothing to do about either.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Waits until `held` is true, at most [`PATIENCE`].
+    pub(crate) fn until(
+        &mut self,
+        what: &str,
+        mut held: impl FnMut(&mut Self) -> Result<bool, Broken>,
+    ) -> Result<(), Broken> {
+        let begun = Instant::now();
+        loop {
+            if held(self)? {
+                return Ok(());
+            }
+            if begun.elapsed() > PATIENCE {
+                return Err(Broken(format!("waited {} s in vain: {what}", PATIENCE.as_secs())));
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    /// Notes how a step ended; a step that did not hold ends the story.
+    pub(crate) fn step(
+        &mut self,
+        console: &mut Console,
+        title: (&'static str, &'static str),
+        held: bool,
+        detail: impl Into<String>,
+    ) -> Result<(), Broken> {
+        let detail = detail.into();
+        let mark = if held { "✓" } else { "✗" };
+        self.say(console, &format!("  {mark} {} {detail}\n", title.0), &format!("  {mark} {} {detail}\n", title.1));
+        self.steps.push(Step { title, held, detail: detail.clone() });
+        if held { Ok(()) } else { Err(Broken(format!("{}: {detail}", title.1))) }
+    }
+
+    /// Prints the outcome. Returns whether every step held.
+    pub(crate) fn report(&mut self, console: &mut Console, outcome: &Result<(), Broken>) -> Result<bool, CliError> {
+        let held = outcome.is_ok() && self.steps.iter().all(|step| step.held);
+        self.keep = !held;
+        let fault = outcome.as_ref().err().map(|broken| broken.0.clone());
+        if self.narrates() {
+            let count = self.steps.iter().filter(|step| step.held).count();
+            let line = if held {
+                format!("{}: {count}/{count}", self.text("全部步骤成立", "every step held"))
+            } else {
+                format!(
+                    "{}: {}. {}: {}",
+                    self.text("演示中断", "the demo broke off"),
+                    fault.unwrap_or_default(),
+                    self.text("节点日志在", "the nodes' logs are in"),
+                    self.folder.display()
+                )
+            };
+            console.data(format!("{line}\n").as_bytes())?;
+        } else {
+            let steps: Vec<_> = self
+                .steps
+                .iter()
+                .map(|step| serde_json::json!({"title_zh": step.title.0, "title_en": step.title.1, "held": step.held, "detail": step.detail}))
+                .collect();
+            let document = serde_json::json!({"schema": "demo/v1", "held": held, "steps": steps, "fault": fault});
+            console.data(format!("{document}\n").as_bytes())?;
+        }
+        Ok(held)
+    }
+
+    /// Stays up until Ctrl-C or a termination signal.
+    pub(crate) fn wait_for_interrupt(&self) -> Result<(), CliError> {
+        crate::host::runtime()?.block_on(async {
+            use tokio::signal::unix::{SignalKind, signal};
+            let (Ok(mut interrupt), Ok(mut terminate)) =
+                (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+            else {
+                return;
+            };
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        });
+        Ok(())
+    }
+
+    /// Stops every node and removes the folder, unless something went wrong: then it stays for looking at.
+    pub(crate) fn stop(&mut self) {
+        for body in 0..self.children.len() {
+            self.kill(body);
+        }
+        if !self.keep {
+            // What cannot be removed lies in the temporary folder and is cleaned by the system.
+            let _ = std::fs::remove_dir_all(&self.folder);
+        }
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Ports that are free for TCP and UDP alike, all held until the last is found so that none comes twice.
+fn free_ports(count: usize) -> Option<Vec<u16>> {
+    let mut held = Vec::new();
+    let mut ports = Vec::new();
+    for _ in 0..200 {
+        let tcp = TcpListener::bind(("127.0.0.1", 0)).ok()?;
+        let port = tcp.local_addr().ok()?.port();
+        if let Ok(udp) = UdpSocket::bind(("127.0.0.1", port)) {
+            ports.push(port);
+            held.push((tcp, udp));
+        }
+        if ports.len() == count {
+            return Some(ports);
+        }
+    }
+    None
+}
+
+/// A path as a command's argument.
+pub(crate) fn argument(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// The body at a place.
+pub(crate) fn body(place: usize) -> Body {
+    BODIES[place]
+}

@@ -1,0 +1,139 @@
+//! Between the network and the use cases: who a connection belongs to, and what goes to the metadata files instead.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use chengxin_exchange::Node;
+use chengxin_exchange::peers::{PeerFault, Peers};
+use chengxin_network::{HandlerRefusal, Member, Members, Network, PeerIdentity, RequestHandler};
+use chengxin_schemas::ErrorCode;
+use chengxin_schemas::agency::AgencyCode;
+use chengxin_schemas::directory::DirectoryEntry;
+use chengxin_schemas::wire::{self, PeerRequest, PeerResponse};
+use chengxin_trust::{MetadataSource, SourceError, TrustStore, VerifiedDirectory};
+use futures::future::BoxFuture;
+use tokio::sync::watch;
+
+/// How long one metadata file may take.
+const METADATA_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Calls peers over the network. The network starts after the node, so it is filled in once.
+#[derive(Default)]
+pub(crate) struct MeshPeers {
+    network: OnceLock<Network>,
+}
+
+impl MeshPeers {
+    pub(crate) fn start(&self, network: Network) {
+        // Only the start of the program calls this; a second network would be ignored.
+        let _ = self.network.set(network);
+    }
+}
+
+impl Peers for MeshPeers {
+    fn call<'a>(
+        &'a self,
+        to: &'a DirectoryEntry,
+        message: Bytes,
+        deadline_ms: u64,
+    ) -> BoxFuture<'a, Result<Bytes, PeerFault>> {
+        Box::pin(async move {
+            let fault = |code, reason: String| PeerFault { code, reason };
+            let network = self
+                .network
+                .get()
+                .ok_or_else(|| fault(ErrorCode::Unavailable, "this node's network is not up yet".to_owned()))?;
+            let identity: PeerIdentity = to
+                .transport_identity
+                .parse()
+                .map_err(|_| fault(ErrorCode::Integrity, "the directory entry has no usable transport identity".to_owned()))?;
+            network
+                .call(&identity, message, Duration::from_millis(deadline_ms))
+                .await
+                .map_err(|error| fault(error.code(), error.to_string()))
+        })
+    }
+}
+
+/// Answers peers: metadata from the verified files, everything else by the node.
+pub(crate) struct MeshHandler {
+    pub(crate) node: Arc<Node>,
+    pub(crate) trust: Arc<TrustStore>,
+    pub(crate) directory: watch::Receiver<Arc<VerifiedDirectory>>,
+}
+
+impl RequestHandler for MeshHandler {
+    fn handle(&self, from: PeerIdentity, request: Bytes) -> BoxFuture<'static, Result<Bytes, HandlerRefusal>> {
+        let (node, trust) = (self.node.clone(), self.trust.clone());
+        let agency =
+            self.directory.borrow().by_transport_identity(&from.to_string()).map(|entry| entry.agency);
+        Box::pin(async move {
+            let Some(agency) = agency else {
+                return Err(HandlerRefusal {
+                    code: ErrorCode::Unauthenticated,
+                    text: "not in this node's member directory".to_owned(),
+                });
+            };
+            if let Ok(PeerRequest::Metadata(name)) = wire::decode::<PeerRequest>(&request) {
+                return metadata_answer(&trust, &agency, &name).await;
+            }
+            Ok(node.peer_handle(&agency, request).await)
+        })
+    }
+}
+
+async fn metadata_answer(trust: &TrustStore, from: &AgencyCode, name: &str) -> Result<Bytes, HandlerRefusal> {
+    let bytes = trust.serve(name).await.map(|bytes| bytes.to_vec());
+    tracing::debug!(peer = %from, found = bytes.is_some(), "metadata served");
+    wire::encode(&PeerResponse::Metadata(bytes)).map(Bytes::from).map_err(|_| HandlerRefusal {
+        code: ErrorCode::Internal,
+        text: "the file cannot be sent".to_owned(),
+    })
+}
+
+/// Fetches metadata from one member.
+pub(crate) struct PeerSource {
+    pub(crate) network: Network,
+    pub(crate) peer: PeerIdentity,
+}
+
+impl MetadataSource for PeerSource {
+    fn fetch(&self, name: String, limit: usize) -> BoxFuture<'_, Result<Option<Bytes>, SourceError>> {
+        Box::pin(async move {
+            let failed = |reason: String| SourceError::Failed { reason };
+            let message = wire::encode(&PeerRequest::Metadata(name)).map_err(|error| failed(error.to_string()))?;
+            let reply = self
+                .network
+                .call(&self.peer, Bytes::from(message), METADATA_DEADLINE)
+                .await
+                .map_err(|error| failed(error.to_string()))?;
+            match wire::decode::<PeerResponse>(&reply).map_err(|error| failed(error.to_string()))? {
+                PeerResponse::Metadata(Some(bytes)) if bytes.len() > limit => Err(SourceError::TooLarge { limit }),
+                PeerResponse::Metadata(bytes) => Ok(bytes.map(Bytes::from)),
+                PeerResponse::Check { .. }
+                | PeerResponse::Receipt(_)
+                | PeerResponse::Gap { .. }
+                | PeerResponse::Versions { .. }
+                | PeerResponse::Failed { .. } => Err(failed("the peer answered something else".to_owned())),
+            }
+        })
+    }
+}
+
+/// The network's allow list from a verified directory, without the own entry.
+pub(crate) fn members_of(directory: &VerifiedDirectory, own: &AgencyCode) -> Members {
+    let members = directory.entries().filter(|entry| entry.agency != *own).filter_map(|entry| {
+        // An entry whose identity or addresses do not parse was refused at verification; one that a newer program
+        // wrote in a form unknown here is left out, and shows as unreachable.
+        Some(Member {
+            identity: entry.transport_identity.parse().ok()?,
+            addresses: entry.addresses.iter().filter_map(|address| address.parse().ok()).collect(),
+            label: entry.agency.to_string(),
+        })
+    });
+    Members::new(members).unwrap_or_else(|error| {
+        tracing::error!(%error, "the directory cannot be used as a list of members; nobody is admitted");
+        Members::default()
+    })
+}

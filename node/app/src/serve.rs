@@ -1,0 +1,255 @@
+//! `serve`: runs the node until it is told to stop, then drains.
+//!
+//! Order of the end: no new requests over the socket, requests in progress finish, background tasks stop, the network
+//! closes, the audit log gets its last entry. Whatever was acknowledged is durable anyway; a kill loses nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chengxin_api::server::{bind, serve};
+use chengxin_api::services::{FederationDesk, Link, Links, Services};
+use chengxin_api::types::config::Config as ShownConfig;
+use chengxin_api::types::federation::{EnrolRequest, Enrolment, JoinToken, Member, TokenRequest};
+use chengxin_api::types::problem::Problem;
+use chengxin_api::types::time::Moment;
+use chengxin_exchange::audit::{EntryDraft, EntryKind};
+use chengxin_exchange::operation::Operation;
+use chengxin_schemas::ErrorCode;
+use chengxin_schemas::agency::AgencyCode;
+use chengxin_schemas::time::Clock as _;
+use chengxin_trust::TokenGrant;
+use futures::future::BoxFuture;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::background::Background;
+use crate::clock::SystemClock;
+use crate::config::{Config, LogFormat};
+use crate::error::AppError;
+use crate::home::Home;
+use crate::wiring;
+
+/// Longest time the network may take to close.
+const NETWORK_DRAIN: Duration = Duration::from_secs(5);
+
+/// Runs a node to its end.
+pub(crate) fn run(config: Config, shown: ShownConfig, verbose: u8) -> Result<(), AppError> {
+    log_start(&config, verbose);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| AppError::System { what: "the runtime cannot be started", source })?;
+    runtime.block_on(run_node(config, shown))
+}
+
+async fn run_node(config: Config, shown: ShownConfig) -> Result<(), AppError> {
+    let socket = config.socket.clone();
+    let separation = config.separation;
+    let home = Home::new(&config.home);
+    let running = wiring::start(config).await?;
+    let node = running.node.clone();
+    let services = Arc::new(Services {
+        node: node.clone(),
+        links: Arc::new(NetworkLinks { running: running.network.clone() }),
+        federation: Arc::new(Desk { coordination: running.coordination.clone(), node: node.clone() }),
+        config: shown,
+        separation,
+        root_fingerprint: crate::host::pinned_fingerprint(&home),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started: running.started,
+        spool: home.spool(),
+    });
+    let listener = bind(&socket).await.map_err(|error| AppError::State {
+        what: error.to_string(),
+        fix: "see the reason above",
+        code: error.code(),
+    })?;
+    let (stop, stopping) = watch::channel(false);
+    let (running, network_task) = running.split();
+    let running = Arc::new(running);
+    let mut network_task = std::pin::pin!(network_task);
+    let mut background = Background::start(&running, &stopping);
+    let mut terminate = signal_of(SignalKind::terminate())?;
+    let mut interrupt = signal_of(SignalKind::interrupt())?;
+    tracing::info!(socket = %socket.display(), "ready");
+    notify_ready();
+
+    let mut failed = None;
+    let shutdown = async {
+        tokio::select! {
+            _ = terminate.recv() => tracing::info!("told to stop"),
+            _ = interrupt.recv() => tracing::info!("interrupted"),
+            name = background.ended() => {
+                tracing::error!(task = name, "a task ended, the node stops");
+                failed = Some(name);
+            }
+            ended = &mut network_task => {
+                tracing::error!(error = ended.err().map(|error| error.to_string()), "the network ended, the node stops");
+                failed = Some("the network");
+            }
+        }
+    };
+    serve(listener, services, shutdown).await;
+    // The send fails only if every task is gone already.
+    let _ = stop.send(true);
+    running.network.clone().shutdown(NETWORK_DRAIN).await;
+    let entry = EntryDraft::new(EntryKind::NodeStopped).policy(&node.policy_version());
+    if let Err(error) = node.audit_append(None, entry).await {
+        tracing::error!(%error, "the end could not be logged");
+    }
+    tracing::info!("stopped");
+    match failed {
+        None => Ok(()),
+        Some(what) => Err(AppError::State {
+            what: format!("{what} ended unexpectedly"),
+            fix: "see the running log; the service manager starts the node again",
+            code: ErrorCode::Internal,
+        }),
+    }
+}
+
+fn signal_of(kind: SignalKind) -> Result<tokio::signal::unix::Signal, AppError> {
+    signal(kind).map_err(|source| AppError::System { what: "signals cannot be received", source })
+}
+
+/// Tells systemd that the node is ready (sd_notify protocol: a datagram to the socket named in NOTIFY_SOCKET).
+fn notify_ready() {
+    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return };
+    let sent = std::os::unix::net::UnixDatagram::unbound().and_then(|socket| {
+        use std::os::linux::net::SocketAddrExt as _;
+        use std::os::unix::ffi::OsStrExt as _;
+        match path.as_bytes() {
+            [b'@', name @ ..] => {
+                let address = std::os::unix::net::SocketAddr::from_abstract_name(name)?;
+                socket.send_to_addr(b"READY=1", &address)
+            }
+            _ => socket.send_to(b"READY=1", &path),
+        }
+    });
+    if let Err(error) = sent {
+        tracing::warn!(%error, "the service manager was not told that the node is ready");
+    }
+}
+
+fn log_start(config: &Config, verbose: u8) {
+    let level = match verbose {
+        0 => config.log_level,
+        1 => tracing::Level::DEBUG,
+        2.. => tracing::Level::TRACE,
+    };
+    // Other crates at warnings only: libp2p at debug level writes addresses and timings by the thousand.
+    let filter = tracing_subscriber::EnvFilter::new(format!(
+        "warn,chengxin={level},chengxin_exchange={level},chengxin_network={level},chengxin_trust={level},\
+         chengxin_audit_log={level},chengxin_store={level},chengxin_api={level},chengxin_policy={level}"
+    ));
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second subscriber cannot be set; then the first goes on.
+    let _ = match config.log_format {
+        LogFormat::Text => subscriber.with_ansi(false).try_init(),
+        LogFormat::Json => subscriber.json().try_init(),
+    };
+}
+
+/// Which members are connected.
+struct NetworkLinks {
+    running: chengxin_network::Network,
+}
+
+impl Links for NetworkLinks {
+    fn link(&self, agency: &AgencyCode) -> Link {
+        let label = agency.as_str();
+        let Some(status) = self.running.peers().into_iter().find(|status| status.label == label) else {
+            return Link::default();
+        };
+        let now = SystemClock.now();
+        let ago = |span: Duration| now.plus(-i64::try_from(span.as_secs()).unwrap_or(0));
+        Link {
+            online: status.connection.is_some(),
+            since: status
+                .connection
+                .map(|connection| ago(connection.age))
+                .or_else(|| status.last_success_ago.map(ago)),
+            failure: status.last_failure.map(|failure| failure.reason),
+        }
+    }
+}
+
+/// Admission of members, at a coordinator's node.
+struct Desk {
+    coordination: Option<Arc<crate::coordination::Coordination>>,
+    node: Arc<chengxin_exchange::Node>,
+}
+
+impl Desk {
+    fn coordination(&self) -> Result<&Arc<crate::coordination::Coordination>, Problem> {
+        self.coordination.as_ref().ok_or_else(|| {
+            Problem::new(
+                ErrorCode::NotFound,
+                "this node is not a coordinator's; ask the coordinator of the federation",
+                "本节点不是统筹节点; 请联系联盟统筹员",
+            )
+        })
+    }
+}
+
+impl FederationDesk for Desk {
+    fn token_issue<'a>(
+        &'a self,
+        operation: &'a Operation,
+        request: TokenRequest,
+    ) -> BoxFuture<'a, Result<JoinToken, Problem>> {
+        Box::pin(async move {
+            let coordination = self.coordination()?;
+            let seconds = i64::try_from(request.valid_seconds).unwrap_or(i64::MAX);
+            let expires = operation.now().plus(seconds);
+            let grant = TokenGrant {
+                agency: request.agency,
+                name: request.name,
+                region: request.region,
+                functions: request.functions,
+                expires,
+            };
+            let token = coordination.token_issue(&self.node, operation, grant).await.map_err(problem_of)?;
+            let addresses = coordination.door_addresses().await;
+            Ok(JoinToken {
+                schema: Default::default(),
+                token: token.as_str().to_owned(),
+                agency: request.agency,
+                expires_at: Moment::from(expires),
+                addresses: addresses.iter().map(ToString::to_string).collect(),
+                root_fingerprint: coordination.fingerprint().to_string(),
+            })
+        })
+    }
+
+    fn member_enrol<'a>(
+        &'a self,
+        operation: &'a Operation,
+        request: EnrolRequest,
+    ) -> BoxFuture<'a, Result<Enrolment, Problem>> {
+        Box::pin(async move {
+            let coordination = self.coordination()?;
+            let enrolled = coordination
+                .member_enrol(&self.node, operation, &request.application, &request.fingerprint)
+                .await
+                .map_err(problem_of)?;
+            Ok(Enrolment {
+                schema: Default::default(),
+                directory_version: enrolled.1,
+                member: Member {
+                    agency: enrolled.0.agency,
+                    name: enrolled.0.name,
+                    region: enrolled.0.region,
+                    functions: enrolled.0.functions,
+                    coordinator: enrolled.0.coordinator,
+                    transport_identity: enrolled.0.transport_identity,
+                    addresses: enrolled.0.addresses,
+                },
+            })
+        })
+    }
+}
+
+fn problem_of(error: AppError) -> Problem {
+    Problem::new(error.code(), &error.chain(), &error.chain())
+}

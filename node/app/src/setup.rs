@@ -1,0 +1,344 @@
+//! `init`, `federation found` and `join`: from an empty folder to a node that a federation knows.
+//!
+//! Each refuses to touch what exists. `init` writes everything into `<home>.initialising` beside the home and renames
+//! it at the end: that is the commit point, and a crash before it leaves a folder that the next attempt removes.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytes::Bytes;
+use chengxin_audit_log::AuditLog;
+use chengxin_network::{JoinClient, PeerAddress, TransportKey};
+use chengxin_policy::Bundle;
+use chengxin_schemas::ErrorCode;
+use chengxin_schemas::directory::{DirectoryEntry, DirectoryEntrySchema, TimedKey};
+use chengxin_schemas::federation::FederationId;
+use chengxin_schemas::key::SigningKey;
+use chengxin_schemas::operator::{OperatorName, Role};
+use chengxin_schemas::seal::SealIdentity;
+use chengxin_schemas::time::Clock;
+use chengxin_schemas::wire::{self, JoinRequest, JoinResponse};
+use chengxin_store::{SledOptions, SledStore};
+use chengxin_trust::{
+    ContentName, FolderSource, FoundParams, JoinApplication, Lifetimes, MetadataSource, OnlineKeys, RootFingerprint,
+    SourceError, TrustStore, application_sign, federation_found,
+};
+use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+
+use crate::clock::{SystemClock, seed};
+use crate::error::AppError;
+use crate::home::{Home, KeyRole, file_create, folder_make, key_create, key_read};
+use crate::identity::NodeIdentity;
+
+/// How long joining may take at each step.
+const JOIN_DEADLINE: Duration = Duration::from_secs(20);
+/// Version of the wire protocol written into directory entries.
+const PROTOCOL: u16 = chengxin_schemas::wire::WIRE_VERSION as u16;
+
+/// One account to make at the first start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FirstAccount {
+    pub(crate) name: OperatorName,
+    pub(crate) user_id: u32,
+    pub(crate) roles: Vec<Role>,
+}
+
+/// What `init` needs to know.
+pub(crate) struct InitPlan {
+    pub(crate) home: PathBuf,
+    pub(crate) identity: NodeIdentity,
+    pub(crate) config: String,
+    pub(crate) accounts: Vec<FirstAccount>,
+    /// Where the offline recovery key goes, outside the home.
+    pub(crate) recovery_key: PathBuf,
+}
+
+/// Makes a node. Returns the files written.
+pub(crate) fn init(plan: &mut InitPlan) -> Result<Vec<PathBuf>, AppError> {
+    home_check_free(&plan.home)?;
+    let mut beside = plan.home.as_os_str().to_owned();
+    beside.push(".initialising");
+    let beside = PathBuf::from(beside);
+    if beside.exists() {
+        std::fs::remove_dir_all(&beside).map_err(AppError::file("empty", &beside))?;
+    }
+    let home = Home::new(&beside);
+    folder_make(home.path())?;
+    folder_make(&home.keys())?;
+    folder_make(&home.spool())?;
+    for role in [KeyRole::Signing, KeyRole::Transport, KeyRole::Sealing, KeyRole::AuditLog, KeyRole::Secret] {
+        key_create(&home.key(role), role, &seed())?;
+    }
+    let recovery = SealIdentity::from_seed(&seed())?;
+    plan.identity.recovery_recipient = recovery.to_recipient().to_string();
+    plan.identity.create(&home)?;
+    file_create(&home.config(), 0o644, plan.config.as_bytes())?;
+    let accounts = serde_json::to_vec_pretty(&plan.accounts).map_err(|error| AppError::FileContent {
+        path: home.first_accounts(),
+        reason: error.to_string(),
+    })?;
+    file_create(&home.first_accounts(), 0o600, &accounts)?;
+    drop(
+        SledStore::open(home.store(), SledOptions::creating())
+            .map_err(|source| AppError::Store { path: home.store(), source })?,
+    );
+    let options = crate::wiring::log_options(&home, &plan.identity)?;
+    AuditLog::create(&home.audit(), options)
+        .and_then(AuditLog::close)
+        .map_err(|source| AppError::Log { path: home.audit(), source })?;
+    // The recovery key first: a node whose mail nobody could ever recover must not come to be.
+    let text = zeroize::Zeroizing::new(format!("{}\n", recovery.to_text().as_str()));
+    file_create(&plan.recovery_key, 0o600, text.as_bytes())?;
+    std::fs::rename(&beside, &plan.home).map_err(AppError::file("rename", &plan.home))?;
+    let home = Home::new(&plan.home);
+    let mut files = vec![home.config(), home.identity(), home.keys(), home.first_accounts(), home.store(), home.audit()];
+    files.push(plan.recovery_key.clone());
+    Ok(files)
+}
+
+/// Refuses a home that holds anything, and a recovery file that exists.
+fn home_check_free(home: &Path) -> Result<(), AppError> {
+    let occupied = std::fs::read_dir(home).is_ok_and(|mut listing| listing.next().is_some());
+    if occupied {
+        return Err(AppError::State {
+            what: format!("{} is not empty", home.display()),
+            fix: "name a new folder with --home; an existing node is never overwritten",
+            code: ErrorCode::Conflict,
+        });
+    }
+    if home.exists() {
+        // An empty folder that the package made: the rename at the end needs the place free.
+        std::fs::remove_dir(home).map_err(AppError::file("remove the empty", home))?;
+    }
+    match home.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => folder_make(parent),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// The own directory entry as the node would like it, from its keys and identity.
+pub(crate) fn own_entry(home: &Home, identity: &NodeIdentity, coordinator: bool) -> Result<DirectoryEntry, AppError> {
+    let now = SystemClock.now();
+    let signing = SigningKey::from_seed(&key_read(&home.key(KeyRole::Signing), KeyRole::Signing)?)?;
+    let sealing = SealIdentity::from_seed(&key_read(&home.key(KeyRole::Sealing), KeyRole::Sealing)?)?;
+    let transport = TransportKey::from_seed(*key_read(&home.key(KeyRole::Transport), KeyRole::Transport)?);
+    Ok(DirectoryEntry {
+        schema: DirectoryEntrySchema::V1,
+        agency: identity.agency,
+        name: identity.name.clone(),
+        region: identity.region,
+        functions: identity.functions.clone(),
+        coordinator,
+        signing_keys: vec![TimedKey { jwk: *signing.public(), not_before: now, not_after: None }],
+        age_node_recipient: sealing.to_recipient().to_string(),
+        age_recovery_recipient: identity.recovery_recipient.clone(),
+        transport_identity: transport.identity().to_string(),
+        addresses: identity.advertise.clone(),
+        audit_log_key: crate::wiring::log_verifier(home, identity)?.to_string(),
+        protocol: PROTOCOL,
+    })
+}
+
+/// What `federation found` made.
+pub(crate) struct FoundOutcome {
+    pub(crate) fingerprint: RootFingerprint,
+    pub(crate) root_key_files: Vec<PathBuf>,
+    pub(crate) expires: chengxin_schemas::time::UnixTime,
+}
+
+/// Founds a federation with this node as first coordinator.
+pub(crate) async fn found(
+    home: &Home,
+    federation: FederationId,
+    keys: u8,
+    threshold: u8,
+    keys_folder: &Path,
+) -> Result<FoundOutcome, AppError> {
+    let identity = NodeIdentity::read(home)?;
+    if home.fingerprint().exists() {
+        return Err(AppError::State {
+            what: "this node belongs to a federation already".to_owned(),
+            fix: "a node founds or joins once; use a new home for another federation",
+            code: ErrorCode::Conflict,
+        });
+    }
+    let now = SystemClock.now();
+    let entry = own_entry(home, &identity, true)?;
+    let mut root_keys = Vec::with_capacity(usize::from(keys));
+    let mut root_key_files = Vec::with_capacity(usize::from(keys));
+    folder_make(keys_folder)?;
+    for holder in 1..=keys {
+        let seed = seed();
+        let path = keys_folder.join(format!("root-{holder}.key"));
+        key_create(&path, KeyRole::Root, &seed)?;
+        root_keys.push(SigningKey::from_seed(&seed)?);
+        root_key_files.push(path);
+    }
+    for role in [KeyRole::Targets, KeyRole::Snapshot, KeyRole::Timestamp] {
+        let path = home.key(role);
+        // Left over from a founding that was cut short; nothing was signed with it that anybody has.
+        if path.exists() {
+            std::fs::remove_file(&path).map_err(AppError::file("remove", &path))?;
+        }
+        key_create(&path, role, &seed())?;
+    }
+    let lifetimes = Lifetimes::default();
+    let bundle = Bundle::baseline()?;
+    let founded = federation_found(
+        &FoundParams {
+            federation,
+            root_keys: &root_keys,
+            threshold: usize::from(threshold),
+            online: &online_keys(home)?,
+            lifetimes,
+            coordinator: entry,
+            contents: BTreeMap::from([(ContentName::PolicyBundle, Bytes::from(bundle.pack()))]),
+        },
+        &home.repository(),
+        now,
+    )?;
+    let trust = TrustStore::open(home.trust(), founded.fingerprint).await?;
+    trust.refresh(&FolderSource::new(home.repository()), now).await?;
+    // Commit point of belonging to a federation: the fingerprint's file.
+    file_create(&home.fingerprint(), 0o644, format!("{}\n", founded.fingerprint).as_bytes())?;
+    Ok(FoundOutcome { fingerprint: founded.fingerprint, root_key_files, expires: now.plus(lifetimes.root) })
+}
+
+/// The keys a coordinator's node signs the directory with.
+pub(crate) fn online_keys(home: &Home) -> Result<OnlineKeys, AppError> {
+    let key = |role| -> Result<SigningKey, AppError> { Ok(SigningKey::from_seed(&key_read(&home.key(role), role)?)?) };
+    Ok(OnlineKeys {
+        targets: key(KeyRole::Targets)?,
+        snapshot: key(KeyRole::Snapshot)?,
+        timestamp: key(KeyRole::Timestamp)?,
+    })
+}
+
+/// What `join` did.
+pub(crate) struct JoinOutcome {
+    pub(crate) federation: FederationId,
+    pub(crate) fingerprint: RootFingerprint,
+    pub(crate) identity: NodeIdentity,
+    pub(crate) directory_version: u64,
+    pub(crate) members: usize,
+}
+
+/// Joins: verify the federation by its fingerprint, verify that the other side is a coordinator of it, and only then
+/// show the token.
+pub(crate) async fn join(
+    home: &Home,
+    address: &PeerAddress,
+    fingerprint: RootFingerprint,
+    token: &str,
+) -> Result<JoinOutcome, AppError> {
+    let identity = NodeIdentity::read(home)?;
+    if home.fingerprint().exists() {
+        return Err(AppError::State {
+            what: "this node belongs to a federation already".to_owned(),
+            fix: "a node joins once; use a new home for another federation",
+            code: ErrorCode::Conflict,
+        });
+    }
+    let transport = TransportKey::from_seed(*key_read(&home.key(KeyRole::Transport), KeyRole::Transport)?);
+    let client = JoinClient::connect(&transport, address, JOIN_DEADLINE).await?;
+    // An attempt that failed may have left the verified metadata of another federation.
+    if home.trust().exists() {
+        std::fs::remove_dir_all(home.trust()).map_err(AppError::file("empty", &home.trust()))?;
+    }
+    let trust = TrustStore::open(home.trust(), fingerprint).await?;
+    let source = DoorSource(&client);
+    trust.refresh(&source, SystemClock.now()).await?;
+    let remote = client.remote().to_string();
+    let directory = trust.directory()?;
+    if !directory.coordinators().any(|entry| entry.transport_identity == remote) {
+        return Err(AppError::State {
+            what: "the node at this address is not a coordinator of the federation".to_owned(),
+            fix: "ask the coordinator for the address of its own node; the token was not shown to anybody",
+            code: ErrorCode::Unauthenticated,
+        });
+    }
+    let application = application(home, &identity, fingerprint)?;
+    let directory_version = admit(&client, token, application).await?;
+    trust.refresh(&source, SystemClock.now()).await?;
+    let directory = trust.directory()?;
+    if directory.entry(&identity.agency).is_none() {
+        return Err(AppError::State {
+            what: "the coordinator admitted this node, but its directory does not list it".to_owned(),
+            fix: "run the same join again; if it stays so, call the coordinator",
+            code: ErrorCode::Integrity,
+        });
+    }
+    file_create(&home.fingerprint(), 0o644, format!("{fingerprint}\n").as_bytes())?;
+    Ok(JoinOutcome {
+        federation: directory.federation().clone(),
+        fingerprint,
+        identity,
+        directory_version,
+        members: directory.len(),
+    })
+}
+
+/// The node's signed application to the federation of `fingerprint`.
+pub(crate) fn application(home: &Home, identity: &NodeIdentity, fingerprint: RootFingerprint) -> Result<String, AppError> {
+    let entry = own_entry(home, identity, false)?;
+    let signing = SigningKey::from_seed(&key_read(&home.key(KeyRole::Signing), KeyRole::Signing)?)?;
+    let now = SystemClock.now();
+    let claims = JoinApplication {
+        aud: fingerprint.to_string(),
+        iat: now,
+        agency: identity.agency,
+        signing_key: *signing.public(),
+        signing_key_since: now,
+        age_node_recipient: entry.age_node_recipient,
+        age_recovery_recipient: entry.age_recovery_recipient,
+        transport_identity: entry.transport_identity,
+        addresses: entry.addresses,
+        audit_log_key: entry.audit_log_key,
+        protocol: entry.protocol,
+    };
+    Ok(application_sign(&claims, &signing)?)
+}
+
+async fn admit(client: &JoinClient, token: &str, application: String) -> Result<u64, AppError> {
+    let message = wire::encode(&JoinRequest::Admit { token: token.to_owned(), application })?;
+    let refused = |code, what: String| AppError::State {
+        what,
+        fix: "correct what it names, then join again; ask the coordinator for a new token if this one is used up",
+        code,
+    };
+    let reply = client
+        .call(Bytes::from(message), JOIN_DEADLINE)
+        .await
+        .map_err(|error| refused(error.code(), format!("the coordinator's node did not answer: {error}")))?;
+    match wire::decode::<JoinResponse>(&reply)? {
+        JoinResponse::Admitted { directory } => Ok(directory),
+        JoinResponse::Failed { code, reason } => Err(refused(code, format!("not admitted: {reason}"))),
+        JoinResponse::Metadata(_) => {
+            Err(refused(ErrorCode::Integrity, "the coordinator's node answered something else".to_owned()))
+        }
+    }
+}
+
+/// Metadata through the door.
+struct DoorSource<'a>(&'a JoinClient);
+
+impl MetadataSource for DoorSource<'_> {
+    fn fetch(&self, name: String, limit: usize) -> BoxFuture<'_, Result<Option<Bytes>, SourceError>> {
+        Box::pin(async move {
+            let failed = |reason: String| SourceError::Failed { reason };
+            let message = wire::encode(&JoinRequest::Metadata(name)).map_err(|error| failed(error.to_string()))?;
+            let reply =
+                self.0.call(Bytes::from(message), JOIN_DEADLINE).await.map_err(|error| failed(error.to_string()))?;
+            match wire::decode::<JoinResponse>(&reply).map_err(|error| failed(error.to_string()))? {
+                JoinResponse::Metadata(Some(bytes)) if bytes.len() > limit => Err(SourceError::TooLarge { limit }),
+                JoinResponse::Metadata(bytes) => Ok(bytes.map(Bytes::from)),
+                JoinResponse::Admitted { .. } | JoinResponse::Failed { .. } => {
+                    Err(failed("the other side answered something else".to_owned()))
+                }
+            }
+        })
+    }
+}
