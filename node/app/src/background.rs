@@ -6,10 +6,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chengxin_network::PeerIdentity;
-use chengxin_schemas::agency::AgencyCode;
 use bytes::Bytes;
 use chengxin_exchange::peers::Peers as _;
+use chengxin_network::PeerIdentity;
+use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::directory::DirectoryEntry;
 use chengxin_schemas::time::Clock as _;
 use chengxin_schemas::wire::{self, PeerRequest, PeerResponse};
@@ -24,6 +24,10 @@ use crate::wiring::{Running, is_expired};
 
 /// Recipients delivered to at the same time.
 const DELIVERIES_AT_ONCE: usize = 32;
+/// Members greeted at the same time.
+const GREETINGS_AT_ONCE: usize = 64;
+/// Hints within this time are answered by one look.
+const HINT_PAUSE: Duration = Duration::from_millis(200);
 /// How long a peer may take to say which versions it holds, in milliseconds.
 const VERSIONS_DEADLINE_MS: u64 = 5_000;
 /// Longest sleep of the delivery task; something queued meanwhile waits at most so long.
@@ -74,41 +78,57 @@ async fn until(mut stop: watch::Receiver<bool>, work: impl Future<Output = ()>) 
     }
 }
 
-/// Compares the directory with members in turn, the coordinators first, and publishes what is newer.
+/// Why a round of refreshing runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Round {
+    /// Its time has come: every member is greeted, which also brings connections up and says who is reachable.
+    Regular,
+    /// This node published something: every member is greeted, and a coordinator's greeting is a hint to look.
+    Published,
+    /// A coordinator's greeting came: only coordinators are asked.
+    Hinted,
+}
+
+/// Greets members, takes what is newer from one that has it, and publishes it within the program.
 async fn refresh_run(running: Arc<Running>) {
     let own = *running.node.agency();
-    let mut round = 0_usize;
+    let mut round = Round::Regular;
     loop {
-        let wait = Duration::from_secs(running.config.refresh_seconds);
-        tokio::select! {
-            () = tokio::time::sleep(wait) => {
-                // A coordinator signs the newest itself and needs to ask nobody.
-                if running.coordination.is_none() {
-                    refresh_once(&running, &own, round).await;
-                    round = round.wrapping_add(1);
-                }
-            }
-            () = running.changed.notified() => {}
-        }
+        refresh_round(&running, &own, round).await;
         directory_publish(&running, &own);
+        let wait = Duration::from_secs(running.config.refresh_seconds);
+        round = tokio::select! {
+            () = tokio::time::sleep(wait) => Round::Regular,
+            () = running.changed.notified() => {
+                directory_publish(&running, &own);
+                Round::Published
+            }
+            () = running.hint.notified() => {
+                // Many hints within a moment are one.
+                tokio::time::sleep(HINT_PAUSE).await;
+                Round::Hinted
+            }
+        };
     }
 }
 
-async fn refresh_once(running: &Running, own: &AgencyCode, round: usize) {
+async fn refresh_round(running: &Arc<Running>, own: &AgencyCode, round: Round) {
     let Ok(directory) = running.trust.directory() else { return };
-    let now = SystemClock.now();
-    let mut sources: Vec<_> = directory.coordinators().filter(|entry| entry.agency != *own).collect();
-    let others: Vec<_> = directory.entries().filter(|entry| entry.agency != *own && !entry.coordinator).collect();
-    if !others.is_empty() {
-        sources.push(others[round % others.len()]);
+    let held = directory.versions().timestamp;
+    let asked: Vec<DirectoryEntry> = directory
+        .entries()
+        .filter(|entry| entry.agency != *own && (round != Round::Hinted || entry.coordinator))
+        .cloned()
+        .collect();
+    let mut newer = versions_ask(running, asked, held).await;
+    // A coordinator signs the newest itself and needs to ask nobody.
+    if running.coordination.is_some() {
+        return;
     }
-    for entry in sources {
+    newer.sort_by_key(|(entry, timestamp)| std::cmp::Reverse((*timestamp, entry.coordinator)));
+    let now = SystemClock.now();
+    for (entry, _) in newer {
         let Ok(peer) = entry.transport_identity.parse::<PeerIdentity>() else { continue };
-        // A peer that lags behind would look like a replay of old metadata: only one with something newer is asked.
-        match peer_timestamp(running, entry).await {
-            Some(timestamp) if timestamp > directory.versions().timestamp => {}
-            Some(_) | None => continue,
-        }
         let source = PeerSource { network: running.network.clone(), peer };
         match running.trust.refresh(&source, now).await {
             Ok(RefreshOutcome::Updated { to, .. }) => {
@@ -120,8 +140,35 @@ async fn refresh_once(running: &Running, own: &AgencyCode, round: usize) {
         }
     }
     if is_expired(&directory, now) {
-        tracing::error!("the member directory expired: peers are neither asked nor answered until a newer one is reached");
+        tracing::error!(
+            "the member directory expired: peers are neither asked nor answered until a newer one is reached"
+        );
     }
+}
+
+/// Asks members which versions they hold; gives those that hold something newer than `held`. A peer that lags behind
+/// is not asked for files: its old ones would look like a replay.
+async fn versions_ask(
+    running: &Arc<Running>,
+    members: Vec<DirectoryEntry>,
+    held: u64,
+) -> Vec<(DirectoryEntry, u64)> {
+    let mut newer = Vec::new();
+    let mut asking = JoinSet::new();
+    for entry in members {
+        while asking.len() >= GREETINGS_AT_ONCE {
+            newer.extend(asking.join_next().await.and_then(Result::ok).flatten());
+        }
+        let running = running.clone();
+        asking.spawn(async move {
+            let timestamp = peer_timestamp(&running, &entry).await?;
+            (timestamp > held).then_some((entry, timestamp))
+        });
+    }
+    while let Some(answered) = asking.join_next().await {
+        newer.extend(answered.ok().flatten());
+    }
+    newer
 }
 
 /// The timestamp version a peer holds, if it answers.

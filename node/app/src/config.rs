@@ -136,7 +136,8 @@ impl Layers {
             .map(|listing| listing.filter_map(|entry| Some(entry.ok()?.path())).collect())
             .unwrap_or_default();
         parts.sort();
-        for part in parts.iter().filter(|path| path.extension().is_some_and(|extension| extension == "toml")) {
+        for part in parts.iter().filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+        {
             layers.file_read(part, true);
         }
         layers.environment_read(settings);
@@ -165,14 +166,26 @@ impl Layers {
         let text = match std::fs::read_to_string(file) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && !required => return,
-            Err(error) => return self.fault("", &place, format!("无法读取: {error}"), format!("cannot be read: {error}")),
+            Err(error) => {
+                return self.fault(
+                    "",
+                    &place,
+                    format!("无法读取: {error}"),
+                    format!("cannot be read: {error}"),
+                );
+            }
         };
         self.files.push(file.to_owned());
         let table: toml::Table = match text.parse() {
             Ok(table) => table,
             Err(error) => {
                 let message = error.message().to_owned();
-                return self.fault("", &place, format!("不是有效的 TOML: {message}"), format!("not valid TOML: {message}"));
+                return self.fault(
+                    "",
+                    &place,
+                    format!("不是有效的 TOML: {message}"),
+                    format!("not valid TOML: {message}"),
+                );
             }
         };
         for (name, value) in flatten("", &table) {
@@ -284,7 +297,11 @@ impl Layers {
         match number.filter(|number| (lowest..=highest).contains(number)) {
             Some(number) => number,
             None => {
-                self.wrong(key, &format!("应为 {lowest} 到 {highest} 的整数"), &format!("a whole number from {lowest} to {highest} is expected"));
+                self.wrong(
+                    key,
+                    &format!("应为 {lowest} 到 {highest} 的整数"),
+                    &format!("a whole number from {lowest} to {highest} is expected"),
+                );
                 lowest
             }
         }
@@ -312,7 +329,8 @@ impl Layers {
 
 /// A commented file with every default.
 pub(crate) fn default_file() -> String {
-    let mut text = String::from("# chengxin 配置 / configuration. 未知的键会被拒绝 / unknown keys are refused.\n");
+    let mut text =
+        String::from("# chengxin 配置 / configuration. 未知的键会被拒绝 / unknown keys are refused.\n");
     let mut section = "";
     for key in KEYS {
         let (table, name) = key.name.split_once('.').unwrap_or(("", key.name));

@@ -22,8 +22,8 @@ use chengxin_schemas::region::RegionCode;
 use chengxin_schemas::time::Clock;
 use chengxin_schemas::wire::{self, JoinRequest, JoinResponse};
 use chengxin_trust::{
-    DirectoryEditor, FolderSource, JoinApplication, Redemption, RootFingerprint, Token, TokenBook, TokenGrant,
-    TokenRow, TrustStore, application_check,
+    DirectoryEditor, FolderSource, JoinApplication, Redemption, RootFingerprint, Token, TokenBook,
+    TokenGrant, TokenRow, TrustStore, application_check,
 };
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
@@ -90,8 +90,10 @@ impl Coordination {
         let path = parts.home.tokens();
         let rows: Vec<TokenRow> = if path.exists() {
             let text = text_read(&path, TOKENS_FILE_LIMIT)?;
-            serde_json::from_str(&text)
-                .map_err(|error| AppError::FileContent { path, reason: format!("not a token book: {error}") })?
+            serde_json::from_str(&text).map_err(|error| AppError::FileContent {
+                path,
+                reason: format!("not a token book: {error}"),
+            })?
         } else {
             Vec::new()
         };
@@ -177,8 +179,13 @@ impl Coordination {
             expires: claims.iat.plus(1),
         };
         // The file may be days old: a person vouches for it, so its own time counts, not the clock's.
-        let checked =
-            application_check(&file.application, &grant, &self.fingerprint, &claims.transport_identity, claims.iat)?;
+        let checked = application_check(
+            &file.application,
+            &grant,
+            &self.fingerprint,
+            &claims.transport_identity,
+            claims.iat,
+        )?;
         let entry = EntryDraft::new(EntryKind::MemberChanged)
             .detail("step", "enrolled")
             .detail("agency", grant.agency.as_str())
@@ -199,7 +206,8 @@ impl Coordination {
         match (wanted, door.take()) {
             (true, None) => {
                 let key = TransportKey::from_seed(*self.transport_seed);
-                let opened = JoinDoor::start(&key, &self.join_listen, Arc::new(DoorHandler(self.clone()))).await?;
+                let opened =
+                    JoinDoor::start(&key, &self.join_listen, Arc::new(DoorHandler(self.clone()))).await?;
                 for address in opened.listening() {
                     tracing::info!(%address, "the join door is open");
                 }
@@ -312,7 +320,11 @@ fn application_claims(text: &str) -> Result<JoinApplication, AppError> {
 struct DoorHandler(Arc<Coordination>);
 
 impl RequestHandler for DoorHandler {
-    fn handle(&self, from: PeerIdentity, request: Bytes) -> BoxFuture<'static, Result<Bytes, HandlerRefusal>> {
+    fn handle(
+        &self,
+        from: PeerIdentity,
+        request: Bytes,
+    ) -> BoxFuture<'static, Result<Bytes, HandlerRefusal>> {
         let coordination = self.0.clone();
         Box::pin(async move {
             let response = match wire::decode::<JoinRequest>(&request) {

@@ -167,9 +167,13 @@ pub(crate) fn file_replace(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), A
 pub(crate) fn text_read(path: &Path, limit: u64) -> Result<String, AppError> {
     let file = File::open(path).map_err(AppError::file("open", path))?;
     let mut text = String::new();
-    let read = file.take(limit.saturating_add(1)).read_to_string(&mut text).map_err(AppError::file("read", path))?;
+    let read =
+        file.take(limit.saturating_add(1)).read_to_string(&mut text).map_err(AppError::file("read", path))?;
     if u64::try_from(read).unwrap_or(u64::MAX) > limit {
-        return Err(AppError::FileContent { path: path.to_owned(), reason: format!("longer than {limit} bytes") });
+        return Err(AppError::FileContent {
+            path: path.to_owned(),
+            reason: format!("longer than {limit} bytes"),
+        });
     }
     Ok(text)
 }

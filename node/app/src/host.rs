@@ -14,8 +14,8 @@ use chengxin_cli::environment::Settings;
 use chengxin_cli::error::CliError;
 use chengxin_cli::exit::Exit;
 use chengxin_cli::host::{
-    CertificateVerification, ConfigFault, ConfigValidation, FederationFounded, HostCommands, InitOutcome, JoinSecret,
-    Joined, MadeAccount, TemplateForm, WrittenFile,
+    CertificateVerification, ConfigFault, ConfigValidation, FederationFounded, HostCommands, InitOutcome,
+    JoinSecret, Joined, MadeAccount, TemplateForm, WrittenFile,
 };
 use chengxin_exchange::operator::Separation;
 use chengxin_network::PeerAddress;
@@ -64,7 +64,9 @@ impl HostCommands for Host {
             accounts,
             application_fingerprint: None,
             next: vec![
-                format!("chengxin --home {place} join <MULTIADDR> --fingerprint <FINGERPRINT> --token-file <FILE>"),
+                format!(
+                    "chengxin --home {place} join <MULTIADDR> --fingerprint <FINGERPRINT> --token-file <FILE>"
+                ),
                 format!("chengxin --home {place} federation found --name <NAME> --keys-dir <DIR>"),
                 format!("chengxin --home {place} serve"),
             ],
@@ -72,7 +74,11 @@ impl HostCommands for Host {
         })
     }
 
-    fn federation_found(&self, settings: &Settings, arguments: &FoundArguments) -> Result<FederationFounded, CliError> {
+    fn federation_found(
+        &self,
+        settings: &Settings,
+        arguments: &FoundArguments,
+    ) -> Result<FederationFounded, CliError> {
         let home = Home::new(config_of(settings)?.home);
         let outcome = runtime()?
             .block_on(setup::found(
@@ -92,12 +98,20 @@ impl HostCommands for Host {
             files: outcome
                 .root_key_files
                 .into_iter()
-                .map(|path| written(path, "根密钥: 交一位保管人, 离线存放, 然后从本机删除", "root key: give it to one holder, keep it offline, then remove it from this machine"))
+                .map(|path| {
+                    written(
+                        path,
+                        "根密钥: 交一位保管人, 离线存放, 然后从本机删除",
+                        "root key: give it to one holder, keep it offline, then remove it from this machine",
+                    )
+                })
                 .collect(),
             expires_at: Moment::from(outcome.expires),
             next: vec![
                 format!("chengxin --home {place} serve"),
-                format!("chengxin --home {place} federation token <AGENCY> --name <NAME> --region <CODE> --token-file <FILE>"),
+                format!(
+                    "chengxin --home {place} federation token <AGENCY> --name <NAME> --region <CODE> --token-file <FILE>"
+                ),
             ],
         })
     }
@@ -110,12 +124,14 @@ impl HostCommands for Host {
         _console: &mut Console,
     ) -> Result<Joined, CliError> {
         let home = Home::new(config_of(settings)?.home);
-        let address: PeerAddress = arguments.address.parse().map_err(|error: chengxin_network::NetworkError| {
-            told(AppError::from(error))
-        })?;
-        let fingerprint = arguments.fingerprint.parse().map_err(|error: chengxin_trust::TrustError| {
-            told(AppError::from(error))
-        })?;
+        let address: PeerAddress = arguments
+            .address
+            .parse()
+            .map_err(|error: chengxin_network::NetworkError| told(AppError::from(error)))?;
+        let fingerprint = arguments
+            .fingerprint
+            .parse()
+            .map_err(|error: chengxin_trust::TrustError| told(AppError::from(error)))?;
         let outcome =
             runtime()?.block_on(setup::join(&home, &address, fingerprint, token.expose())).map_err(told)?;
         Ok(Joined {
@@ -137,7 +153,12 @@ impl HostCommands for Host {
         Ok(Exit::Done)
     }
 
-    fn demo(&self, settings: &Settings, arguments: &DemoArguments, console: &mut Console) -> Result<Exit, CliError> {
+    fn demo(
+        &self,
+        settings: &Settings,
+        arguments: &DemoArguments,
+        console: &mut Console,
+    ) -> Result<Exit, CliError> {
         crate::demo::run(settings, arguments, console)
     }
 
@@ -149,7 +170,11 @@ impl HostCommands for Host {
         crate::offline::certificate_verify(settings, arguments)
     }
 
-    fn audit_verify_offline(&self, settings: &Settings, folder: &Path) -> Result<AuditVerification, CliError> {
+    fn audit_verify_offline(
+        &self,
+        settings: &Settings,
+        folder: &Path,
+    ) -> Result<AuditVerification, CliError> {
         crate::offline::audit_verify(settings, folder)
     }
 
@@ -161,7 +186,11 @@ impl HostCommands for Host {
         Ok(default_file())
     }
 
-    fn config_validate(&self, settings: &Settings, file: Option<&Path>) -> Result<ConfigValidation, CliError> {
+    fn config_validate(
+        &self,
+        settings: &Settings,
+        file: Option<&Path>,
+    ) -> Result<ConfigValidation, CliError> {
         let layers = Layers::load(settings, file);
         let files = layers.files.clone();
         let faults = layers.parse().err().unwrap_or_default();
@@ -223,7 +252,8 @@ fn init_plan(settings: &Settings, arguments: &InitArguments) -> Result<InitPlan,
         Some(home) => home.clone(),
         None => config_of(settings)?.home,
     };
-    let advertise = if arguments.advertise.is_empty() { arguments.listen.clone() } else { arguments.advertise.clone() };
+    let advertise =
+        if arguments.advertise.is_empty() { arguments.listen.clone() } else { arguments.advertise.clone() };
     for address in arguments.listen.iter().chain(&advertise) {
         address.parse::<PeerAddress>().map_err(|error| told(AppError::from(error)))?;
     }
@@ -321,7 +351,11 @@ fn init_files(home: &Home, recovery: &Path) -> Vec<WrittenFile> {
         written(home.first_accounts(), "首次启动时建立的账户", "accounts made at the first start"),
         written(home.store(), "存储", "store"),
         written(home.audit(), "审计日志", "audit log"),
-        written(recovery.to_owned(), "离线恢复密钥: 移到保险柜, 不留在本机", "offline recovery key: move it to a safe, do not leave it here"),
+        written(
+            recovery.to_owned(),
+            "离线恢复密钥: 移到保险柜, 不留在本机",
+            "offline recovery key: move it to a safe, do not leave it here",
+        ),
     ]
 }
 

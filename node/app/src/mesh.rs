@@ -13,7 +13,7 @@ use chengxin_schemas::directory::DirectoryEntry;
 use chengxin_schemas::wire::{self, PeerRequest, PeerResponse};
 use chengxin_trust::{MetadataSource, SourceError, TrustStore, VerifiedDirectory};
 use futures::future::BoxFuture;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// How long one metadata file may take.
 const METADATA_DEADLINE: Duration = Duration::from_secs(10);
@@ -40,14 +40,12 @@ impl Peers for MeshPeers {
     ) -> BoxFuture<'a, Result<Bytes, PeerFault>> {
         Box::pin(async move {
             let fault = |code, reason: String| PeerFault { code, reason };
-            let network = self
-                .network
-                .get()
-                .ok_or_else(|| fault(ErrorCode::Unavailable, "this node's network is not up yet".to_owned()))?;
-            let identity: PeerIdentity = to
-                .transport_identity
-                .parse()
-                .map_err(|_| fault(ErrorCode::Integrity, "the directory entry has no usable transport identity".to_owned()))?;
+            let network = self.network.get().ok_or_else(|| {
+                fault(ErrorCode::Unavailable, "this node's network is not up yet".to_owned())
+            })?;
+            let identity: PeerIdentity = to.transport_identity.parse().map_err(|_| {
+                fault(ErrorCode::Integrity, "the directory entry has no usable transport identity".to_owned())
+            })?;
             network
                 .call(&identity, message, Duration::from_millis(deadline_ms))
                 .await
@@ -61,22 +59,34 @@ pub(crate) struct MeshHandler {
     pub(crate) node: Arc<Node>,
     pub(crate) trust: Arc<TrustStore>,
     pub(crate) directory: watch::Receiver<Arc<VerifiedDirectory>>,
+    /// Told when a coordinator greets.
+    pub(crate) hint: Arc<Notify>,
 }
 
 impl RequestHandler for MeshHandler {
-    fn handle(&self, from: PeerIdentity, request: Bytes) -> BoxFuture<'static, Result<Bytes, HandlerRefusal>> {
+    fn handle(
+        &self,
+        from: PeerIdentity,
+        request: Bytes,
+    ) -> BoxFuture<'static, Result<Bytes, HandlerRefusal>> {
         let (node, trust) = (self.node.clone(), self.trust.clone());
-        let agency =
-            self.directory.borrow().by_transport_identity(&from.to_string()).map(|entry| entry.agency);
+        let member = self
+            .directory
+            .borrow()
+            .by_transport_identity(&from.to_string())
+            .map(|entry| (entry.agency, entry.coordinator));
+        let hint = self.hint.clone();
         Box::pin(async move {
-            let Some(agency) = agency else {
+            let Some((agency, coordinator)) = member else {
                 return Err(HandlerRefusal {
                     code: ErrorCode::Unauthenticated,
                     text: "not in this node's member directory".to_owned(),
                 });
             };
-            if let Ok(PeerRequest::Metadata(name)) = wire::decode::<PeerRequest>(&request) {
-                return metadata_answer(&trust, &agency, &name).await;
+            match wire::decode::<PeerRequest>(&request) {
+                Ok(PeerRequest::Metadata(name)) => return metadata_answer(&trust, &agency, &name).await,
+                Ok(PeerRequest::Versions) if coordinator => hint.notify_one(),
+                Ok(PeerRequest::Versions | PeerRequest::Check(_) | PeerRequest::Deliver { .. }) | Err(_) => {}
             }
             Ok(node.peer_handle(&agency, request).await)
         })
@@ -86,10 +96,9 @@ impl RequestHandler for MeshHandler {
 async fn metadata_answer(trust: &TrustStore, from: &AgencyCode, name: &str) -> Result<Bytes, HandlerRefusal> {
     let bytes = trust.serve(name).await.map(|bytes| bytes.to_vec());
     tracing::debug!(peer = %from, found = bytes.is_some(), "metadata served");
-    wire::encode(&PeerResponse::Metadata(bytes)).map(Bytes::from).map_err(|_| HandlerRefusal {
-        code: ErrorCode::Internal,
-        text: "the file cannot be sent".to_owned(),
-    })
+    wire::encode(&PeerResponse::Metadata(bytes))
+        .map(Bytes::from)
+        .map_err(|_| HandlerRefusal { code: ErrorCode::Internal, text: "the file cannot be sent".to_owned() })
 }
 
 /// Fetches metadata from one member.
@@ -102,14 +111,17 @@ impl MetadataSource for PeerSource {
     fn fetch(&self, name: String, limit: usize) -> BoxFuture<'_, Result<Option<Bytes>, SourceError>> {
         Box::pin(async move {
             let failed = |reason: String| SourceError::Failed { reason };
-            let message = wire::encode(&PeerRequest::Metadata(name)).map_err(|error| failed(error.to_string()))?;
+            let message =
+                wire::encode(&PeerRequest::Metadata(name)).map_err(|error| failed(error.to_string()))?;
             let reply = self
                 .network
                 .call(&self.peer, Bytes::from(message), METADATA_DEADLINE)
                 .await
                 .map_err(|error| failed(error.to_string()))?;
             match wire::decode::<PeerResponse>(&reply).map_err(|error| failed(error.to_string()))? {
-                PeerResponse::Metadata(Some(bytes)) if bytes.len() > limit => Err(SourceError::TooLarge { limit }),
+                PeerResponse::Metadata(Some(bytes)) if bytes.len() > limit => {
+                    Err(SourceError::TooLarge { limit })
+                }
                 PeerResponse::Metadata(bytes) => Ok(bytes.map(Bytes::from)),
                 PeerResponse::Check { .. }
                 | PeerResponse::Receipt(_)

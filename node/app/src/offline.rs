@@ -13,7 +13,9 @@ use chengxin_cli::environment::Settings;
 use chengxin_cli::error::CliError;
 use chengxin_cli::host::{CertificateContent, CertificateVerification};
 use chengxin_exchange::ExchangeError;
-use chengxin_exchange::certificate::{CERTIFICATE_FILE_LIMIT, VerifiedCertificate, certificate_verify as verify};
+use chengxin_exchange::certificate::{
+    CERTIFICATE_FILE_LIMIT, VerifiedCertificate, certificate_verify as verify,
+};
 use chengxin_schemas::ErrorCode;
 use chengxin_schemas::certificate::{CertificateClaims, CoverageOutcome};
 
@@ -40,9 +42,8 @@ pub(crate) fn certificate_verify(
             )
         })?,
     };
-    let root = fingerprint
-        .parse()
-        .map_err(|error: chengxin_trust::TrustError| told(AppError::from(error)))?;
+    let root =
+        fingerprint.parse().map_err(|error: chengxin_trust::TrustError| told(AppError::from(error)))?;
     let path = &arguments.certificate;
     let size = std::fs::metadata(path).map_err(|source| CliError::file(path, source))?.len();
     if size > u64::try_from(CERTIFICATE_FILE_LIMIT).unwrap_or(u64::MAX) {
@@ -118,8 +119,12 @@ fn coverage(claims: &CertificateClaims) -> Coverage {
             let outcome = match &entry.outcome {
                 CoverageOutcome::Answered { as_of, categories, records, .. } => {
                     answered = answered.saturating_add(1);
-                    let missing =
-                        claims.categories.iter().copied().filter(|category| !categories.contains(category)).collect();
+                    let missing = claims
+                        .categories
+                        .iter()
+                        .copied()
+                        .filter(|category| !categories.contains(category))
+                        .collect();
                     AgencyOutcome::Answered { as_of: Moment::from(*as_of), records: *records, missing }
                 }
                 CoverageOutcome::Refused { code, rule, reason } => {
@@ -158,9 +163,12 @@ pub(crate) fn audit_verify(settings: &Settings, folder: &Path) -> Result<AuditVe
     }
     match verify_folder(folder, &keys, None) {
         Ok(report) => {
-            let mut notes: Vec<_> = report.foreign.iter().map(|file| format!("foreign file: {file}")).collect();
+            let mut notes: Vec<_> =
+                report.foreign.iter().map(|file| format!("foreign file: {file}")).collect();
             if let Some((file, offset)) = &report.incomplete {
-                notes.push(format!("{file} ends incompletely at byte {offset}: a crash, or an append going on"));
+                notes.push(format!(
+                    "{file} ends incompletely at byte {offset}: a crash, or an append going on"
+                ));
             }
             if report.bodies_absent {
                 notes.push("the copy has no bodies; what they say was not checked".to_owned());

@@ -21,8 +21,8 @@ use chengxin_schemas::time::Clock;
 use chengxin_schemas::wire::{self, JoinRequest, JoinResponse};
 use chengxin_store::{SledOptions, SledStore};
 use chengxin_trust::{
-    ContentName, FolderSource, FoundParams, JoinApplication, Lifetimes, MetadataSource, OnlineKeys, RootFingerprint,
-    SourceError, TrustStore, application_sign, federation_found,
+    ContentName, FolderSource, FoundParams, JoinApplication, Lifetimes, MetadataSource, OnlineKeys,
+    RootFingerprint, SourceError, TrustStore, application_sign, federation_found,
 };
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
@@ -76,10 +76,8 @@ pub(crate) fn init(plan: &mut InitPlan) -> Result<Vec<PathBuf>, AppError> {
     plan.identity.recovery_recipient = recovery.to_recipient().to_string();
     plan.identity.create(&home)?;
     file_create(&home.config(), 0o644, plan.config.as_bytes())?;
-    let accounts = serde_json::to_vec_pretty(&plan.accounts).map_err(|error| AppError::FileContent {
-        path: home.first_accounts(),
-        reason: error.to_string(),
-    })?;
+    let accounts = serde_json::to_vec_pretty(&plan.accounts)
+        .map_err(|error| AppError::FileContent { path: home.first_accounts(), reason: error.to_string() })?;
     file_create(&home.first_accounts(), 0o600, &accounts)?;
     drop(
         SledStore::open(home.store(), SledOptions::creating())
@@ -94,7 +92,8 @@ pub(crate) fn init(plan: &mut InitPlan) -> Result<Vec<PathBuf>, AppError> {
     file_create(&plan.recovery_key, 0o600, text.as_bytes())?;
     std::fs::rename(&beside, &plan.home).map_err(AppError::file("rename", &plan.home))?;
     let home = Home::new(&plan.home);
-    let mut files = vec![home.config(), home.identity(), home.keys(), home.first_accounts(), home.store(), home.audit()];
+    let mut files =
+        vec![home.config(), home.identity(), home.keys(), home.first_accounts(), home.store(), home.audit()];
     files.push(plan.recovery_key.clone());
     Ok(files)
 }
@@ -120,7 +119,11 @@ fn home_check_free(home: &Path) -> Result<(), AppError> {
 }
 
 /// The own directory entry as the node would like it, from its keys and identity.
-pub(crate) fn own_entry(home: &Home, identity: &NodeIdentity, coordinator: bool) -> Result<DirectoryEntry, AppError> {
+pub(crate) fn own_entry(
+    home: &Home,
+    identity: &NodeIdentity,
+    coordinator: bool,
+) -> Result<DirectoryEntry, AppError> {
     let now = SystemClock.now();
     let signing = SigningKey::from_seed(&key_read(&home.key(KeyRole::Signing), KeyRole::Signing)?)?;
     let sealing = SealIdentity::from_seed(&key_read(&home.key(KeyRole::Sealing), KeyRole::Sealing)?)?;
@@ -209,7 +212,9 @@ pub(crate) async fn found(
 
 /// The keys a coordinator's node signs the directory with.
 pub(crate) fn online_keys(home: &Home) -> Result<OnlineKeys, AppError> {
-    let key = |role| -> Result<SigningKey, AppError> { Ok(SigningKey::from_seed(&key_read(&home.key(role), role)?)?) };
+    let key = |role| -> Result<SigningKey, AppError> {
+        Ok(SigningKey::from_seed(&key_read(&home.key(role), role)?)?)
+    };
     Ok(OnlineKeys {
         targets: key(KeyRole::Targets)?,
         snapshot: key(KeyRole::Snapshot)?,
@@ -249,7 +254,7 @@ pub(crate) async fn join(
         std::fs::remove_dir_all(home.trust()).map_err(AppError::file("empty", &home.trust()))?;
     }
     let trust = TrustStore::open(home.trust(), fingerprint).await?;
-    let source = DoorSource(&client);
+    let source = DoorSource { client: &client, turns: tokio::sync::Semaphore::new(DOOR_REQUESTS) };
     trust.refresh(&source, SystemClock.now()).await?;
     let remote = client.remote().to_string();
     let directory = trust.directory()?;
@@ -282,7 +287,11 @@ pub(crate) async fn join(
 }
 
 /// The node's signed application to the federation of `fingerprint`.
-pub(crate) fn application(home: &Home, identity: &NodeIdentity, fingerprint: RootFingerprint) -> Result<String, AppError> {
+pub(crate) fn application(
+    home: &Home,
+    identity: &NodeIdentity,
+    fingerprint: RootFingerprint,
+) -> Result<String, AppError> {
     let entry = own_entry(home, identity, false)?;
     let signing = SigningKey::from_seed(&key_read(&home.key(KeyRole::Signing), KeyRole::Signing)?)?;
     let now = SystemClock.now();
@@ -323,17 +332,31 @@ async fn admit(client: &JoinClient, token: &str, application: String) -> Result<
 }
 
 /// Metadata through the door.
-struct DoorSource<'a>(&'a JoinClient);
+struct DoorSource<'a> {
+    client: &'a JoinClient,
+    /// The door lets a visitor ask a few things at a time and answers busy beyond; the verifier fetches many at once.
+    turns: tokio::sync::Semaphore,
+}
+
+/// Requests in progress at the door; below what it allows one visitor.
+const DOOR_REQUESTS: usize = 2;
 
 impl MetadataSource for DoorSource<'_> {
     fn fetch(&self, name: String, limit: usize) -> BoxFuture<'_, Result<Option<Bytes>, SourceError>> {
         Box::pin(async move {
             let failed = |reason: String| SourceError::Failed { reason };
-            let message = wire::encode(&JoinRequest::Metadata(name)).map_err(|error| failed(error.to_string()))?;
-            let reply =
-                self.0.call(Bytes::from(message), JOIN_DEADLINE).await.map_err(|error| failed(error.to_string()))?;
+            let message =
+                wire::encode(&JoinRequest::Metadata(name)).map_err(|error| failed(error.to_string()))?;
+            let _turn = self.turns.acquire().await.map_err(|error| failed(error.to_string()))?;
+            let reply = self
+                .client
+                .call(Bytes::from(message), JOIN_DEADLINE)
+                .await
+                .map_err(|error| failed(error.to_string()))?;
             match wire::decode::<JoinResponse>(&reply).map_err(|error| failed(error.to_string()))? {
-                JoinResponse::Metadata(Some(bytes)) if bytes.len() > limit => Err(SourceError::TooLarge { limit }),
+                JoinResponse::Metadata(Some(bytes)) if bytes.len() > limit => {
+                    Err(SourceError::TooLarge { limit })
+                }
                 JoinResponse::Metadata(bytes) => Ok(bytes.map(Bytes::from)),
                 JoinResponse::Admitted { .. } | JoinResponse::Failed { .. } => {
                     Err(failed("the other side answered something else".to_owned()))

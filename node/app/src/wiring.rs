@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chengxin_audit_log::{AuditLog, BodyKey, BodyKeys};
 use chengxin_audit_log::log::LogOptions;
 use chengxin_audit_log::note::{KeyKind, KeyName, NoteVerifier};
+use chengxin_audit_log::{AuditLog, BodyKey, BodyKeys};
 use chengxin_exchange::audit::{EntryDraft, EntryKind};
 use chengxin_exchange::node::NodeKeys;
 use chengxin_exchange::operator::OperatorDraft;
@@ -50,12 +50,16 @@ pub(crate) struct Running {
     pub(crate) members: watch::Sender<Arc<chengxin_network::Members>>,
     /// Told when the trust store may hold a newer directory.
     pub(crate) changed: Arc<Notify>,
+    /// Told when a coordinator greeted: it may have published something.
+    pub(crate) hint: Arc<Notify>,
     pub(crate) started: UnixTime,
 }
 
 impl Running {
     /// Hands out the network's task, which somebody must watch.
-    pub(crate) fn split(mut self) -> (Self, impl Future<Output = Result<(), chengxin_network::NetworkError>>) {
+    pub(crate) fn split(
+        mut self,
+    ) -> (Self, impl Future<Output = Result<(), chengxin_network::NetworkError>>) {
         let task = self.network_task.take();
         let watch = async move {
             match task {
@@ -80,8 +84,12 @@ pub(crate) async fn start(config: Config) -> Result<Running, AppError> {
     tracing::info!(policy = %policy.bundle().manifest().version, "policy loaded");
 
     let log = Arc::new(log_open(&home, &identity)?);
-    let store = SledOptions { cache_bytes: config.store_cache_mib.saturating_mul(1024 * 1024), ..SledOptions::default() };
-    let store = SledStore::open(home.store(), store).map_err(|source| AppError::Store { path: home.store(), source })?;
+    let store = SledOptions {
+        cache_bytes: config.store_cache_mib.saturating_mul(1024 * 1024),
+        ..SledOptions::default()
+    };
+    let store = SledStore::open(home.store(), store)
+        .map_err(|source| AppError::Store { path: home.store(), source })?;
     let peers = Arc::new(MeshPeers::default());
     // The bundle is fixed while the process runs; adopting a new one at run time is the coordinator's later work.
     let (_, policy_receiver) = watch::channel(policy);
@@ -102,7 +110,13 @@ pub(crate) async fn start(config: Config) -> Result<Running, AppError> {
     let (directory, directory_receiver) = watch::channel(first.clone());
     let (members, members_receiver) = watch::channel(Arc::new(members_of(&first, &identity.agency)));
     let transport = TransportKey::from_seed(*key_read(&home.key(KeyRole::Transport), KeyRole::Transport)?);
-    let handler = MeshHandler { node: node.clone(), trust: trust.clone(), directory: directory_receiver };
+    let hint = Arc::new(Notify::new());
+    let handler = MeshHandler {
+        node: node.clone(),
+        trust: trust.clone(),
+        directory: directory_receiver,
+        hint: hint.clone(),
+    };
     let network_config = NetworkConfig {
         listen: config.listen.clone(),
         limits: chengxin_network::Limits::default(),
@@ -130,6 +144,7 @@ pub(crate) async fn start(config: Config) -> Result<Running, AppError> {
         directory: Arc::new(directory),
         members,
         changed,
+        hint,
         started,
     })
 }

@@ -16,7 +16,11 @@ use chengxin_cli::exit::Exit;
 use stage::Stage;
 
 /// Tells the story; with `--exit` stops afterwards, else stays up until interrupted.
-pub(crate) fn run(settings: &Settings, arguments: &DemoArguments, console: &mut Console) -> Result<Exit, CliError> {
+pub(crate) fn run(
+    settings: &Settings,
+    arguments: &DemoArguments,
+    console: &mut Console,
+) -> Result<Exit, CliError> {
     let mut stage = Stage::new(settings)?;
     let outcome = story::tell(&mut stage, console);
     let held = stage.report(console, &outcome)?;

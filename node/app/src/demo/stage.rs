@@ -148,7 +148,8 @@ impl Stage {
                 let _ = write!(line, " --operator {operator}");
             }
             for argument in arguments {
-                let quoted = argument.chars().any(|symbol| symbol.is_whitespace() || "《》()'\"".contains(symbol));
+                let quoted =
+                    argument.chars().any(|symbol| symbol.is_whitespace() || "《》()'\"".contains(symbol));
                 let _ = if quoted { write!(line, " '{argument}'") } else { write!(line, " {argument}") };
             }
             let _ = console.data(format!("  {line}\n").as_bytes());
@@ -163,7 +164,12 @@ impl Stage {
     }
 
     /// Runs a command without showing it.
-    pub(crate) fn quiet(&self, body: usize, operator: Option<&str>, arguments: &[&str]) -> Result<Ran, Broken> {
+    pub(crate) fn quiet(
+        &self,
+        body: usize,
+        operator: Option<&str>,
+        arguments: &[&str],
+    ) -> Result<Ran, Broken> {
         let output = self
             .command(body, operator, arguments)
             .output()
@@ -176,7 +182,12 @@ impl Stage {
     }
 
     /// Runs a command with `-o json` and gives its document.
-    pub(crate) fn json(&self, body: usize, operator: Option<&str>, arguments: &[&str]) -> Result<(i32, Value), Broken> {
+    pub(crate) fn json(
+        &self,
+        body: usize,
+        operator: Option<&str>,
+        arguments: &[&str],
+    ) -> Result<(i32, Value), Broken> {
         let mut all = vec!["-o", "json"];
         all.extend_from_slice(arguments);
         let ran = self.quiet(body, operator, &all)?;
@@ -200,7 +211,11 @@ impl Stage {
         self.children[body] = Some(child);
         self.until(&format!("{} answers", BODIES[body].key), |stage| {
             if let Some(status) = stage.exited(body) {
-                return Err(Broken(format!("{} ended at its start ({status}), see {}", BODIES[body].key, log.display())));
+                return Err(Broken(format!(
+                    "{} ended at its start ({status}), see {}",
+                    BODIES[body].key,
+                    log.display()
+                )));
             }
             let (_, status) = stage.json(body, Some("sys"), &["status"])?;
             Ok(status["node"]["agency"] == BODIES[body].code)
@@ -249,13 +264,21 @@ impl Stage {
     ) -> Result<(), Broken> {
         let detail = detail.into();
         let mark = if held { "✓" } else { "✗" };
-        self.say(console, &format!("  {mark} {} {detail}\n", title.0), &format!("  {mark} {} {detail}\n", title.1));
+        self.say(
+            console,
+            &format!("  {mark} {} {detail}\n", title.0),
+            &format!("  {mark} {} {detail}\n", title.1),
+        );
         self.steps.push(Step { title, held, detail: detail.clone() });
         if held { Ok(()) } else { Err(Broken(format!("{}: {detail}", title.1))) }
     }
 
     /// Prints the outcome. Returns whether every step held.
-    pub(crate) fn report(&mut self, console: &mut Console, outcome: &Result<(), Broken>) -> Result<bool, CliError> {
+    pub(crate) fn report(
+        &mut self,
+        console: &mut Console,
+        outcome: &Result<(), Broken>,
+    ) -> Result<bool, CliError> {
         let held = outcome.is_ok() && self.steps.iter().all(|step| step.held);
         self.keep = !held;
         let fault = outcome.as_ref().err().map(|broken| broken.0.clone());
@@ -279,7 +302,8 @@ impl Stage {
                 .iter()
                 .map(|step| serde_json::json!({"title_zh": step.title.0, "title_en": step.title.1, "held": step.held, "detail": step.detail}))
                 .collect();
-            let document = serde_json::json!({"schema": "demo/v1", "held": held, "steps": steps, "fault": fault});
+            let document =
+                serde_json::json!({"schema": "demo/v1", "held": held, "steps": steps, "fault": fault});
             console.data(format!("{document}\n").as_bytes())?;
         }
         Ok(held)

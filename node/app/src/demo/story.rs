@@ -40,7 +40,8 @@ fn init(stage: &Stage, console: &mut Console, place: usize, coordinator: bool) -
     let who = body(place);
     let addresses = stage.addresses(place);
     let recovery = argument(&stage.file(&format!("{}.recovery-key", who.key)));
-    let mut arguments = vec!["init", "--trial", "--agency", who.code, "--name", who.name, "--region", who.region];
+    let mut arguments =
+        vec!["init", "--trial", "--agency", who.code, "--name", who.name, "--region", who.region];
     for function in who.functions {
         arguments.extend(["--function", function]);
     }
@@ -64,8 +65,11 @@ fn init(stage: &Stage, console: &mut Console, place: usize, coordinator: bool) -
     }
     arguments.extend(["--recovery-key", &recovery]);
     // Shown once in full; the others differ only in their names.
-    let ran =
-        if coordinator { stage.show(console, place, None, &arguments)? } else { stage.quiet(place, None, &arguments)? };
+    let ran = if coordinator {
+        stage.show(console, place, None, &arguments)?
+    } else {
+        stage.quiet(place, None, &arguments)?
+    };
     if ran.exit != 0 {
         stage.say(console, &ran.stderr, &ran.stderr);
     }
@@ -77,9 +81,26 @@ fn found(stage: &mut Stage, console: &mut Console) -> Result<(), Broken> {
     let exit = init(stage, console, COORDINATOR, true)?;
     stage.step(console, ("统筹节点已初始化", "the coordinator's node is set up"), exit == 0, "")?;
     let keys = argument(&stage.file("root-keys"));
-    let arguments = ["--yes", "federation", "found", "--name", "demo", "--keys", "3", "--threshold", "2", "--keys-dir", &keys];
+    let arguments = [
+        "--yes",
+        "federation",
+        "found",
+        "--name",
+        "demo",
+        "--keys",
+        "3",
+        "--threshold",
+        "2",
+        "--keys-dir",
+        &keys,
+    ];
     let ran = stage.show(console, COORDINATOR, None, &arguments)?;
-    stage.step(console, ("联盟已建立, 根密钥三份, 需两份签名", "the federation is founded: three root keys, two must sign"), ran.exit == 0, "")?;
+    stage.step(
+        console,
+        ("联盟已建立, 根密钥三份, 需两份签名", "the federation is founded: three root keys, two must sign"),
+        ran.exit == 0,
+        "",
+    )?;
     stage.start(COORDINATOR)
 }
 
@@ -89,13 +110,15 @@ fn members_join(stage: &mut Stage, console: &mut Console) -> Result<(), Broken> 
         init(stage, console, place, false)?;
         let who = body(place);
         let token_file = argument(&stage.file(&format!("{}.token", who.key)));
-        let mut arguments = vec!["-o", "json", "federation", "token", who.code, "--name", who.name, "--region", who.region];
+        let mut arguments =
+            vec!["-o", "json", "federation", "token", who.code, "--name", who.name, "--region", who.region];
         for function in who.functions {
             arguments.extend(["--function", function]);
         }
         let ran = stage.quiet(COORDINATOR, Some("wang"), &arguments)?;
         let token = ran.json();
-        let (Some(secret), Some(fingerprint)) = (token["token"].as_str(), token["root_fingerprint"].as_str()) else {
+        let (Some(secret), Some(fingerprint)) = (token["token"].as_str(), token["root_fingerprint"].as_str())
+        else {
             return Err(Broken(format!("no token for {}: {}{}", who.key, ran.stdout, ran.stderr)));
         };
         file_create(token_file.as_ref(), 0o600, secret.as_bytes()).map_err(|error| Broken(error.chain()))?;
@@ -114,9 +137,9 @@ fn members_join(stage: &mut Stage, console: &mut Console) -> Result<(), Broken> 
     stage.until("every node knows every other and is connected", |stage| {
         for place in 0..BODIES.len() {
             let (_, peers) = stage.json(place, Some("sys"), &["peer", "list"])?;
-            let online = peers["peers"].as_array().map_or(0, |peers| {
-                peers.iter().filter(|peer| peer["online"] == Value::Bool(true)).count()
-            });
+            let online = peers["peers"]
+                .as_array()
+                .map_or(0, |peers| peers.iter().filter(|peer| peer["online"] == Value::Bool(true)).count());
             if online + 1 < BODIES.len() {
                 return Ok(false);
             }
@@ -128,23 +151,40 @@ fn members_join(stage: &mut Stage, console: &mut Console) -> Result<(), Broken> 
 }
 
 fn check_before(stage: &mut Stage, console: &mut Console) -> Result<(), Broken> {
-    stage.say(console, "三、采购前核查: 财政厅经办人", "3. A check before procurement: the clerk of the finance department");
+    stage.say(
+        console,
+        "三、采购前核查: 财政厅经办人",
+        "3. A check before procurement: the clerk of the finance department",
+    );
     let certificate = argument(&stage.file("check.json"));
     let arguments = ["check", SUBJECT, "--purpose", PURPOSE, "--ref", CASE, "--certificate", &certificate];
     let ran = stage.show(console, FINANCE, Some("zhang"), &arguments)?;
-    let (exit, result) = stage.json(FINANCE, Some("zhang"), &["check", SUBJECT, "--purpose", PURPOSE, "--ref", CASE])?;
+    let (exit, result) =
+        stage.json(FINANCE, Some("zhang"), &["check", SUBJECT, "--purpose", PURPOSE, "--ref", CASE])?;
     let nothing = result["coverage"]["complete"] == Value::Bool(true)
         && is_empty(&result["records"])
         && is_empty(&result["restrictions"]);
     let held = ran.exit == 0 && exit == 0 && nothing;
     let answered = result["coverage"]["answered"].to_string();
-    stage.step(console, ("所有单位均已答复, 未发现记录; 答复单位数:", "everybody answered and nothing was found; agencies that answered:"), held, answered)?;
+    stage.step(
+        console,
+        (
+            "所有单位均已答复, 未发现记录; 答复单位数:",
+            "everybody answered and nothing was found; agencies that answered:",
+        ),
+        held,
+        answered,
+    )?;
     let ran = stage.show(console, FINANCE, None, &["certificate", "verify", &certificate])?;
     stage.step(console, ("核查凭证离线验证通过", "the check certificate verifies offline"), ran.exit == 0, "")
 }
 
 fn import(stage: &mut Stage, console: &mut Console) -> Result<(), Broken> {
-    stage.say(console, "四、市场监管局导入双公示行政处罚文件", "4. The market regulator imports a penalty file");
+    stage.say(
+        console,
+        "四、市场监管局导入双公示行政处罚文件",
+        "4. The market regulator imports a penalty file",
+    );
     let broken = |error: chengxin_import::ImportError| Broken(error.to_string());
     let write = |stage: &Stage, name: &str, bytes: &[u8]| {
         let path = stage.file(name);
@@ -158,7 +198,12 @@ fn import(stage: &mut Stage, console: &mut Console) -> Result<(), Broken> {
     csv_generate(faulty, TextEncoding::Gb18030, &mut bytes).map_err(broken)?;
     let file = write(stage, "penalties-with-faults.csv", &bytes)?;
     let ran = stage.show(console, MARKET, Some("zhang"), &["record", "import", &file, "--dry-run"])?;
-    stage.step(console, ("有错误的文件 (GB18030) 被拒绝, 逐行说明", "a file with faults (GB18030) is refused, row by row"), ran.exit == 1, "")?;
+    stage.step(
+        console,
+        ("有错误的文件 (GB18030) 被拒绝, 逐行说明", "a file with faults (GB18030) is refused, row by row"),
+        ran.exit == 1,
+        "",
+    )?;
 
     let mut bytes = Vec::new();
     let clean = GenerateOptions::new(TemplateVersion::PenaltyLegalPersons2018, 500, 11);
@@ -168,13 +213,23 @@ fn import(stage: &mut Stage, console: &mut Console) -> Result<(), Broken> {
     stage.step(console, ("500 条处罚记录导入", "500 penalties are imported"), ran.exit == 0, "")?;
     let file = write(stage, "penalty-of-the-counterparty.csv", penalty().as_bytes())?;
     let ran = stage.show(console, MARKET, Some("zhang"), &["record", "import", &file])?;
-    stage.step(console, ("对方单位的一条处罚记录导入", "a penalty against the counterparty is imported"), ran.exit == 0, "")?;
+    stage.step(
+        console,
+        ("对方单位的一条处罚记录导入", "a penalty against the counterparty is imported"),
+        ran.exit == 0,
+        "",
+    )?;
     let mut bytes = Vec::new();
     let debtors = GenerateOptions::new(TemplateVersion::JudgmentDebtorList, 40, 13);
     csv_generate(debtors, TextEncoding::Utf8Bom, &mut bytes).map_err(broken)?;
     let file = write(stage, "judgment-debtors.csv", &bytes)?;
     let ran = stage.show(console, REFORM, Some("zhang"), &["record", "import", &file])?;
-    stage.step(console, ("发展改革委导入失信被执行人名单", "the reform commission imports a list of judgment debtors"), ran.exit == 0, "")
+    stage.step(
+        console,
+        ("发展改革委导入失信被执行人名单", "the reform commission imports a list of judgment debtors"),
+        ran.exit == 0,
+        "",
+    )
 }
 
 /// A row of the national template about the counterparty, with a fine in 万元 and a person's number.
@@ -188,17 +243,32 @@ fn penalty() -> String {
 }
 
 fn check_after(stage: &mut Stage, console: &mut Console) -> Result<(), Broken> {
-    stage.say(console, "五、再次核查: 记录出现, 按分级脱敏", "5. The check again: the record appears, redacted by classification");
+    stage.say(
+        console,
+        "五、再次核查: 记录出现, 按分级脱敏",
+        "5. The check again: the record appears, redacted by classification",
+    );
     let arguments = ["check", SUBJECT, "--purpose", PURPOSE, "--ref", CASE];
     let ran = stage.show(console, FINANCE, Some("zhang"), &arguments)?;
     let (_, result) = stage.json(FINANCE, Some("zhang"), &arguments)?;
     let record = &result["records"][0];
     let fields = record["fields"].as_array().cloned().unwrap_or_default();
-    let redacted = fields.iter().any(|field| field["name"] == "legal_representative_number" && field["value"].is_null() || field["masked"] == Value::Bool(true));
+    let redacted = fields.iter().any(|field| {
+        field["name"] == "legal_representative_number" && field["value"].is_null()
+            || field["masked"] == Value::Bool(true)
+    });
     let number = chengxin_import::generate::resident_number(31);
     let leaked = result.to_string().contains(&number) || ran.stdout.contains(&number);
     let held = record["issuer"] == BODIES[MARKET].code && redacted && !leaked;
-    stage.step(console, ("处罚记录可见; 法定代表人证件号码未泄露", "the penalty is visible; the representative's number is not"), held, "")
+    stage.step(
+        console,
+        (
+            "处罚记录可见; 法定代表人证件号码未泄露",
+            "the penalty is visible; the representative's number is not",
+        ),
+        held,
+        "",
+    )
 }
 
 fn deny(stage: &mut Stage, console: &mut Console) -> Result<(), Broken> {
@@ -216,20 +286,48 @@ fn sanction(stage: &mut Stage, console: &mut Console) -> Result<(), Broken> {
     );
     stage.kill(LEAGUE);
     let (_, list) = stage.json(MARKET, Some("li"), &["record", "list", "--subject", SUBJECT])?;
-    let Some(record) = list["records"][0]["id"].as_str().map(ToOwned::to_owned) else {
+    let Some(record) = list["records"][0]["record"].as_str().map(ToOwned::to_owned) else {
         return Err(Broken(format!("the record is not listed: {list}")));
     };
-    let refused = stage.show(console, MARKET, Some("li"), &["notice", "issue", "--record", &record, "--measure", "close-the-firm"])?;
-    stage.step(console, ("不在措施清单中的措施被拒绝", "a measure that is not listed is refused"), refused.exit == 3, "")?;
-    let ran = stage.show(console, MARKET, Some("li"), &["notice", "issue", "--record", &record, "--measure", MEASURE])?;
-    stage.step(console, ("通知已签发并排队送达", "the notice is issued and queued for every entitled member"), ran.exit == 0, "")?;
+    let refused = stage.show(
+        console,
+        MARKET,
+        Some("li"),
+        &["--yes", "notice", "issue", "--record", &record, "--measure", "close-the-firm"],
+    )?;
+    stage.step(
+        console,
+        ("不在措施清单中的措施被拒绝", "a measure that is not listed is refused"),
+        refused.exit == 3,
+        "",
+    )?;
+    let ran = stage.show(
+        console,
+        MARKET,
+        Some("li"),
+        &["--yes", "notice", "issue", "--record", &record, "--measure", MEASURE],
+    )?;
+    stage.step(
+        console,
+        ("通知已签发并排队送达", "the notice is issued and queued for every entitled member"),
+        ran.exit == 0,
+        "",
+    )?;
     for place in [FINANCE, REFORM, COORDINATOR] {
         stage.until("the restriction is in force", |stage| restricted(stage, place))?;
     }
-    let ran = stage.show(console, FINANCE, Some("zhang"), &["check", SUBJECT, "--purpose", PURPOSE, "--ref", CASE])?;
+    let ran = stage.show(
+        console,
+        FINANCE,
+        Some("zhang"),
+        &["check", SUBJECT, "--purpose", PURPOSE, "--ref", CASE],
+    )?;
     stage.step(
         console,
-        ("各在线节点均已限制; 一个单位未答复, 因此退出码为 5", "restricted at every node that is up; one agency is silent, so the exit code is 5"),
+        (
+            "各在线节点均已限制; 一个单位未答复, 因此退出码为 5",
+            "restricted at every node that is up; one agency is silent, so the exit code is 5",
+        ),
         ran.exit == 5,
         "",
     )
@@ -247,22 +345,31 @@ fn catch_up(stage: &mut Stage, console: &mut Console) -> Result<(), Broken> {
     stage.show(console, LEAGUE, Some("zhang"), &["restriction", "list", SUBJECT])?;
     stage.step(console, ("补收成功, 已执行限制", "it caught up and applies the restriction"), true, "")?;
     let (_, list) = stage.json(MARKET, Some("li"), &["notice", "list"])?;
-    let Some(notice) = list["notices"][0]["id"].as_str().map(ToOwned::to_owned) else {
+    let Some(notice) = list["notices"][0]["notice"].as_str().map(ToOwned::to_owned) else {
         return Err(Broken(format!("the notice is not listed: {list}")));
     };
     stage.until("every recipient has sent a receipt", |stage| {
         let (_, detail) = stage.json(MARKET, Some("li"), &["notice", "show", &notice])?;
-        let deliveries = detail["deliveries"].as_array().cloned().unwrap_or_default();
-        Ok(deliveries.len() == BODIES.len() - 1 && deliveries.iter().all(|delivery| !delivery["receipt"].is_null()))
+        let all = Value::from(BODIES.len() - 1);
+        Ok(detail["summary"]["acknowledged"] == all || detail["acknowledged"] == all)
     })?;
     stage.show(console, MARKET, Some("li"), &["notice", "show", &notice])?;
     stage.step(console, ("四份签名回执齐全", "four signed receipts are there"), true, "")
 }
 
 fn audit(stage: &mut Stage, console: &mut Console) -> Result<(), Broken> {
-    stage.say(console, "九、审计: 谁问了什么, 日志未被改写", "9. Audit: who asked what, and that the logs were not rewritten");
+    stage.say(
+        console,
+        "九、审计: 谁问了什么, 日志未被改写",
+        "9. Audit: who asked what, and that the logs were not rewritten",
+    );
     let ran = stage.show(console, MARKET, Some("aud"), &["audit", "search", "--subject", SUBJECT])?;
-    stage.step(console, ("市场监管局的审计员看到每次查询", "the market regulator's auditor sees every question"), ran.exit == 0 && ran.stdout.lines().count() > 1, "")?;
+    stage.step(
+        console,
+        ("市场监管局的审计员看到每次查询", "the market regulator's auditor sees every question"),
+        ran.exit == 0 && ran.stdout.lines().count() > 1,
+        "",
+    )?;
     for place in 0..BODIES.len() {
         let ran = if place == MARKET {
             stage.show(console, place, Some("aud"), &["audit", "verify"])?
