@@ -1,0 +1,211 @@
+//! A day at one agency, over the socket: import, look, check, sanction, watch.
+
+use chengxin_api::types::audit::{AuditEntries, AuditVerification};
+use chengxin_api::types::check::CheckResult;
+use chengxin_api::types::import::{
+    FindingWeight, ImportEvent, ImportEventKind, ImportReport, ImportState, Imports,
+};
+use chengxin_api::types::notice::{NoticeDocument, Notices};
+use chengxin_api::types::operator::{OperatorDocument, Operators};
+use chengxin_api::types::peer::Peers;
+use chengxin_api::types::policy::{Policy, PolicyExplanation, PolicyTable};
+use chengxin_api::types::problem::Problem;
+use chengxin_api::types::record::{RecordDocument, Records};
+use chengxin_api::types::restriction::Restrictions;
+use chengxin_api::types::status::{Health, Status};
+use chengxin_schemas::ErrorCode;
+
+use crate::socket::{Received, call};
+use crate::support::{OTHER, Served, own_uid, penalty_file, wrong_penalty_file};
+
+async fn get(served: &Served, account: &str, path: &str) -> Received {
+    let answer = call(&served.socket, "GET", path, &[("x-chengxin-operator", account)], "").await;
+    assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+    answer
+}
+
+async fn post(served: &Served, account: &str, path: &str, body: String) -> Received {
+    call(&served.socket, "POST", path, &[("x-chengxin-operator", account)], body).await
+}
+
+fn report(answer: &Received) -> ImportReport {
+    let events: Vec<ImportEvent> = answer.lines();
+    match events.into_iter().next_back().map(|event| event.event) {
+        Some(ImportEventKind::Finished { report }) => *report,
+        other => panic!("no report but {other:?}"),
+    }
+}
+
+async fn imported(served: &Served) -> ImportReport {
+    let answer = post(served, "clerk", "/api/v1/imports?file_name=a.csv", penalty_file()).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    report(&answer)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_file_changes_nothing_and_its_rows_come_back() {
+    let served = Served::start(own_uid()).await;
+    for dry_run in ["true", "false"] {
+        let path = format!("/api/v1/imports?file_name=a.csv&dry_run={dry_run}");
+        let report = report(&post(&served, "clerk", &path, wrong_penalty_file()).await);
+        let state = if dry_run == "true" { ImportState::Checked } else { ImportState::Refused };
+        assert_eq!(report.summary.state, state);
+        assert!(report.summary.batch.is_none() && report.summary.rows.wrong > 0);
+        let finding = report.findings.iter().find(|finding| finding.code == "code_check").expect("finding");
+        assert_eq!(finding.weight, FindingWeight::Error);
+        assert!(finding.row >= 2 && !finding.column.is_empty() && !finding.fix_zh.is_empty());
+        let id = report.errors_id.expect("failing rows are kept");
+        let csv = get(&served, "clerk", &format!("/api/v1/imports/{id}/errors?format=csv")).await;
+        assert!(csv.body.starts_with(&[0xEF, 0xBB, 0xBF]));
+        assert_eq!(csv.text().lines().count() as u64, report.summary.rows.wrong + 1, "{}", csv.text());
+        let xlsx = get(&served, "clerk", &format!("/api/v1/imports/{id}/errors?format=xlsx")).await;
+        assert!(xlsx.body.starts_with(b"PK"));
+    }
+    let records: Records = get(&served, "clerk", "/api/v1/records").await.json();
+    assert!(records.records.is_empty());
+    // A clerk vouches for each failing code by row.
+    let report_before = report(
+        &post(&served, "clerk", "/api/v1/imports?file_name=a.csv&dry_run=true", wrong_penalty_file()).await,
+    );
+    let accepts: String = report_before
+        .findings
+        .iter()
+        .filter(|finding| finding.code == "code_check")
+        .map(|finding| format!("&accept={}:checked%20by%20hand", finding.row))
+        .collect();
+    let path = format!("/api/v1/imports?file_name=a.csv&dry_run=true{accepts}");
+    let report_after = report(&post(&served, "clerk", &path, wrong_penalty_file()).await);
+    assert!(report_after.summary.rows.wrong < report_before.summary.rows.wrong, "{report_after:?}");
+    let bad = post(&served, "clerk", "/api/v1/imports?file_name=a.csv&accept=x", penalty_file()).await;
+    assert_eq!((bad.status, bad.json::<Problem>().field.as_deref()), (400, Some("accept")));
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_is_listed_shown_and_taken_back_by_a_reviewer_only() {
+    let served = Served::start(own_uid()).await;
+    let report = imported(&served).await;
+    assert_eq!((report.summary.state, report.summary.rows.new), (ImportState::Committed, 2));
+    let batch = report.summary.batch.expect("batch");
+    let imports: Imports = get(&served, "clerk", "/api/v1/imports").await.json();
+    assert_eq!(imports.imports.len(), 1);
+    let again = imported(&served).await;
+    assert_eq!((again.summary.rows.new, again.summary.rows.duplicate), (0, 2));
+    let page: Imports = get(&served, "clerk", "/api/v1/imports?limit=1").await.json();
+    let next = page.next.expect("a second page");
+    let page: Imports = get(&served, "clerk", &format!("/api/v1/imports?limit=1&cursor={next}")).await.json();
+    assert_eq!((page.imports.len(), page.next), (1, None));
+
+    let first: Records = get(&served, "clerk", "/api/v1/records?limit=1").await.json();
+    let cursor = first.next.expect("a second page");
+    let second: Records =
+        get(&served, "clerk", &format!("/api/v1/records?limit=1&cursor={cursor}")).await.json();
+    assert_ne!(first.records[0].record, second.records[0].record);
+    let path = format!("/api/v1/records/{}", first.records[0].record);
+    let record: RecordDocument = get(&served, "clerk", &path).await.json();
+    assert!(!record.fields.is_empty() && record.source_row >= 2);
+
+    let resume = post(&served, "clerk", &format!("/api/v1/imports/{batch}/resume"), String::new()).await;
+    assert_eq!((resume.status, resume.json::<Problem>().code), (409, ErrorCode::Conflict));
+    let rollback = format!("/api/v1/imports/{batch}/rollback");
+    assert_eq!(post(&served, "clerk", &rollback, String::new()).await.status, 403);
+    let done: ImportReport = post(&served, "reviewer", &rollback, String::new()).await.json();
+    assert_eq!(done.summary.state, ImportState::RolledBack);
+    let records: Records = get(&served, "clerk", "/api/v1/records").await.json();
+    assert!(records.records.is_empty());
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_says_who_was_silent_and_a_notice_restricts() {
+    let served = Served::start(own_uid()).await;
+    imported(&served).await;
+    let records: Records = get(&served, "clerk", "/api/v1/records").await.json();
+    let breach = records.records.iter().find(|record| record.severity.is_some()).expect("a breach");
+    let subject = breach.subject.clone().expect("an organisation's code");
+    let question = format!(
+        r#"{{"subject":"{subject}","purpose":"government-procurement","case_reference":"CG-1","certificate":true}}"#
+    );
+    let answer = post(&served, "clerk", "/api/v1/checks", question).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let result: CheckResult = answer.json();
+    assert!(!result.coverage.complete);
+    assert_eq!((result.coverage.asked, result.coverage.answered, result.coverage.silent), (2, 1, 1));
+    assert_eq!(result.coverage.agencies[0].agency.as_str(), OTHER, "the silent one stands first");
+    assert_eq!(result.records.len(), 1);
+    assert!(result.certificate.is_some());
+    let wrong = format!(r#"{{"subject":"{subject}","purpose":"curiosity","case_reference":"CG-1"}}"#);
+    let denied: Problem = post(&served, "clerk", "/api/v1/checks", wrong).await.json();
+    assert_eq!(denied.code, ErrorCode::Denied);
+    assert!(denied.rule.is_some() && denied.detail_zh != denied.detail_en);
+
+    let notice = format!(
+        r#"{{"record":"{}","measures":[{{"measure":"restrict-government-procurement","until":"2027-12-31"}}]}}"#,
+        breach.record
+    );
+    let answer = post(&served, "reviewer", "/api/v1/notices", notice).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let issued: NoticeDocument = answer.json();
+    assert_eq!((issued.summary.acknowledged, issued.summary.recipients), (0, 1), "{issued:?}");
+    let notices: Notices = get(&served, "clerk", "/api/v1/notices?direction=issued").await.json();
+    assert_eq!(notices.notices.len(), 1);
+    let received: Notices = get(&served, "clerk", "/api/v1/notices?direction=received").await.json();
+    assert!(received.notices.is_empty());
+    get(&served, "clerk", &format!("/api/v1/notices/{}", issued.summary.notice)).await;
+    let path = format!("/api/v1/restrictions?subject={subject}");
+    let restrictions: Restrictions = get(&served, "clerk", &path).await.json();
+    assert_eq!(restrictions.restrictions.len(), 1);
+    assert_ne!(restrictions.restrictions[0].measure_name, restrictions.restrictions[0].measure.as_str());
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn administrators_see_state_accounts_policy_and_log() {
+    let served = Served::start(own_uid()).await;
+    let status: Status = get(&served, "system", "/api/v1/status").await.json();
+    assert_eq!(status.health, Health::Degraded);
+    let codes: Vec<_> = status.hints.iter().map(|hint| hint.code.as_str()).collect();
+    assert_eq!(codes, ["peers_offline", "separation_off"]);
+    let peers: Peers = get(&served, "system", "/api/v1/peers").await.json();
+    assert_eq!((peers.peers.len(), peers.peers[0].online), (1, false));
+
+    let added = r#"{"name":"li","display_name":"李某","uid":4242,"roles":["clerk"]}"#;
+    let added: OperatorDocument =
+        post(&served, "security", "/api/v1/operators", added.to_owned()).await.json();
+    assert_eq!(added.operator.created_by.map(|name| name.to_string()).as_deref(), Some("security"));
+    let both = r#"{"name":"wu","display_name":"","uid":4243,"roles":["audit_administrator","clerk"]}"#;
+    assert_eq!(post(&served, "security", "/api/v1/operators", both.to_owned()).await.status, 400);
+    let disabled: OperatorDocument =
+        post(&served, "security", "/api/v1/operators/li/disable", String::new()).await.json();
+    assert!(!disabled.operator.enabled);
+    let operators: Operators = get(&served, "audit", "/api/v1/operators").await.json();
+    assert_eq!(operators.operators.len(), 7);
+
+    let policy: Policy = get(&served, "clerk", "/api/v1/policy").await.json();
+    assert!(policy.purposes.iter().any(|purpose| purpose.code.as_str() == "government-procurement"));
+    let question = r#"{"role":"clerk","purpose":"government-procurement","category":"general_breach","type":"administrative-penalty"}"#;
+    let explained: PolicyExplanation =
+        post(&served, "clerk", "/api/v1/policy/explain", question.to_owned()).await.json();
+    assert!(explained.permitted && !explained.fields.is_empty(), "{explained:?}");
+    let question = r#"{"role":"system_administrator","purpose":"government-procurement","category":"basic"}"#;
+    let explained: PolicyExplanation =
+        post(&served, "clerk", "/api/v1/policy/explain", question.to_owned()).await.json();
+    assert!(!explained.permitted && explained.rule.is_some());
+    let path = "/api/v1/policy/table?role=clerk&purpose=government-procurement";
+    let table: PolicyTable = get(&served, "clerk", path).await.json();
+    assert_eq!(table.cells.len(), 5 * 4);
+
+    let entries: AuditEntries =
+        get(&served, "audit", "/api/v1/audit?event=operator_changed&limit=3").await.json();
+    assert_eq!(entries.entries.len(), 3);
+    let path = format!("/api/v1/audit?event=operator_changed&cursor={}", entries.next.expect("more"));
+    let rest: AuditEntries = get(&served, "audit", &path).await.json();
+    assert!(rest.entries.iter().all(|entry| entry.index < entries.entries[2].index));
+    let unknown =
+        call(&served.socket, "GET", "/api/v1/audit?event=x", &[("x-chengxin-operator", "audit")], "").await;
+    assert_eq!(unknown.json::<Problem>().field.as_deref(), Some("event"));
+    let verified: AuditVerification =
+        post(&served, "audit", "/api/v1/audit/verify", String::new()).await.json();
+    assert!(verified.holds && verified.faults.is_empty(), "{verified:?}");
+    served.stop().await;
+}
