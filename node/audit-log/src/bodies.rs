@@ -20,7 +20,8 @@ use chengxin_schemas::digest::{HmacKey, Sha256};
 use chengxin_schemas::sealing_key::{DataKey, NONCE_LENGTH};
 use zeroize::Zeroizing;
 
-use crate::entry::{BODY_LIMIT, BodyReference};
+use crate::body::BODY_LIMIT;
+use crate::entry::BodyReference;
 use crate::error::LogError;
 use crate::note::KeyName;
 

@@ -7,32 +7,23 @@
 //! SHA-256(salt ‖ body), so that a body shown with its salt can be checked by anybody, and `body.sealed` is the
 //! SHA-256 of the stored ciphertext, so that a verifier without keys sees a changed body.
 
-use std::collections::BTreeMap;
-
 use chengxin_schemas::ErrorCode;
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::category::{ClassificationLevel, InformationCategory};
 use chengxin_schemas::digest::Sha256;
-use chengxin_schemas::identity::CaseReference;
 use chengxin_schemas::operator::{OperatorName, Role};
-use chengxin_schemas::purpose::{LegalBasis, PurposeCode};
-use chengxin_schemas::subject::{SubjectId, SubjectKey};
+use chengxin_schemas::purpose::PurposeCode;
+use chengxin_schemas::subject::SubjectKey;
 use chengxin_schemas::time::UnixTime;
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
 
 use crate::error::LogError;
 use crate::tile::ENTRY_LIMIT;
 
-/// Longest body as JSON, in bytes: room for a few hundred field names, not for documents.
-pub const BODY_LIMIT: usize = 64 * 1024;
 /// Longest rule id or policy version, in bytes.
 pub const LABEL_LIMIT: usize = 256;
 /// Most lines of disclosed field classes: five categories times four levels.
 pub const DISCLOSED_LIMIT: usize = 20;
-/// Bodies are padded with spaces to a multiple of this, so that the length of a ciphertext says little about whose
-/// name is inside.
-pub const BODY_PADDING: usize = 128;
 
 /// Number of an entry in its log, from 0.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -388,79 +379,6 @@ impl Entry {
     }
 }
 
-/// The sensitive part of an entry. Stored sealed, beside the log; [`std::fmt::Debug`] shows nothing of it.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Body {
-    /// The subject, in the clear.
-    pub subject: Option<SubjectId>,
-    /// Case or project number.
-    pub case_reference: Option<CaseReference>,
-    /// The law it rests on.
-    pub legal_basis: Option<LegalBasis>,
-    /// Names of the fields disclosed.
-    pub fields: Vec<String>,
-    /// Anything else worth keeping, by name.
-    pub details: BTreeMap<String, String>,
-}
-
-/// The stored form of a body.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct BodyV1 {
-    v: BodyVersion,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    subject: Option<SubjectId>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    case_reference: Option<CaseReference>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    legal_basis: Option<LegalBasis>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    fields: Vec<String>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    details: BTreeMap<String, String>,
-}
-
-#[derive(Clone, Copy, Serialize, Deserialize)]
-enum BodyVersion {
-    #[serde(rename = "chengxin/audit-body/v1")]
-    V1,
-}
-
-impl std::fmt::Debug for Body {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Body(..)")
-    }
-}
-
-impl Body {
-    /// The JSON of the body, padded with spaces to a multiple of [`BODY_PADDING`].
-    pub(crate) fn encode(self) -> Result<Zeroizing<Vec<u8>>, LogError> {
-        let Self { subject, case_reference, legal_basis, fields, details } = self;
-        let stored = BodyV1 { v: BodyVersion::V1, subject, case_reference, legal_basis, fields, details };
-        let mut bytes = Zeroizing::new(
-            serde_json::to_vec(&stored)
-                .map_err(|_| LogError::malformed("audit body", "it does not encode"))?,
-        );
-        let padded = bytes.len().next_multiple_of(BODY_PADDING);
-        bytes.resize(padded, b' ');
-        if bytes.len() > BODY_LIMIT {
-            return Err(LogError::TooLarge {
-                what: "an audit body",
-                actual: bytes.len() as u64,
-                limit: BODY_LIMIT as u64,
-            });
-        }
-        Ok(bytes)
-    }
-
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, LogError> {
-        let BodyV1 { v: BodyVersion::V1, subject, case_reference, legal_basis, fields, details } =
-            serde_json::from_slice(bytes)
-                .map_err(|_| LogError::malformed("audit body", "not a body that this version knows"))?;
-        Ok(Self { subject, case_reference, legal_basis, fields, details })
-    }
-}
-
 /// A leaf with its number.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct LoggedEntry {
@@ -502,16 +420,6 @@ pub(crate) mod tests {
         }
     }
 
-    pub(crate) fn full_body() -> Body {
-        Body {
-            subject: Some(SubjectId::parse("91320100748204660Q").expect("subject")),
-            case_reference: Some("CG-2026-031".parse().expect("case")),
-            legal_basis: Some("《中华人民共和国政府采购法》第二十二条".parse().expect("basis")),
-            fields: vec!["decision_number".to_owned()],
-            details: BTreeMap::from([("note".to_owned(), "开标后".to_owned())]),
-        }
-    }
-
     pub(crate) fn reference() -> BodyReference {
         BodyReference { commitment: Sha256::of(b"c"), sealed: Sha256::of(b"s"), length: 200 }
     }
@@ -547,17 +455,6 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_body_shows_nothing_and_is_padded() {
-        let body = full_body();
-        assert_eq!(format!("{body:?}"), "Body(..)");
-        let bytes = body.clone().encode().expect("encodes");
-        assert_eq!(bytes.len() % BODY_PADDING, 0);
-        assert_eq!(Body::decode(&bytes).expect("decodes"), body);
-        let long = Body { fields: vec!["x".repeat(BODY_LIMIT)], ..Body::default() };
-        assert!(matches!(long.encode(), Err(LogError::TooLarge { .. })));
-    }
-
-    #[test]
     fn kinds_have_one_spelling() {
         for kind in EntryKind::ALL {
             assert_eq!(kind.as_str().parse::<EntryKind>().expect("parses"), *kind);
@@ -580,7 +477,6 @@ pub(crate) mod tests {
         fn any_bytes_decode_or_err(bytes in proptest::collection::vec(any::<u8>(), 0..200), place: proptest::sample::Index, byte: u8) {
             let _ = Leaf::decode(&bytes);
             let _ = LeafOutline::decode(&bytes);
-            let _ = Body::decode(&bytes);
             let mut changed = GOLDEN.as_bytes().to_vec();
             let place = place.index(changed.len());
             changed[place] = byte;

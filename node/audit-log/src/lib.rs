@@ -4,6 +4,7 @@
 //! output. [`log`] is the one writer with its files; [`verify`] believes nothing but a public key.
 
 mod bodies;
+pub mod body;
 pub mod checkpoint;
 pub mod cosignature;
 mod disk;
@@ -21,7 +22,8 @@ mod tree;
 pub mod verify;
 
 pub use bodies::{BodyKey, BodyKeys, Random};
-pub use entry::{Actor, Body, Disclosed, Entry, EntryIndex, EntryKind, Leaf, LoggedEntry, Outcome};
+pub use body::Body;
+pub use entry::{Actor, Disclosed, Entry, EntryIndex, EntryKind, Leaf, LoggedEntry, Outcome};
 pub use error::LogError;
 pub use log::{AuditLog, Direction, Filter, LogHealth, LogOptions, SearchPage};
 pub use verify::{VerifyReport, verify_folder};

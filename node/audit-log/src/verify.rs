@@ -28,10 +28,7 @@ use crate::folder::{CHECKPOINT_FILE, IDENTITY_FILE, IDENTITY_LIMIT, LOCK_FILE, i
 use crate::journal::{JOURNAL_FOLDER, SEGMENT_LIMIT, segment_first, segment_parse};
 use crate::merkle::{leaf_hash, root_of};
 use crate::note::{KeyName, NOTE_LIMIT, NoteVerifier, UnverifiedNote};
-use crate::tile::{
-    ENTRY_LIMIT, LEVEL_LIMIT, TILE_HEIGHT, TILE_WIDTH, TileKind, TilePath, bundle_parse, hashes_parse,
-    hashes_write,
-};
+use crate::tile::{ENTRY_LIMIT, TILE_WIDTH, TileKind, TilePath, bundle_parse, hashes_parse, hashes_write};
 use crate::tree::TileEdge;
 use bodies_walk::BodiesWalk;
 pub use source::{FolderSource, Source};
@@ -290,7 +287,6 @@ impl Walk<'_> {
             }
             self.partials_verify(path, &expected, |bytes, count| bytes.len() as u64 == count * 32)?;
         }
-        debug_assert!(u32::from(LEVEL_LIMIT) * TILE_HEIGHT < 64);
         if self.edge.root() == self.checkpoint.root {
             return Ok(());
         }

@@ -41,9 +41,10 @@ use chengxin_schemas::key::SigningKey;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::bodies::{BODIES_FOLDER, BodyKeys, Random};
+use crate::body::Body;
 use crate::checkpoint::Checkpoint;
 use crate::disk::{Disk, Publication, RealDisk};
-use crate::entry::{Body, Entry, EntryIndex, EntryKind};
+use crate::entry::{Entry, EntryIndex, EntryKind};
 use crate::error::LogError;
 use crate::folder::{CHECKPOINT_FILE, IDENTITY_FILE, LOCK_FILE, identity_write};
 use crate::journal::JOURNAL_FOLDER;
@@ -51,7 +52,7 @@ use crate::merkle::empty_root;
 use crate::note::KeyName;
 use crate::verify::{VerifyReport, verify_folder};
 
-pub use read::{DIRECTION_PAGE_LIMIT, Direction, Filter, SEARCH_SCAN_LIMIT, SearchPage};
+pub use read::{Direction, Filter, PAGE_LIMIT, SEARCH_SCAN_LIMIT, SearchPage};
 use state::{Shared, lock};
 use writer::{Command, Writer};
 

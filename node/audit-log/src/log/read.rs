@@ -16,8 +16,9 @@ use super::recovery::file_read;
 use super::state::{Published, Shared, lock};
 use super::{AuditLog, blocking};
 use crate::bodies::{self, BodiesFile, SlotState};
+use crate::body::Body;
 use crate::checkpoint::Checkpoint;
-use crate::entry::{Body, EntryIndex, EntryKind, Leaf, LoggedEntry, Outcome};
+use crate::entry::{EntryIndex, EntryKind, Leaf, LoggedEntry, Outcome};
 use crate::error::LogError;
 use crate::merkle::{Subtrees, consistency_proof, inclusion_check, inclusion_proof, leaf_hash, root_of};
 use crate::note::UnverifiedNote;
@@ -26,7 +27,7 @@ use crate::tile::{ENTRY_LIMIT, TILE_HEIGHT, TILE_WIDTH, TileKind, TilePath, bund
 use crate::tree::TileEdge;
 
 /// Most entries in one page.
-pub const DIRECTION_PAGE_LIMIT: usize = 1_000;
+pub const PAGE_LIMIT: usize = 1_000;
 /// Most entries that one search looks at before it gives back what it has.
 pub const SEARCH_SCAN_LIMIT: u64 = 65_536;
 /// Bundles kept after reading: a scan touches each several times.
@@ -125,7 +126,7 @@ impl AuditLog {
         blocking(move || body_read(&shared, index.0)).await
     }
 
-    /// A page of at most `limit` entries (and of [`DIRECTION_PAGE_LIMIT`]) beginning with `from`.
+    /// A page of at most `limit` entries (and of [`PAGE_LIMIT`]) beginning with `from`.
     pub async fn scan(
         &self,
         from: EntryIndex,
@@ -135,7 +136,7 @@ impl AuditLog {
         let shared = Arc::clone(&self.shared);
         blocking(move || {
             let size = lock(&shared.state).durable;
-            let limit = limit.min(DIRECTION_PAGE_LIMIT) as u64;
+            let limit = limit.min(PAGE_LIMIT) as u64;
             let range = match direction {
                 Direction::Forward => from.0.min(size)..from.0.saturating_add(limit).min(size),
                 Direction::Backward => {
@@ -157,7 +158,7 @@ impl AuditLog {
     /// log takes many calls.
     pub async fn search(&self, filter: Filter, limit: usize) -> Result<SearchPage, LogError> {
         let shared = Arc::clone(&self.shared);
-        blocking(move || search(&shared, &filter, limit.clamp(1, DIRECTION_PAGE_LIMIT))).await
+        blocking(move || search(&shared, &filter, limit.clamp(1, PAGE_LIMIT))).await
     }
 
     /// Evidence that the entry stands in the log: a C2SP tlog-proof under the last checkpoint. Together with the

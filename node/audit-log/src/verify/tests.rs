@@ -6,8 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Source, verify};
-use crate::entry::tests::{full_body, full_entry};
-use crate::entry::{Body, EntryIndex};
+use crate::body::Body;
+use crate::body::tests::full_body;
+use crate::entry::EntryIndex;
+use crate::entry::tests::full_entry;
 use crate::error::LogError;
 use crate::log::tests::{body_keys, close, create, verifier};
 

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chengxin_audit_log::{AuditLog, EntryIndex, verify_folder};
+use chengxin_audit_log::{AuditLog, EntryIndex, LogError, verify_folder};
 
 use crate::common::{body, body_keys, entry, options, verifier};
 
@@ -30,21 +30,19 @@ async fn child_appends_until_it_is_killed() {
         AuditLog::create(folder, options)
     };
     let log = Arc::new(log.expect("opens after every kill"));
-    let tasks: Vec<_> = (0..TASKS)
-        .map(|_| {
-            let log = Arc::clone(&log);
-            tokio::spawn(async move {
-                loop {
-                    let index = log.append(entry(1), body()).await.expect("appends");
-                    // One write per line, to standard error: the test harness does not buffer or capture it there.
-                    let line = format!("acknowledged {index}\n");
-                    std::io::stderr().write_all(line.as_bytes()).expect("parent listens");
-                }
-            })
-        })
-        .collect();
+    let tasks: Vec<_> = (0..TASKS).map(|_| tokio::spawn(append_for_ever(Arc::clone(&log)))).collect();
     for task in tasks {
-        task.await.expect("runs until killed");
+        task.await.expect("task").expect("appends until killed");
+    }
+}
+
+/// Ends with an error only.
+async fn append_for_ever(log: Arc<AuditLog>) -> Result<(), LogError> {
+    loop {
+        let index = log.append(entry(1), body()).await?;
+        // One write per line, to standard error, which the test harness neither buffers nor captures here.
+        let line = format!("acknowledged {index}\n");
+        std::io::stderr().write_all(line.as_bytes()).expect("the parent listens");
     }
 }
 

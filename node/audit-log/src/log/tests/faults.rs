@@ -8,9 +8,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use super::{body_keys, options, verifier};
+use crate::body::Body;
+use crate::body::tests::full_body;
 use crate::disk::{Disk, RealDisk};
-use crate::entry::tests::{full_body, full_entry};
-use crate::entry::{Body, EntryIndex};
+use crate::entry::EntryIndex;
+use crate::entry::tests::full_entry;
 use crate::error::LogError;
 use crate::log::AuditLog;
 use crate::verify::verify_folder;

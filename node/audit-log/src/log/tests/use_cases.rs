@@ -5,9 +5,11 @@ use std::sync::Arc;
 use chengxin_schemas::time::UnixTime;
 
 use super::{body_keys, close, create, open, options, signing_key, verifier};
+use crate::body::Body;
+use crate::body::tests::full_body;
 use crate::checkpoint::Checkpoint;
-use crate::entry::tests::{full_body, full_entry};
-use crate::entry::{Body, EntryIndex, EntryKind, Outcome};
+use crate::entry::tests::full_entry;
+use crate::entry::{EntryIndex, EntryKind, Outcome};
 use crate::error::LogError;
 use crate::log::{AuditLog, Direction, Filter};
 use crate::merkle::consistency_check;
