@@ -369,7 +369,11 @@ mod tests {
     use chengxin_cli::environment::Environment;
 
     fn settings(home: Option<&Path>, variables: &[(&str, &str)]) -> Settings {
-        Settings::for_test(home, Environment::of(variables))
+        Settings {
+            home: home.map(Path::to_owned),
+            environment: Environment::of(variables),
+            ..Settings::default()
+        }
     }
 
     #[test]

@@ -10,9 +10,6 @@ use chengxin_trust::TrustError;
 /// Every way in which the program itself fails.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AppError {
-    /// The configuration is wrong.
-    #[error("configuration: {}: {}: {}", .0.key, .0.place, .0.detail_en)]
-    Config(chengxin_cli::host::ConfigFault),
     /// A file could not be opened, read or written.
     #[error("cannot {act} {}", path.display())]
     File {
@@ -74,7 +71,6 @@ impl AppError {
     /// The outward code.
     pub(crate) fn code(&self) -> ErrorCode {
         match self {
-            Self::Config(_) => ErrorCode::Invalid,
             Self::File { source, .. } => match source.kind() {
                 std::io::ErrorKind::NotFound => ErrorCode::NotFound,
                 std::io::ErrorKind::AlreadyExists => ErrorCode::Conflict,

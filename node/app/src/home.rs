@@ -106,9 +106,9 @@ impl Home {
         self.0.join("first-accounts.json")
     }
 
-    /// The application that a coordinator can enter by hand.
+    /// The application that a coordinator enters by hand.
     pub(crate) fn application(&self) -> PathBuf {
-        self.0.join("application.jws")
+        self.0.join("application.json")
     }
 
     /// Uploads on their way into an import.

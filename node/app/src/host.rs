@@ -134,15 +134,18 @@ impl HostCommands for Host {
             .map_err(|error: chengxin_trust::TrustError| told(AppError::from(error)))?;
         let outcome =
             runtime()?.block_on(setup::join(&home, &address, fingerprint, token.expose())).map_err(told)?;
-        Ok(Joined {
-            schema: Default::default(),
-            federation: outcome.federation,
-            root_fingerprint: outcome.fingerprint.to_string(),
-            agency: outcome.identity.agency,
-            directory_version: outcome.directory_version,
-            members: outcome.members,
-            next: vec![format!("chengxin --home {} serve", home.path().display())],
-        })
+        Ok(joined(&home, outcome))
+    }
+
+    fn join_by_hand(&self, settings: &Settings, arguments: &JoinArguments) -> Result<Joined, CliError> {
+        let home = Home::new(config_of(settings)?.home);
+        let fingerprint = arguments
+            .fingerprint
+            .parse()
+            .map_err(|error: chengxin_trust::TrustError| told(AppError::from(error)))?;
+        let folder = Path::new(&arguments.address);
+        let outcome = runtime()?.block_on(setup::join_by_hand(&home, folder, fingerprint)).map_err(told)?;
+        Ok(joined(&home, outcome))
     }
 
     fn serve(&self, settings: &Settings, _console: &mut Console) -> Result<Exit, CliError> {
@@ -205,6 +208,18 @@ impl HostCommands for Host {
         }
         .map_err(|error| problem(error.code(), &error.to_string()))?;
         Ok(bytes)
+    }
+}
+
+fn joined(home: &Home, outcome: setup::JoinOutcome) -> Joined {
+    Joined {
+        schema: Default::default(),
+        federation: outcome.federation,
+        root_fingerprint: outcome.fingerprint.to_string(),
+        agency: outcome.identity.agency,
+        directory_version: outcome.directory_version,
+        members: outcome.members,
+        next: vec![format!("chengxin --home {} serve", home.path().display())],
     }
 }
 

@@ -204,10 +204,10 @@ fn log_keys(home: &Home) -> Result<Vec<NoteVerifier>, CliError> {
     let mut texts = BTreeSet::new();
     if let Ok(identity) = NodeIdentity::read(home) {
         texts.insert(wiring::log_verifier(home, &identity).map_err(told)?.to_string());
-        if let Ok(trust) = runtime()?.block_on(wiring::trust_open(home)) {
-            if let Ok(directory) = trust.directory() {
-                texts.extend(directory.entries().map(|entry| entry.audit_log_key.clone()));
-            }
+        if let Ok(trust) = runtime()?.block_on(wiring::trust_open(home))
+            && let Ok(directory) = trust.directory()
+        {
+            texts.extend(directory.entries().map(|entry| entry.audit_log_key.clone()));
         }
     }
     let keys: Vec<_> = texts.iter().filter_map(|text| text.parse().ok()).collect();

@@ -181,13 +181,13 @@ struct Desk {
 }
 
 impl Desk {
-    fn coordination(&self) -> Result<&Arc<crate::coordination::Coordination>, Problem> {
+    fn coordination(&self) -> Result<&Arc<crate::coordination::Coordination>, Box<Problem>> {
         self.coordination.as_ref().ok_or_else(|| {
-            Problem::new(
+            Box::new(Problem::new(
                 ErrorCode::NotFound,
                 "this node is not a coordinator's; ask the coordinator of the federation",
                 "本节点不是统筹节点; 请联系联盟统筹员",
-            )
+            ))
         })
     }
 }
@@ -199,7 +199,7 @@ impl FederationDesk for Desk {
         request: TokenRequest,
     ) -> BoxFuture<'a, Result<JoinToken, Problem>> {
         Box::pin(async move {
-            let coordination = self.coordination()?;
+            let coordination = self.coordination().map_err(|problem| *problem)?;
             let seconds = i64::try_from(request.valid_seconds).unwrap_or(i64::MAX);
             let expires = operation.now().plus(seconds);
             let grant = TokenGrant {
@@ -228,7 +228,7 @@ impl FederationDesk for Desk {
         request: EnrolRequest,
     ) -> BoxFuture<'a, Result<Enrolment, Problem>> {
         Box::pin(async move {
-            let coordination = self.coordination()?;
+            let coordination = self.coordination().map_err(|problem| *problem)?;
             let enrolled = coordination
                 .member_enrol(&self.node, operation, &request.application, &request.fingerprint)
                 .await
@@ -251,5 +251,5 @@ impl FederationDesk for Desk {
 }
 
 fn problem_of(error: AppError) -> Problem {
-    Problem::new(error.code(), &error.chain(), &error.chain())
+    Problem::new(error.code(), error.chain(), error.chain())
 }

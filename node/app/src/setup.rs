@@ -12,6 +12,7 @@ use chengxin_audit_log::AuditLog;
 use chengxin_network::{JoinClient, PeerAddress, TransportKey};
 use chengxin_policy::Bundle;
 use chengxin_schemas::ErrorCode;
+use chengxin_schemas::digest::Sha256;
 use chengxin_schemas::directory::{DirectoryEntry, DirectoryEntrySchema, TimedKey};
 use chengxin_schemas::federation::FederationId;
 use chengxin_schemas::key::SigningKey;
@@ -28,8 +29,9 @@ use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{SystemClock, seed};
+use crate::coordination::{ApplicationFile, ApplicationSchema};
 use crate::error::AppError;
-use crate::home::{Home, KeyRole, file_create, folder_make, key_create, key_read};
+use crate::home::{Home, KeyRole, file_create, file_replace, folder_make, key_create, key_read};
 use crate::identity::NodeIdentity;
 
 /// How long joining may take at each step.
@@ -284,6 +286,73 @@ pub(crate) async fn join(
         directory_version,
         members: directory.len(),
     })
+}
+
+/// Joins with a copy of the federation's metadata in `folder`. A body that a coordinator has not entered yet gets its
+/// application written instead, to be carried there.
+pub(crate) async fn join_by_hand(
+    home: &Home,
+    folder: &Path,
+    fingerprint: RootFingerprint,
+) -> Result<JoinOutcome, AppError> {
+    let identity = NodeIdentity::read(home)?;
+    if home.fingerprint().exists() {
+        return Err(AppError::State {
+            what: "this node belongs to a federation already".to_owned(),
+            fix: "a node joins once; use a new home for another federation",
+            code: ErrorCode::Conflict,
+        });
+    }
+    if home.trust().exists() {
+        std::fs::remove_dir_all(home.trust()).map_err(AppError::file("empty", &home.trust()))?;
+    }
+    let trust = TrustStore::open(home.trust(), fingerprint).await?;
+    trust.refresh(&FolderSource::new(folder), SystemClock.now()).await?;
+    let directory = trust.directory()?;
+    let signing = SigningKey::from_seed(&key_read(&home.key(KeyRole::Signing), KeyRole::Signing)?)?;
+    let entered = directory
+        .entry(&identity.agency)
+        .is_some_and(|entry| entry.signing_keys.iter().any(|timed| timed.jwk == *signing.public()));
+    if !entered {
+        let digest = application_write(home, &identity, fingerprint)?;
+        return Err(AppError::State {
+            what: format!(
+                "not entered in this directory yet; the application is in {}, its fingerprint is {digest}",
+                home.application().display()
+            ),
+            fix: "carry it to a coordinator (chengxin federation enrol), tell the fingerprint by telephone, \
+                  then join again with a newer copy of the metadata",
+            code: ErrorCode::Busy,
+        });
+    }
+    file_create(&home.fingerprint(), 0o644, format!("{fingerprint}\n").as_bytes())?;
+    Ok(JoinOutcome {
+        federation: directory.federation().clone(),
+        fingerprint,
+        identity,
+        directory_version: directory.version(),
+        members: directory.len(),
+    })
+}
+
+/// Writes the application for a coordinator who enters this body by hand. Returns the fingerprint of the file.
+fn application_write(
+    home: &Home,
+    identity: &NodeIdentity,
+    fingerprint: RootFingerprint,
+) -> Result<Sha256, AppError> {
+    let path = home.application();
+    let file = ApplicationFile {
+        schema: ApplicationSchema::V1,
+        name: identity.name.clone(),
+        region: identity.region,
+        functions: identity.functions.clone(),
+        application: application(home, identity, fingerprint)?,
+    };
+    let text = serde_json::to_string(&file)
+        .map_err(|error| AppError::FileContent { path: path.clone(), reason: error.to_string() })?;
+    file_replace(&path, 0o644, format!("{text}\n").as_bytes())?;
+    Ok(Sha256::of(text.as_bytes()))
 }
 
 /// The node's signed application to the federation of `fingerprint`.

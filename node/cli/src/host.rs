@@ -50,6 +50,10 @@ pub trait HostCommands {
         console: &mut Console,
     ) -> Result<Joined, CliError>;
 
+    /// `join FOLDER`: joins with metadata carried on a medium, after a coordinator entered this body by hand. Before
+    /// that, writes the application that the coordinator enters and says so.
+    fn join_by_hand(&self, settings: &Settings, arguments: &JoinArguments) -> Result<Joined, CliError>;
+
     /// `serve`: runs the node until it is told to stop. Returns when it has drained.
     fn serve(&self, settings: &Settings, console: &mut Console) -> Result<Exit, CliError>;
 

@@ -65,7 +65,8 @@ impl Node {
             }
             .into());
         }
-        let verified = verify_from::<RequestClaims>(unverified, entry, alleged.iat)?;
+        // The key must be valid now: a request lives for minutes, and a stolen former key must not be back-dated.
+        let verified = verify_from::<RequestClaims>(unverified, entry, now)?;
         let digest = verified.digest();
         let request = verified.into_claims();
         request.check(&self.parts.agency, now)?;

@@ -159,7 +159,7 @@ impl Node {
         let own_part = self.check_own(&wanted, &permit, &own).await?;
         let restrictions = self.restrictions_in_force(&wanted.subject, operation.now()).await?;
         let mut parts = self.check_peers(&wanted, &operator, &categories, &directory, deadline_ms).await;
-        parts.sort_by(|one, two| one.coverage.agency.cmp(&two.coverage.agency));
+        parts.sort_by_key(|part| part.coverage.agency);
 
         let mut coverage = vec![own_part.coverage];
         let mut records = own_part.records;
@@ -170,10 +170,8 @@ impl Node {
             evidence.extend(part.evidence);
         }
         let complete = coverage.iter().all(|entry| covers(&entry.outcome, &categories));
-        records.sort_by(|one, two| {
-            (two.claims.category, two.claims.determined_on)
-                .cmp(&(one.claims.category, one.claims.determined_on))
-        });
+        records
+            .sort_by_key(|record| std::cmp::Reverse((record.claims.category, record.claims.determined_on)));
         let mut result = CheckResult {
             subject: wanted.subject.clone(),
             purpose: wanted.purpose.clone(),
@@ -396,8 +394,8 @@ fn answer_verify(
 ) -> std::result::Result<PeerPart, SchemaError> {
     let integrity = |reason: &str| SchemaError::Integrity { form: "answer", reason: reason.to_owned() };
     let unverified = UnverifiedJws::parse(answer, ANSWER_TYP, JWS_LIMIT)?;
-    let alleged: AnswerClaims = unverified.claims_unverified()?;
-    let verified = verify_from::<AnswerClaims>(unverified, entry, alleged.iat)?;
+    // The key must be valid now, not at the time the answer claims: an answer is as fresh as its request.
+    let verified = verify_from::<AnswerClaims>(unverified, entry, now)?;
     let answer_digest = verified.digest();
     let claims = verified.into_claims();
     claims.check(request, request_digest, now)?;

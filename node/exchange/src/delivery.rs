@@ -278,7 +278,8 @@ impl Node {
             let row = OutboxRow::decode(&bytes)?;
             match self.delivery_send(entry, &row).await? {
                 PeerResponse::Receipt(receipt) => {
-                    let claims = receipt_verify(entry, &self.parts.agency, &receipt, sequence, &row)?;
+                    let claims =
+                        receipt_verify(entry, &self.parts.agency, &receipt, sequence, &row, self.now())?;
                     self.receipt_commit(entry, &claims, receipt, (key, bytes), row, (head_key, head_bytes))
                         .await?;
                 }
@@ -409,11 +410,11 @@ fn receipt_verify(
     text: &str,
     sequence: u64,
     row: &OutboxRow,
+    now: UnixTime,
 ) -> Result<ReceiptClaims> {
     let integrity = |reason: &str| SchemaError::Integrity { form: "receipt", reason: reason.to_owned() };
     let unverified = UnverifiedJws::parse(text, RECEIPT_TYP, JWS_LIMIT)?;
-    let alleged: ReceiptClaims = unverified.claims_unverified()?;
-    let claims = verify_from::<ReceiptClaims>(unverified, entry, alleged.iat)?.into_claims();
+    let claims = verify_from::<ReceiptClaims>(unverified, entry, now)?.into_claims();
     let item: ItemClaims = UnverifiedJws::parse(&row.header, ITEM_TYP, JWS_LIMIT)?.claims_unverified()?;
     if claims.iss != entry.agency || claims.aud != *own {
         return Err(integrity("between other agencies").into());

@@ -14,6 +14,7 @@ use chengxin_schemas::identity::BatchId;
 use chengxin_schemas::operator::{OperatorName, Role};
 use chengxin_schemas::record::RecordDraft;
 use chengxin_schemas::record_type::RecordType;
+use chengxin_schemas::sd_jwt::salt_blocks;
 use chengxin_schemas::time::UnixTime;
 use chengxin_store::{Batch, KeyRange};
 use serde::{Deserialize, Serialize};
@@ -401,8 +402,10 @@ impl Node {
         now: UnixTime,
     ) -> Result<Batch> {
         let mut store_batch = Batch::new();
+        // Salts are drawn in blocks: one system call for each would cost more than the signature.
+        let mut salt = salt_blocks(|block: &mut [u8]| (self.parts.random)(block));
         for (number, new) in (first..).zip(news) {
-            self.record_sign(new, number, state.id, now, &mut store_batch)?;
+            self.record_sign(new, number, state.id, now, &mut salt, &mut store_batch)?;
         }
         store_batch.put(keyspace::batch(&state.id), state.encode()?);
         Ok(store_batch)

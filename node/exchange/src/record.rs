@@ -189,6 +189,7 @@ impl Node {
         number: u64,
         batch_id: BatchId,
         now: UnixTime,
+        salt: &mut dyn FnMut(&mut [u8; 16]),
         batch: &mut Batch,
     ) -> Result<()> {
         let authoriser = self.policy();
@@ -231,7 +232,7 @@ impl Node {
             claims,
             &self.parts.keys.signing,
             &|field| bundle.is_public_field(record_type, field.as_str(), person),
-            &mut |salt: &mut [u8; 16]| (self.parts.random)(salt),
+            salt,
         )?;
         let row = RecordRow {
             id: new.id,

@@ -370,13 +370,13 @@ fn audit(stage: &mut Stage, console: &mut Console) -> Result<(), Broken> {
         ran.exit == 0 && ran.stdout.lines().count() > 1,
         "",
     )?;
-    for place in 0..BODIES.len() {
+    for (place, who) in BODIES.iter().enumerate() {
         let ran = if place == MARKET {
             stage.show(console, place, Some("aud"), &["audit", "verify"])?
         } else {
             stage.quiet(place, Some("aud"), &["audit", "verify"])?
         };
-        stage.step(console, ("日志校验通过:", "the log verifies:"), ran.exit == 0, BODIES[place].name)?;
+        stage.step(console, ("日志校验通过:", "the log verifies:"), ran.exit == 0, who.name)?;
     }
     Ok(())
 }

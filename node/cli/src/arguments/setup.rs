@@ -81,8 +81,8 @@ impl std::str::FromStr for FirstAccount {
 /// How to find and trust a federation.
 #[derive(Clone, Debug, Args)]
 pub struct JoinArguments {
-    /// Address of a coordinator's node
-    #[arg(value_name = "MULTIADDR")]
+    /// Address of a coordinator's node, or a folder with a copy of the federation's metadata
+    #[arg(value_name = "MULTIADDR|DIR")]
     pub address: String,
     /// Fingerprint of the federation's root, received by another way than the token
     #[arg(long, value_name = "FINGERPRINT")]

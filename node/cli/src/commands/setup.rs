@@ -41,6 +41,11 @@ impl Context<'_> {
     }
 
     pub(super) fn join(&mut self, arguments: &JoinArguments) -> Ended {
+        if Path::new(&arguments.address).is_dir() {
+            // Metadata carried on a medium: the member is entered by hand, so there is no token to show.
+            let joined = self.host.join_by_hand(self.settings, arguments)?;
+            return self.printed(&joined);
+        }
         let file = arguments
             .token_file
             .clone()
