@@ -1,4 +1,6 @@
 //! The interface over a real socket, before a real node with a real store and log.
+#![allow(unreachable_pub, missing_docs, reason = "modules of one test binary")]
+#![allow(clippy::expect_used, clippy::panic, reason = "helpers of tests fail by panicking")]
 
 #[path = "api/day.rs"]
 mod day;

@@ -50,7 +50,7 @@ pub(super) const HELP: &[(&str, &str)] = &[
     ("federation enrol --fingerprint", "对方单位另行告知的申请文件指纹"),
     ("federation members", "列出目录中的成员"),
     ("join", "凭地址、根指纹和一次性令牌加入联盟"),
-    ("join MULTIADDR", "统筹节点的地址"),
+    ("join MULTIADDR|DIR", "统筹节点的地址, 或存有联盟元数据副本的目录"),
     ("join --fingerprint", "联盟根指纹, 与令牌分两路取得"),
     ("join --token-file", "一次性令牌文件; 写在命令行会留在历史记录里 (CHENGXIN_TOKEN_FILE)"),
     ("serve", "运行节点"),

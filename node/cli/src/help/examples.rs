@@ -90,6 +90,12 @@ pub const EXAMPLES: &[Example] = &[
         "凭令牌加入联盟",
         "join with a token",
     ),
+    example(
+        "join",
+        "chengxin join /media/usb/federation --fingerprint sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        "由介质上的元数据加入, 统筹单位已人工录入",
+        "join with metadata on a medium, entered by hand",
+    ),
     example("serve", "chengxin serve --config /etc/chengxin/config.toml", "运行节点", "run the node"),
     example("status", "chengxin status", "查看节点状态", "look at the node"),
     example("status", "chengxin status -o json", "供监控程序读取", "for a monitoring program"),
@@ -157,7 +163,7 @@ pub const EXAMPLES: &[Example] = &[
     ),
     example(
         "check",
-        "chengxin check person:11010519491231002X --purpose recruitment --ref ZL-2026-7 --deadline 20s",
+        "chengxin check person:11010519491231002X --purpose civil-service-recruitment --ref ZL-2026-7 --deadline 20s",
         "录用前核查, 最多等 20 秒",
         "check before recruitment, waiting at most 20 seconds",
     ),

@@ -140,10 +140,12 @@ fn outcome_cells(outcome: &AgencyOutcome, view: View) -> (Cell, Cell, bool) {
     match outcome {
         AgencyOutcome::Answered { missing, .. } => {
             let names = view.join(missing.iter().map(|category| view.category(*category)));
-            let reason = if missing.is_empty() {
-                Cell::empty()
-            } else {
-                Cell::new(view.fill(Key::CategoriesMissing, &[&names])).toned(Tone::Warning)
+            let reason = match (missing.is_empty(), view.machine) {
+                (true, _) => Cell::empty(),
+                (false, true) => Cell::of(format!("missing: {names}")),
+                (false, false) => {
+                    Cell::new(view.fill(Key::CategoriesMissing, &[&names])).toned(Tone::Warning)
+                }
             };
             let state = if view.machine { "answered" } else { view.text(Key::Answered) };
             (Cell::new(state).toned(Tone::Good), reason, true)
@@ -160,10 +162,18 @@ fn outcome_cells(outcome: &AgencyOutcome, view: View) -> (Cell, Cell, bool) {
     }
 }
 
+/// Whether an agency answered for every category asked about.
+fn answered_fully(outcome: &AgencyOutcome) -> bool {
+    match outcome {
+        AgencyOutcome::Answered { missing, .. } => missing.is_empty(),
+        AgencyOutcome::Refused { .. } | AgencyOutcome::Silent { .. } => false,
+    }
+}
+
 /// The one sentence that people read. It never says "nothing found" while an answer is missing.
 fn verdict(page: &mut Page, result: &CheckResult, view: View) {
     let found = result.restrictions.len() + result.records.len();
-    let missing = result.coverage.refused + result.coverage.silent;
+    let missing = result.coverage.agencies.iter().filter(|part| !answered_fully(&part.outcome)).count();
     let line = match (found, result.coverage.complete) {
         (0, true) => Cell::new(view.text(Key::NothingFound)).toned(Tone::Good),
         (0, false) => {

@@ -233,9 +233,10 @@ impl View {
         fill(key, self.language, values)
     }
 
-    /// The text of the language, where a document brings both.
+    /// The text of the language, where a document brings both. For programs always the Chinese one: names and messages
+    /// are written in Chinese first, and machine output must not depend on who runs the command; codes stand beside.
     pub fn pick<'a>(self, zh: &'a str, en: &'a str) -> &'a str {
-        self.language.pick(zh, en)
+        if self.machine { zh } else { self.language.pick(zh, en) }
     }
 
     /// A time: Asia/Shanghai for people, RFC 3339 in UTC for programs.

@@ -130,7 +130,7 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::NoFederation => "not in a federation yet",
         Key::NotApplicable => "not applicable",
         Key::NothingCanBeConcluded => {
-            "No records in the valid answers, but {0} gave none: this is not \"nothing found\""
+            "No records in the valid answers, but {0} did not answer in full: this is not \"nothing found\""
         }
         Key::NothingFound => "Nothing found: every agency asked has answered",
         Key::Notice => "Notice",
@@ -178,7 +178,7 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::RootHash => "Root hash",
         Key::RootKeys => "Root keys (into different safes)",
         Key::Row => "Row",
-        Key::RowCounts => "{0} rows: {1} new, {2} duplicate, {3} wrong, {4} with warnings",
+        Key::RowCounts => "{0} rows: {1} new, {2} duplicate, {3} wrong, {4} warnings",
         Key::Rows => "Rows",
         Key::RowsDuplicate => "Duplicate",
         Key::RowsNew => "New",

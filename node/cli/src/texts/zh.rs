@@ -127,7 +127,7 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::No => "否",
         Key::NoFederation => "尚未加入联盟",
         Key::NotApplicable => "不适用",
-        Key::NothingCanBeConcluded => "有效答复中没有记录, 但 {0} 家未有效答复: 不能得出\"未发现\"",
+        Key::NothingCanBeConcluded => "有效答复中没有记录, 但 {0} 家未完整答复: 不能得出\"未发现\"",
         Key::NothingFound => "未发现记录或限制: 所询机关全部答复",
         Key::Notice => "通知",
         Key::NoticeFollow => "送达情况: chengxin notice show {0}",

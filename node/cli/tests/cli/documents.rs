@@ -1,0 +1,300 @@
+//! One example of every document that is printed. They are JSON, so they also hold the machine form fast.
+
+use chengxin_api::types::audit::{AuditEntries, AuditVerification};
+use chengxin_api::types::check::CheckResult;
+use chengxin_api::types::federation::{Enrolment, JoinToken, Members};
+use chengxin_api::types::import::{ImportReport, Imports};
+use chengxin_api::types::notice::{NoticeDocument, Notices};
+use chengxin_api::types::operator::Operators;
+use chengxin_api::types::peer::Peers;
+use chengxin_api::types::policy::{Policy, PolicyExplanation, PolicyTable};
+use chengxin_api::types::record::{RecordDocument, Records};
+use chengxin_api::types::restriction::Restrictions;
+use chengxin_api::types::status::Status;
+use chengxin_cli::host::{CertificateVerification, ConfigValidation, FederationFounded, InitOutcome, Joined};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+const RECORD: &str = "r-0123456789abcdef0123456789abcdef";
+const BATCH: &str = "b-0123456789abcdef0123456789abcdef";
+const NOTICE: &str = "n-0123456789abcdef0123456789abcdef";
+const OWN: &str = "11152105011615449P";
+const OTHER: &str = "11150000MB00000199";
+const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+const AT: &str = "2026-11-22T08:00:00Z";
+
+fn parse<T: DeserializeOwned + Serialize>(value: Value) -> T {
+    let document: T = serde_json::from_value(value.clone()).expect("document");
+    assert_eq!(serde_json::to_value(&document).expect("json"), value, "the document does not round-trip");
+    document
+}
+
+fn restriction() -> Value {
+    json!({
+        "measure": "restrict-government-procurement", "measure_name": "限制参与政府采购",
+        "measure_name_en": "Exclusion from government procurement",
+        "legal_basis": "《中华人民共和国政府采购法》第二十二条", "issuer": OTHER, "issuer_name": "示例市场监督管理局",
+        "from": "2026-11-01", "until": "2027-12-31", "notice": NOTICE, "version": 1, "applied_here": true
+    })
+}
+
+fn fields() -> Value {
+    json!([
+        {"name": "subject_name", "label": "行政相对人名称", "shown": "shown", "value": "示例建设有限公司"},
+        {"name": "legal_representative", "label": "法定代表人", "shown": "masked", "value": "张*"},
+        {"name": "legal_representative_number", "label": "法定代表人证件号码", "shown": "withheld", "reason": "level-L4"}
+    ])
+}
+
+/// A check with everything in it: an answer, a refusal, silence, a restriction, a contested record.
+pub fn check() -> CheckResult {
+    parse(json!({
+        "schema": "check/v1",
+        "coverage": {
+            "complete": false, "as_of": AT, "asked": 4, "answered": 2, "refused": 1, "silent": 1,
+            "agencies": [
+                {"agency": OTHER, "name": "示例盟行政公署", "outcome": "silent", "code": "timeout", "reason": "no answer within 5000 ms"},
+                {"agency": OTHER, "name": "示例发展和改革委员会", "outcome": "refused", "code": "denied", "rule": "purpose.awards.functions", "reason": "not for this body\u{1b}[32m"},
+                {"agency": OTHER, "name": "示例市场监督管理局", "outcome": "answered", "as_of": AT, "records": 1, "missing": ["risk_warning"]},
+                {"agency": OWN, "name": "示例财政厅", "outcome": "answered", "as_of": AT, "records": 0}
+            ]
+        },
+        "subject": "91320100748204660Q", "name": "示例建设有限公司",
+        "purpose": "government-procurement", "case_reference": "CG-2026-031",
+        "categories": ["general_breach", "serious_breach", "risk_warning"],
+        "restrictions": [restriction()],
+        "records": [{
+            "record": RECORD, "type": "administrative-penalty", "category": "general_breach", "severity": "general",
+            "state": "under_objection", "issuer": OTHER, "issuer_name": "示例市场监督管理局",
+            "determined_on": "2026-05-04", "name_match_only": true, "rule": "answer-procurement", "fields": fields()
+        }],
+        "policy": "baseline-1", "audit_entry": 17
+    }))
+}
+
+/// The only check that may say so.
+pub fn check_nothing_found() -> CheckResult {
+    let mut result = check();
+    result.coverage.complete = true;
+    result.coverage.agencies.drain(..3);
+    (result.coverage.asked, result.coverage.answered) = (1, 1);
+    (result.coverage.refused, result.coverage.silent) = (0, 0);
+    result.restrictions.clear();
+    result.records.clear();
+    result
+}
+
+/// Nothing was found, and that means nothing.
+pub fn check_nothing_known() -> CheckResult {
+    let mut result = check();
+    result.restrictions.clear();
+    result.records.clear();
+    result
+}
+
+pub fn status() -> Status {
+    parse(json!({
+        "schema": "status/v1", "health": "degraded",
+        "hints": [{"code": "peers_offline", "text_zh": "1 个成员未连接", "text_en": "1 member is not connected", "command": "chengxin peer list"}],
+        "node": {"agency": OWN, "name": "示例财政厅", "region": "150000", "coordinator": true, "version": "0.1.0",
+                 "started_at": "2026-11-10T03:55:00Z", "now": AT},
+        "federation": {"federation": "nmg", "root_fingerprint": DIGEST, "directory_version": 7, "members": 5,
+                       "expires_at": "2026-11-24T08:00:00Z", "freshness": "fresh"},
+        "policy": {"version": "baseline-1"},
+        "audit": {"origin": "chengxin.invalid/log/1", "entries": 182204, "writable": true},
+        "peers": {"online": 3, "total": 4},
+        "holdings": {"deliveries_pending": 1, "imports_open": 0, "store_bytes": 2252341}
+    }))
+}
+
+pub fn peers() -> Peers {
+    parse(json!({"schema": "peers/v1", "peers": [
+        {"agency": OTHER, "name": "示例市场监督管理局", "region": "150000", "coordinator": false, "functions": ["market-supervision"],
+         "online": false, "since": AT, "failure": "connection refused", "addresses": ["/ip4/127.0.0.1/tcp/7800"]},
+        {"agency": OWN, "name": "示例财政厅", "region": "150000", "coordinator": true, "functions": [],
+         "online": true, "since": AT, "addresses": []}
+    ]}))
+}
+
+pub fn records() -> Records {
+    parse(json!({"schema": "records/v1", "records": [
+        {"record": RECORD, "type": "administrative-penalty", "category": "general_breach", "severity": "general",
+         "state": "effective", "subject": "91320100748204660Q", "subject_name": "=HYPERLINK(\"示例\")", "determined_on": "2026-05-04", "batch": BATCH},
+        {"record": RECORD, "type": "judgment-debtor", "category": "serious_breach", "severity": "serious",
+         "state": "repaired", "subject_name": "李某\n伪造行", "determined_on": "2025-01-31", "batch": BATCH}
+    ], "next": "41"}))
+}
+
+pub fn record() -> RecordDocument {
+    parse(
+        json!({"schema": "record/v1", "record": RECORD, "type": "administrative-penalty", "category": "general_breach",
+        "severity": "general", "state": "effective", "subject": "91320100748204660Q", "subject_name": "示例建设有限公司",
+        "determined_on": "2026-05-04", "batch": BATCH, "issuer": OWN, "fields": fields(), "signed_at": AT,
+        "source_file": DIGEST, "source_row": 17}),
+    )
+}
+
+pub fn import_report() -> ImportReport {
+    parse(
+        json!({"schema": "import/v1", "file_name": "行政处罚.csv", "type": "administrative-penalty", "state": "checked",
+        "operator": "zhang", "started_at": AT, "rows": {"total": 4, "new": 2, "duplicate": 0, "wrong": 1, "warned": 1},
+        "file": DIGEST, "findings": [
+            {"row": 3, "column": "C 统一社会信用代码", "code": "code_check", "weight": "error", "message_zh": "第 18 位校验码应为 X",
+             "message_en": "the check character should be X", "fix_zh": "请与证照核对", "fix_en": "compare with the certificate"},
+            {"row": 4, "column": "", "code": "subject_identity_weak", "weight": "warning", "message_zh": "没有可用的代码",
+             "message_en": "no usable identifier", "fix_zh": "只能按名称查到", "fix_en": "can be found by name only"}
+        ], "findings_omitted": 12, "errors_id": "f-0123456789abcdef0123456789abcdef"}),
+    )
+}
+
+pub fn imports() -> Imports {
+    parse(json!({"schema": "imports/v1", "imports": [
+        {"batch": BATCH, "file_name": "行政处罚.csv", "type": "administrative-penalty", "state": "committed", "operator": "zhang",
+         "started_at": AT, "rows": {"total": 3, "new": 2, "duplicate": 1, "wrong": 0, "warned": 0}},
+        {"batch": BATCH, "file_name": "失信.xlsx", "type": "judgment-debtor", "state": "open", "operator": "li",
+         "started_at": AT, "rows": {"total": 512, "new": 512, "duplicate": 0, "wrong": 0, "warned": 0}}
+    ]}))
+}
+
+fn notice_summary() -> Value {
+    json!({"notice": NOTICE, "version": 1, "state": "in_force", "direction": "issued", "issuer": OWN, "issuer_name": "示例财政厅",
+        "subject": "91320100748204660Q", "subject_name": "示例建设有限公司", "at": AT, "measures": [
+            {"measure": "restrict-government-procurement", "measure_name": "限制参与政府采购",
+             "measure_name_en": "Exclusion from government procurement", "legal_basis": "《中华人民共和国政府采购法》第二十二条",
+             "from": "2026-11-22", "until": "long-term"}
+        ], "acknowledged": 1, "recipients": 2})
+}
+
+pub fn notices() -> Notices {
+    parse(json!({"schema": "notices/v1", "notices": [notice_summary()]}))
+}
+
+pub fn notice() -> NoticeDocument {
+    let mut value = notice_summary();
+    let extra = json!({"schema": "notice/v1", "record": RECORD, "category": "general_breach", "severity": "general",
+    "deliveries": [
+        {"agency": OTHER, "name": "示例市场监督管理局", "delivery": "processed", "at": AT, "measures": [
+            {"measure": "restrict-government-procurement", "decision": "not_applicable", "reason": "no-function"}]},
+        {"agency": OTHER, "name": "示例盟行政公署", "delivery": "queued"}
+    ]});
+    for (name, field) in extra.as_object().expect("object") {
+        value[name] = field.clone();
+    }
+    value["measures"][0]["decision"] = json!({"decision": "applied"});
+    parse(value)
+}
+
+pub fn restrictions() -> Restrictions {
+    let mut other = restriction();
+    other["applied_here"] = json!(false);
+    other["not_applied_reason"] = json!("no-function");
+    parse(
+        json!({"schema": "restrictions/v1", "subject": "91320100748204660Q", "restrictions": [restriction(), other]}),
+    )
+}
+
+pub fn policy() -> Policy {
+    parse(json!({"schema": "policy/v1", "version": "baseline-1", "purposes": [
+        {"code": "government-procurement", "name": "政府采购", "name_en": "Government procurement", "requirement": "QU-02",
+         "legal_basis": "内政发〔2021〕12号", "roles": ["clerk", "reviewer"], "case_reference": true}
+    ], "measures": [
+        {"code": "restrict-government-procurement", "name": "限制参与政府采购", "name_en": "Exclusion from government procurement",
+         "document": "全国失信惩戒措施基础清单"}
+    ]}))
+}
+
+pub fn policy_explanation() -> PolicyExplanation {
+    parse(json!({"schema": "policy-explanation/v1",
+        "question": {"role": "clerk", "purpose": "government-procurement", "category": "general_breach", "type": "administrative-penalty"},
+        "permitted": true, "rule": "ask-procurement", "reason_zh": "规则 ask-procurement 允许", "reason_en": "rule ask-procurement allows it",
+        "fields": [
+            {"name": "facts", "label": "违法事实", "level": "L1", "shown": "shown"},
+            {"name": "person_number", "label": "自然人证件号码", "level": "L4", "shown": "withheld", "reason_zh": "级别过高", "reason_en": "level too high"}
+        ], "policy": "baseline-1"}))
+}
+
+pub fn policy_table() -> PolicyTable {
+    parse(json!({"schema": "policy-table/v1", "policy": "baseline-1", "cells": [
+        {"role": "clerk", "purpose": "government-procurement", "category": "basic", "level": "L1", "decision": "show", "rule": "r1"},
+        {"role": "system_administrator", "purpose": "awards", "category": "basic", "level": "L4", "decision": "withhold", "rule": "default-deny"}
+    ]}))
+}
+
+pub fn audit_entries() -> AuditEntries {
+    parse(json!({"schema": "audit-entries/v1", "entries": [
+        {"index": 17, "at": AT, "event": "check_denied", "actor": format!("zhang@{OWN}"), "role": "clerk", "subject_key": "ab".repeat(32),
+         "purpose": "awards", "outcome": "denied", "rule": "purpose.awards.roles", "policy": "baseline-1", "request": DIGEST,
+         "fields_shown": 0, "fields_masked": 0},
+        {"index": 16, "at": AT, "event": "answer_disclosed", "actor": OTHER, "peer": OTHER, "outcome": "allowed",
+         "fields_shown": 12, "fields_masked": 2}
+    ], "next": "16"}))
+}
+
+pub fn audit_verification() -> AuditVerification {
+    parse(
+        json!({"schema": "audit-verification/v1", "holds": false, "origin": "chengxin.invalid/log/1", "entries": 17, "root": DIGEST,
+        "signed_by": ["chengxin.invalid/log/1+abcd+key"], "uncovered": 1, "faults": ["tile/0/000 differs at byte 12"], "notes": ["notes.txt does not belong to a log"]}),
+    )
+}
+
+pub fn operators() -> Operators {
+    parse(json!({"schema": "operators/v1", "operators": [
+        {"name": "zhang", "display_name": "张某", "uid": 1001, "roles": ["clerk", "reviewer"], "enabled": true, "created_at": AT},
+        {"name": "sun", "display_name": "", "uid": 1002, "roles": ["audit_administrator"], "enabled": false, "created_at": AT, "created_by": "security"}
+    ]}))
+}
+
+fn member() -> Value {
+    json!({"agency": OWN, "name": "示例财政厅", "region": "150000", "functions": ["procurement-supervision"], "coordinator": true,
+        "transport_identity": "12D3KooW", "addresses": ["/ip4/127.0.0.1/tcp/7800"]})
+}
+
+pub fn members() -> Members {
+    parse(json!({"schema": "members/v1", "directory_version": 7, "members": [member()]}))
+}
+
+pub fn enrolment() -> Enrolment {
+    parse(json!({"schema": "enrolment/v1", "member": member(), "directory_version": 8}))
+}
+
+pub fn token() -> JoinToken {
+    parse(json!({"schema": "join-token/v1", "token": "once-only", "agency": OWN, "expires_at": AT,
+        "addresses": ["/ip4/127.0.0.1/tcp/7801"], "root_fingerprint": DIGEST}))
+}
+
+pub fn init() -> InitOutcome {
+    parse(json!({"schema": "init/v1", "dry_run": false, "agency": OWN, "home": "/srv/node",
+        "files": [{"path": "/srv/node/config.toml", "purpose_zh": "配置", "purpose_en": "configuration"}],
+        "accounts": [{"name": "zhang", "uid": 1001, "roles": ["clerk"]}], "application_fingerprint": DIGEST,
+        "next": ["chengxin --home /srv/node serve"]}))
+}
+
+pub fn founded() -> FederationFounded {
+    parse(json!({"schema": "federation/v1", "federation": "nmg", "root_fingerprint": DIGEST, "threshold": 2,
+        "files": [{"path": "/media/usb/root-1.key", "purpose_zh": "根密钥", "purpose_en": "root key"}], "expires_at": AT,
+        "next": ["chengxin serve"]}))
+}
+
+pub fn joined() -> Joined {
+    parse(
+        json!({"schema": "join/v1", "federation": "nmg", "root_fingerprint": DIGEST, "agency": OWN, "directory_version": 8,
+        "members": 5, "next": ["chengxin serve"]}),
+    )
+}
+
+pub fn certificate() -> CertificateVerification {
+    parse(
+        json!({"schema": "certificate/v1", "holds": false, "faults": [["签名不成立", "the signature does not hold"]], "claims": {
+        "coverage": {"complete": true, "as_of": AT, "asked": 1, "answered": 1, "refused": 0, "silent": 0, "agencies": [
+            {"agency": OWN, "name": "示例财政厅", "outcome": "answered", "as_of": AT, "records": 0}]},
+        "check": "x-0123456789abcdef0123456789abcdef", "agency": OWN, "agency_name": "示例财政厅", "subject": "91320100748204660Q",
+        "purpose": "government-procurement", "case_reference": "CG-2026-031", "operator": "zhang (clerk)", "records": 0,
+        "restrictions": 0, "policy": "baseline-1", "audit_entry": 17}}),
+    )
+}
+
+pub fn config_validation() -> ConfigValidation {
+    parse(json!({"schema": "config-validation/v1", "files": ["/etc/chengxin/config.toml"], "faults": [
+        {"key": "network.lisen", "place": "/etc/chengxin/config.toml:4", "detail_zh": "未知的键", "detail_en": "unknown key"}]}))
+}

@@ -1,0 +1,162 @@
+//! What is printed, compared with committed files: every document as a table in both languages, wide, as CSV and as
+//! JSON lines. `CHENGXIN_UPDATE_GOLDEN=1 cargo test -p chengxin-cli` writes them anew; the diff is the review.
+
+use std::path::PathBuf;
+
+use chengxin_api::types::config::{Config, ConfigSchema, Origin, Setting};
+use chengxin_cli::arguments::Format;
+use chengxin_cli::console::Console;
+use chengxin_cli::environment::Settings;
+use chengxin_cli::language::Language;
+use chengxin_cli::output::config::ConfigView;
+use chengxin_cli::output::{Document, print};
+
+use crate::documents;
+use crate::runner::Captured;
+
+fn printed(document: &impl Document, format: Format, language: Language, terminal: bool) -> String {
+    let out = Captured::default();
+    let mut console = Console {
+        out: Box::new(out.clone()),
+        err: Box::new(Captured::default()),
+        input: Box::new(std::io::empty()),
+        out_is_terminal: terminal,
+        err_is_terminal: false,
+        input_is_terminal: false,
+    };
+    let settings = Settings { format, language, colour: true, ..Settings::default() };
+    print(document, &settings, &mut console).expect("printed");
+    out.text()
+}
+
+/// Compares `actual` with the committed file, or writes it when asked to.
+fn check(name: &str, actual: &str) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    if std::env::var_os("CHENGXIN_UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, actual).expect("golden file written");
+        return;
+    }
+    let expected = std::fs::read_to_string(&path)
+        .unwrap_or_else(|error| panic!("{name}: {error}; set CHENGXIN_UPDATE_GOLDEN=1 to write it"));
+    assert_eq!(actual, expected, "{name}: set CHENGXIN_UPDATE_GOLDEN=1 to accept");
+}
+
+/// All forms of one document in one file.
+fn document(name: &str, document: &impl Document) {
+    let forms = [
+        ("table, zh", Format::Table, Language::Zh),
+        ("table, en", Format::Table, Language::En),
+        ("wide, zh", Format::Wide, Language::Zh),
+        ("csv", Format::Csv, Language::Zh),
+        ("jsonl", Format::Jsonl, Language::Zh),
+    ];
+    let mut all = String::new();
+    for (title, format, language) in forms {
+        all.push_str(&format!("=== {title}\n{}\n", printed(document, format, language, false)));
+    }
+    assert!(!all.contains('\u{1b}'), "{name}: an escape character reached the output");
+    check(&format!("{name}.txt"), &all);
+    let json = printed(document, Format::Json, Language::Zh, false);
+    let value: serde_json::Value = serde_json::from_str(&json).expect("json");
+    assert!(value["schema"].as_str().is_some_and(|schema| schema.ends_with("/v1")), "{name}: no schema");
+    for format in [Format::Json, Format::Jsonl, Format::Csv] {
+        let (zh, en) =
+            (printed(document, format, Language::Zh, false), printed(document, format, Language::En, false));
+        assert_eq!(zh, en, "{name}: machine output depends on the language");
+    }
+}
+
+#[test]
+fn pages_of_a_check() {
+    document("check", &documents::check());
+    document("check-nothing-found", &documents::check_nothing_found());
+    document("check-nothing-known", &documents::check_nothing_known());
+}
+
+#[test]
+fn nothing_found_is_said_only_when_everybody_answered() {
+    for (language, words) in [(Language::Zh, "未发现"), (Language::En, "Nothing found:")] {
+        let shown = |result| printed(&result, Format::Table, language, false);
+        assert!(shown(documents::check_nothing_found()).contains(words));
+        assert!(!shown(documents::check()).contains(words));
+        let known = shown(documents::check_nothing_known());
+        assert!(!known.contains("未发现记录") && !known.contains("Nothing found:"), "{known}");
+        let first = known.lines().next().expect("coverage strip");
+        assert!(
+            first.contains(if language == Language::Zh { "覆盖不完整" } else { "Incomplete" }),
+            "{first}"
+        );
+    }
+}
+
+#[test]
+fn pages_of_a_node_and_its_peers() {
+    document("status", &documents::status());
+    document("peers", &documents::peers());
+    document("members", &documents::members());
+    document("enrolment", &documents::enrolment());
+    document("token", &documents::token());
+    document("operators", &documents::operators());
+}
+
+#[test]
+fn pages_of_records_and_imports() {
+    document("records", &documents::records());
+    document("record", &documents::record());
+    document("import-report", &documents::import_report());
+    document("imports", &documents::imports());
+}
+
+#[test]
+fn pages_of_notices_and_restrictions() {
+    document("notices", &documents::notices());
+    document("notice", &documents::notice());
+    document("restrictions", &documents::restrictions());
+}
+
+#[test]
+fn pages_of_policy_and_audit() {
+    document("policy", &documents::policy());
+    document("policy-explanation", &documents::policy_explanation());
+    document("policy-table", &documents::policy_table());
+    document("audit-entries", &documents::audit_entries());
+    document("audit-verification", &documents::audit_verification());
+}
+
+#[test]
+fn pages_of_setting_up() {
+    document("init", &documents::init());
+    document("founded", &documents::founded());
+    document("joined", &documents::joined());
+    document("certificate", &documents::certificate());
+    document("config-validation", &documents::config_validation());
+    let setting = |key: &str, origin| Setting { key: key.to_owned(), value: "1".to_owned(), origin };
+    let config = Config {
+        schema: ConfigSchema::V1,
+        settings: vec![
+            setting("a", Origin::Flag("--home".to_owned())),
+            setting("b", Origin::Environment("CHENGXIN_HOME".to_owned())),
+            setting("c", Origin::File("/etc/chengxin/config.toml:3".to_owned())),
+            setting("d", Origin::Default),
+        ],
+    };
+    document("config", &ConfigView { config: &config, origin: true });
+    let plain = printed(&ConfigView { config: &config, origin: false }, Format::Table, Language::En, false);
+    assert!(!plain.contains("CHENGXIN_HOME"), "{plain}");
+}
+
+#[test]
+fn a_terminal_gets_colour_and_files_do_not() {
+    let result = documents::check();
+    assert!(printed(&result, Format::Table, Language::En, true).contains("\u{1b}[31m"));
+    assert!(!printed(&result, Format::Table, Language::En, false).contains('\u{1b}'));
+    assert!(!printed(&result, Format::Json, Language::En, true).contains('\u{1b}'));
+}
+
+#[test]
+fn csv_is_for_spreadsheets() {
+    let csv = printed(&documents::records(), Format::Csv, Language::Zh, false);
+    assert!(csv.starts_with('\u{FEFF}') && csv.contains("\r\n"));
+    assert!(csv.contains("\"'=HYPERLINK"), "{csv}");
+    assert_eq!(csv.lines().count(), 3, "a line break in a name makes no further row: {csv}");
+}

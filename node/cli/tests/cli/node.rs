@@ -1,0 +1,219 @@
+//! Commands before a real node: what is printed, what the exit code is, what is asked before a change.
+
+use std::path::Path;
+
+use chengxin_cli::exit::Exit;
+use serde_json::Value;
+
+use crate::runner::{Ran, chengxin_words};
+use crate::support::{Served, own_uid, penalty_file, wrong_penalty_file};
+
+/// A served node with a runtime of its own, so that commands can run on the test's thread as they do in the binary.
+struct Stage {
+    runtime: tokio::runtime::Runtime,
+    served: Served,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("runtime");
+        let served = runtime.block_on(Served::start(own_uid()));
+        Self { runtime, served }
+    }
+
+    /// Runs `line` as the account, in English; words with blanks are written with `_`.
+    fn run(&self, account: &str, line: &str) -> Ran {
+        let mut words: Vec<&str> = line.split(' ').collect();
+        words.extend(["--operator", account, "--lang", "en"]);
+        chengxin_words(&self.served.socket, &words, &[])
+    }
+
+    fn json(&self, account: &str, line: &str, exit: Exit) -> Value {
+        let ran = self.run(account, &format!("{line} -o json"));
+        assert_eq!(ran.exit, exit, "{line}: {}{}", ran.out, ran.err);
+        serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{line}: {error}: {}", ran.out))
+    }
+
+    fn file(&self, name: &str, text: &str) -> String {
+        let path = self.served.folder.path().join(name);
+        std::fs::write(&path, text).expect("file");
+        path.to_str().expect("path").to_owned()
+    }
+
+    fn stop(self) {
+        self.runtime.block_on(self.served.stop());
+    }
+}
+
+#[test]
+fn reading_commands_print_documents_and_end_with_their_codes() {
+    let stage = Stage::new();
+    for (account, line, schema, exit) in [
+        ("system", "chengxin status", "status/v1", Exit::Pending),
+        ("system", "chengxin peer list", "peers/v1", Exit::Done),
+        ("system", "chengxin federation members", "members/v1", Exit::Done),
+        ("security", "chengxin operator list", "operators/v1", Exit::Done),
+        ("clerk", "chengxin record list", "records/v1", Exit::Done),
+        ("clerk", "chengxin import list", "imports/v1", Exit::Done),
+        ("clerk", "chengxin notice list", "notices/v1", Exit::Done),
+        ("clerk", "chengxin restriction list 91320100748204660Q", "restrictions/v1", Exit::Done),
+        ("clerk", "chengxin policy show", "policy/v1", Exit::Done),
+        ("clerk", "chengxin policy table --as clerk", "policy-table/v1", Exit::Done),
+        (
+            "clerk",
+            "chengxin policy explain --as clerk --purpose government-procurement --category basic",
+            "policy-explanation/v1",
+            Exit::Done,
+        ),
+        ("audit", "chengxin audit search --since 7d --limit 5", "audit-entries/v1", Exit::Done),
+        ("audit", "chengxin audit verify", "audit-verification/v1", Exit::Done),
+        ("system", "chengxin config show --running", "config/v1", Exit::Done),
+    ] {
+        assert_eq!(stage.json(account, line, exit)["schema"], schema, "{line}");
+        let table = stage.run(account, line);
+        assert_eq!(table.exit, exit);
+        assert!(!table.out.trim().is_empty(), "{line}");
+    }
+    stage.stop();
+}
+
+#[test]
+fn refusals_end_with_their_codes_and_say_what_to_do() {
+    let stage = Stage::new();
+    let zeros = "0".repeat(32);
+    for (account, line, exit, words) in [
+        ("clerk", "chengxin audit search".to_owned(), Exit::NotPermitted, "audit_administrator"),
+        ("nobody", "chengxin status".to_owned(), Exit::NotPermitted, "operator add"),
+        ("clerk", format!("chengxin record show r-{zeros}"), Exit::NotFound, "does not exist"),
+        ("clerk", "chengxin import errors f-00 e.xlsx".to_owned(), Exit::Usage, "id"),
+        (
+            "clerk",
+            "chengxin check 91320100748204660Q --purpose curiosity --ref A-1".to_owned(),
+            Exit::NotPermitted,
+            "rule: ",
+        ),
+        (
+            "clerk",
+            "chengxin check 91320100748204660A --purpose government-procurement --ref A-1".to_owned(),
+            Exit::Usage,
+            "check character 18",
+        ),
+        (
+            "coordinator",
+            format!("chengxin federation token {} --name x --region 150000", crate::support::OTHER),
+            Exit::NotFound,
+            "not a coordinator",
+        ),
+    ] {
+        let ran = stage.run(account, &line);
+        assert_eq!(ran.exit, exit, "{line}: {}", ran.err);
+        assert!(ran.err.contains(words), "{line}: {}", ran.err);
+        assert!(ran.out.is_empty() && ran.err.contains("class: "), "{line}: {}", ran.err);
+        assert!(!ran.err.contains("91320100748204660"), "{line}: {}", ran.err);
+    }
+    stage.stop();
+}
+
+#[test]
+fn a_file_goes_in_and_comes_out_again() {
+    let stage = Stage::new();
+    let wrong = stage.file("wrong.csv", &wrong_penalty_file());
+    let errors = stage.served.folder.path().join("errors.csv");
+    let line = format!("chengxin record import {wrong} --dry-run --errors {}", errors.display());
+    let report = stage.json("clerk", &line, Exit::Failed);
+    assert_eq!(report["state"], "checked");
+    let rows = report["rows"]["wrong"].as_u64().expect("count");
+    assert!(rows > 0);
+    let text = std::fs::read_to_string(&errors).expect("errors file");
+    assert_eq!(text.lines().count() as u64, rows + 1, "{text}");
+    assert_eq!(stage.run("clerk", &format!("chengxin record import {wrong}")).exit, Exit::Failed);
+
+    let good = stage.file("good.csv", &penalty_file());
+    let checked = stage.run("clerk", &format!("chengxin record import {good} --dry-run"));
+    assert!(matches!(checked.exit, Exit::Done | Exit::Warnings), "{}", checked.out);
+    if checked.exit == Exit::Warnings {
+        let strict = stage.run("clerk", &format!("chengxin record import {good} --dry-run --strict"));
+        assert_eq!(strict.exit, Exit::Failed);
+    }
+    let report = stage.json("clerk", &format!("chengxin record import {good}"), Exit::Done);
+    let batch = report["batch"].as_str().expect("batch").to_owned();
+    let all = stage.run("clerk", "chengxin record list --limit 1 --all -o csv");
+    assert_eq!(all.out.lines().count(), 3, "one header, two rows: {}", all.out);
+    assert_eq!(all.out.matches('\u{FEFF}').count(), 1);
+    let lines = stage.run("clerk", "chengxin record list --all -o jsonl");
+    assert!(
+        lines.out.lines().all(|line| line.starts_with(r#"{"schema":"records/v1","record":"#)),
+        "{}",
+        lines.out
+    );
+
+    let asked = stage.run("reviewer", &format!("chengxin import rollback {batch}"));
+    assert_eq!(asked.exit, Exit::Interrupted, "without a terminal silence is no consent: {}", asked.err);
+    assert!(asked.err.contains("--yes"));
+    assert_eq!(
+        stage.json("reviewer", &format!("chengxin import rollback {batch} --dry-run"), Exit::Done)["state"],
+        "committed"
+    );
+    let done = stage.json("reviewer", &format!("chengxin import rollback {batch} --yes"), Exit::Done);
+    assert_eq!(done["state"], "rolled_back");
+    stage.stop();
+}
+
+#[test]
+fn an_incomplete_check_ends_with_5_and_leaves_a_certificate() {
+    let stage = Stage::new();
+    let good = stage.file("good.csv", &penalty_file());
+    stage.json("clerk", &format!("chengxin record import {good}"), Exit::Done);
+    let records = stage.json("clerk", "chengxin record list", Exit::Done);
+    let breach = records["records"]
+        .as_array()
+        .expect("records")
+        .iter()
+        .find(|record| record.get("severity").is_some())
+        .expect("a breach");
+    let (subject, record) =
+        (breach["subject"].as_str().expect("code"), breach["record"].as_str().expect("id"));
+    let certificate = stage.served.folder.path().join("certificate.json");
+    let line = format!(
+        "chengxin check {subject} --purpose government-procurement --ref CG-1 --certificate {}",
+        certificate.display()
+    );
+    let page = stage.run("clerk", &line);
+    assert_eq!(page.exit, Exit::Partial, "{}", page.err);
+    assert!(page.out.starts_with("Incomplete  2 asked: 1 answered, 0 refused, 1 silent"), "{}", page.out);
+    assert!(!page.out.contains("Nothing found:"));
+    assert!(page.err.contains("certificate.json"), "{}", page.err);
+    let file: Value = serde_json::from_slice(&std::fs::read(&certificate).expect("file")).expect("json");
+    assert_eq!(file["schema"], "chengxin/check-certificate/v1");
+    assert!(!Path::new(&format!("{}.part", certificate.display())).exists());
+
+    let issue = format!(
+        "chengxin notice issue --record {record} --measure restrict-government-procurement --until 2027-12-31"
+    );
+    let asked = stage.run("reviewer", &issue);
+    assert_eq!(asked.exit, Exit::Interrupted, "{}", asked.err);
+    let issued = stage.json("reviewer", &format!("{issue} --yes"), Exit::Done);
+    let notice = issued["notice"].as_str().expect("notice");
+    let shown = stage.run("clerk", &format!("chengxin notice show {notice}"));
+    assert!(shown.out.contains("queued"), "{}", shown.out);
+    let restricted = stage.run("clerk", &format!("chengxin restriction list {subject}"));
+    assert!(restricted.out.contains("2027-12-31"), "{}", restricted.out);
+    stage.stop();
+}
+
+#[test]
+fn every_purpose_and_measure_in_the_examples_exists_in_the_baseline() {
+    let bundle = chengxin_policy::Bundle::baseline().expect("baseline");
+    for example in chengxin_cli::help::EXAMPLES {
+        let words: Vec<_> = example.line.split(' ').collect();
+        for pair in words.windows(2) {
+            let known = match pair[0] {
+                "--purpose" => bundle.purposes().iter().any(|purpose| purpose.code.as_str() == pair[1]),
+                "--measure" => bundle.measures().iter().any(|measure| measure.code.as_str() == pair[1]),
+                "--function" => bundle.functions().iter().any(|function| function.code.as_str() == pair[1]),
+                _ => true,
+            };
+            assert!(known, "{}", example.line);
+        }
+    }
+}
