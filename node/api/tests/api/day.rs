@@ -16,7 +16,7 @@ use chengxin_api::types::status::{Health, Status};
 use chengxin_schemas::ErrorCode;
 
 use crate::socket::{Received, call};
-use crate::support::{OTHER, Served, own_uid, penalty_file, wrong_penalty_file};
+use crate::support::{OTHER, Served, long_penalty_file, own_uid, penalty_file, wrong_penalty_file};
 
 async fn get(served: &Served, account: &str, path: &str) -> Received {
     let answer = call(&served.socket, "GET", path, &[("x-chengxin-operator", account)], "").await;
@@ -114,6 +114,62 @@ async fn an_import_is_listed_shown_and_taken_back_by_a_reviewer_only() {
     let records: Records = get(&served, "clerk", "/api/v1/records").await.json();
     assert!(records.records.is_empty());
     served.stop().await;
+}
+
+/// A caller who goes away while rows are written leaves nothing visible, and the same import goes on from there.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_whose_caller_goes_away_is_resumed() {
+    const ROWS: u64 = 12_000;
+    let served = Served::start(own_uid()).await;
+    let batch = begun_and_left(&served, long_penalty_file(ROWS)).await;
+    // The work ends with the answer; until the server has noticed, the import is still busy.
+    let path = format!("/api/v1/imports/{batch}/resume");
+    let resumed = loop {
+        let shown: ImportReport = get(&served, "clerk", &format!("/api/v1/imports/{batch}")).await.json();
+        assert_eq!(shown.summary.state, ImportState::Open, "nothing counts before all of it does");
+        let records: Records = get(&served, "clerk", "/api/v1/records").await.json();
+        assert!(records.records.is_empty());
+        let answer = post(&served, "clerk", &path, String::new()).await;
+        let events: Vec<ImportEvent> = answer.lines();
+        match events.into_iter().next_back().map(|event| event.event) {
+            Some(ImportEventKind::Finished { report }) => break report,
+            Some(ImportEventKind::Failed { problem }) => {
+                assert_eq!(problem.code, ErrorCode::Busy, "{problem:?}")
+            }
+            other => panic!("neither finished nor busy: {other:?}"),
+        }
+        tokio::task::yield_now().await;
+    };
+    assert_eq!((resumed.summary.state, resumed.summary.rows.new), (ImportState::Committed, ROWS));
+    served.stop().await;
+}
+
+/// Sends the file and goes away as soon as the import has its number.
+async fn begun_and_left(served: &Served, file: String) -> chengxin_schemas::identity::BatchId {
+    use http_body_util::BodyExt as _;
+    let stream = tokio::net::UnixStream::connect(&served.socket).await.expect("connected");
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(hyper_util::rt::TokioIo::new(stream)).await.expect("handshake");
+    let connection = tokio::spawn(connection);
+    let request = hyper::Request::post("/api/v1/imports?file_name=long.csv")
+        .header("host", "chengxin")
+        .header("x-chengxin-operator", "clerk")
+        .body(http_body_util::Full::new(bytes::Bytes::from(file)))
+        .expect("request");
+    let mut body = sender.send_request(request).await.expect("response").into_body();
+    let mut text = String::new();
+    loop {
+        let frame = body.frame().await.expect("the import has begun").expect("frame");
+        text.push_str(std::str::from_utf8(frame.data_ref().expect("data")).expect("text"));
+        for line in text.lines() {
+            if let Ok(ImportEvent { event: ImportEventKind::Started { batch: Some(batch) }, .. }) =
+                serde_json::from_str(line)
+            {
+                connection.abort();
+                return batch;
+            }
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -274,6 +274,15 @@ pub fn wrong_penalty_file() -> String {
     generated(options)
 }
 
+/// A good file of many rows.
+pub fn long_penalty_file(rows: u64) -> String {
+    generated(chengxin_import::generate::GenerateOptions::new(
+        chengxin_import::dialect::TemplateVersion::PenaltyLegalPersons2018,
+        rows,
+        9,
+    ))
+}
+
 fn generated(options: chengxin_import::generate::GenerateOptions) -> String {
     let mut bytes = Vec::new();
     chengxin_import::generate::csv_generate(

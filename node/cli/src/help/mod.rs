@@ -25,11 +25,11 @@ pub fn command(language: Language) -> clap::Command {
 /// `help [TOPIC]`: the page of a command or a topic; without one the first page.
 pub(crate) fn help(topic: &[String], settings: &Settings, console: &mut Console) -> Result<Exit, CliError> {
     let language = settings.language;
-    if let [name] = topic {
-        if let Some(page) = topics::topic(name, language) {
-            console.data(page.as_bytes())?;
-            return Ok(Exit::Done);
-        }
+    if let [name] = topic
+        && let Some(page) = topics::topic(name, language)
+    {
+        console.data(page.as_bytes())?;
+        return Ok(Exit::Done);
     }
     let mut root = command(language);
     root.build();
@@ -79,10 +79,10 @@ fn localise(command: clap::Command, path: &str, language: Language) -> clap::Com
         .subcommand_help_heading(pick("命令", "Commands"))
         .subcommand_value_name(pick("命令", "COMMAND"))
         .mut_args(|argument| argument_localise(argument, path, language));
-    if language == Language::Zh {
-        if let Some(about) = chinese::help(path) {
-            command = command.about(about);
-        }
+    if language == Language::Zh
+        && let Some(about) = chinese::help(path)
+    {
+        command = command.about(about);
     }
     let shown = examples::shown(path, language);
     if !shown.is_empty() {
