@@ -1,0 +1,12 @@
+//! The use cases between real nodes: real stores, logs, metadata and policy; only the network is replaced, by a mesh
+//! in memory that can be told to lie.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+#[path = "exchange/check.rs"]
+mod check;
+#[path = "exchange/import.rs"]
+mod import;
+#[path = "exchange/notice.rs"]
+mod notice;
+#[path = "exchange/support.rs"]
+mod support;

@@ -1,0 +1,152 @@
+//! Imports: all or nothing, once, resumable, taken back.
+
+use std::sync::Arc;
+
+use chengxin_exchange::import::{BatchState, ImportFile};
+use chengxin_exchange::record::RecordFilter;
+use chengxin_import::ImportOptions;
+use chengxin_schemas::ErrorCode;
+use chengxin_schemas::operator::Role;
+use chengxin_schemas::subject::SubjectId;
+
+use crate::support::{Federation, HEADER, MARKET, Memory, SUBJECT, as_role, penalty_file};
+
+/// A file of `rows` penalties against as many companies.
+fn many(rows: u64) -> Arc<dyn ImportFile> {
+    let mut text = format!("{HEADER}\n");
+    for row in 0..rows {
+        let code = chengxin_import::generate::organisation_code(row);
+        text.push_str(&format!(
+            "示例第{row}有限公司,{code},,,示罚{row}号,类型,事实,罚款,1,2026-09-18,示例市场监督管理局\n"
+        ));
+    }
+    Arc::new(Memory(text.into_bytes()))
+}
+
+async fn held(federation: &Federation) -> usize {
+    let node = federation.node(MARKET);
+    let clerk = as_role(&node, Role::Clerk).await;
+    let filter = RecordFilter { limit: 1_000, ..RecordFilter::default() };
+    node.record_list(&clerk, filter).await.expect("list").records.len()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_row_twice_is_one_record_and_a_contradiction_is_refused() {
+    let federation = Federation::new().await;
+    federation.penalty_import().await;
+    let node = federation.node(MARKET);
+    let clerk = as_role(&node, Role::Clerk).await;
+    let again = penalty_file(SUBJECT, "示例启明建设工程有限公司", "示市监罚〔2026〕88号", "12.5");
+    let (_, batch) =
+        node.import_run(&clerk, again, ImportOptions::default(), Arc::new(|_| {})).await.expect("import");
+    let batch = batch.expect("batch");
+    assert_eq!((batch.records, batch.duplicates), (0, 1));
+    let other = penalty_file(SUBJECT, "示例启明建设工程有限公司", "示市监罚〔2026〕88号", "99");
+    let (examination, batch) =
+        node.import_run(&clerk, other, ImportOptions::default(), Arc::new(|_| {})).await.expect("examined");
+    assert!(batch.is_none() && examination.rejected() == 1);
+    assert_eq!(examination.report.issues[0].code.as_str(), "held_differently");
+    assert_eq!(held(&federation).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_with_one_wrong_row_leaves_nothing() {
+    let federation = Federation::new().await;
+    let node = federation.node(MARKET);
+    let clerk = as_role(&node, Role::Clerk).await;
+    let mut text = format!("{HEADER}\n");
+    text.push_str(
+        "示例甲有限公司,91150100DEM000567Y,,,示罚1号,类型,事实,罚款,1,2026-09-18,示例市场监督管理局\n",
+    );
+    text.push_str(
+        "示例乙有限公司,913101150607311257,,,示罚2号,类型,事实,罚款,1,2026-09-31,示例市场监督管理局\n",
+    );
+    let file: Arc<dyn ImportFile> = Arc::new(Memory(text.into_bytes()));
+    let (examination, batch) =
+        node.import_run(&clerk, file, ImportOptions::default(), Arc::new(|_| {})).await.expect("examined");
+    assert!(batch.is_none());
+    assert_eq!(examination.rejected(), 1);
+    let codes: Vec<_> = examination.report.issues.iter().map(|issue| issue.code.as_str()).collect();
+    assert!(codes.contains(&"code_check"), "{codes:?}");
+    assert_eq!(held(&federation).await, 0);
+    assert!(node.import_list(&clerk).await.expect("list").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_taken_back_leaves_nothing_and_its_rows_may_come_again() {
+    let federation = Federation::new().await;
+    let node = federation.node(MARKET);
+    let clerk = as_role(&node, Role::Clerk).await;
+    let reviewer = as_role(&node, Role::Reviewer).await;
+    let (_, batch) =
+        node.import_run(&clerk, many(700), ImportOptions::default(), Arc::new(|_| {})).await.expect("import");
+    let batch = batch.expect("batch");
+    assert_eq!(batch.state, BatchState::Committed);
+    assert_eq!(held(&federation).await, 700);
+    assert_eq!(node.import_rollback(&clerk, &batch.id).await.expect_err("role").code(), ErrorCode::Denied);
+    let taken = node.import_rollback(&reviewer, &batch.id).await.expect("rolled back");
+    assert_eq!(taken.state, BatchState::RolledBack);
+    assert_eq!(held(&federation).await, 0);
+    assert_eq!(
+        node.import_rollback(&reviewer, &batch.id).await.expect_err("twice").code(),
+        ErrorCode::Conflict
+    );
+    let (_, again) =
+        node.import_run(&clerk, many(700), ImportOptions::default(), Arc::new(|_| {})).await.expect("import");
+    let again = again.expect("batch");
+    assert_eq!(again.records, 700);
+    assert!(again.first >= batch.next, "no number is used twice");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_import_is_invisible_and_goes_on_where_it_stood() {
+    let federation = Federation::new().await;
+    let interrupted = {
+        let node = federation.node(MARKET);
+        let clerk = as_role(&node, Role::Clerk).await;
+        // The operator's connection goes away after the first chunks: the future is dropped in the middle.
+        let (seen, mut rows) = tokio::sync::watch::channel(0_u64);
+        let progress: chengxin_exchange::import::ProgressSink = Arc::new(move |progress| {
+            if progress.phase == chengxin_exchange::import::ImportPhase::Keep {
+                let _ = seen.send(progress.rows);
+            }
+        });
+        tokio::select! {
+            done = node.import_run(&clerk, many(20_000), ImportOptions::default(), progress) => panic!("too fast: {done:?}"),
+            _ = rows.wait_for(|rows| *rows >= 512) => {}
+        }
+        let batch = node.import_list(&clerk).await.expect("list").remove(0);
+        assert_eq!(batch.state, BatchState::Staging);
+        assert_eq!(held(&federation).await, 0, "nothing of it is visible");
+        let error = node
+            .import_run(&clerk, many(1), ImportOptions::default(), Arc::new(|_| {}))
+            .await
+            .expect_err("open");
+        assert_eq!(error.code(), ErrorCode::Conflict);
+        batch
+    };
+    // Restart: what was hidden stays hidden.
+    while Arc::strong_count(&federation.node(MARKET)) > 2 {
+        tokio::task::yield_now().await;
+    }
+    federation.node_drop(MARKET);
+    federation.node_start(MARKET, false).await;
+    assert_eq!(held(&federation).await, 0);
+    let node = federation.node(MARKET);
+    let clerk = as_role(&node, Role::Clerk).await;
+    let other = node
+        .import_resume(&clerk, &interrupted.id, many(19_999), ImportOptions::default(), Arc::new(|_| {}))
+        .await;
+    assert_eq!(other.expect_err("another file").code(), ErrorCode::Conflict);
+    let done = node
+        .import_resume(&clerk, &interrupted.id, many(20_000), ImportOptions::default(), Arc::new(|_| {}))
+        .await
+        .expect("resumed");
+    assert_eq!((done.state, done.records, done.duplicates), (BatchState::Committed, 20_000, 0));
+    let filter = RecordFilter {
+        subject: Some(SubjectId::parse(&chengxin_import::generate::organisation_code(19_999)).expect("code")),
+        limit: 10,
+        ..RecordFilter::default()
+    };
+    assert_eq!(node.record_list(&clerk, filter).await.expect("list").records.len(), 1);
+}

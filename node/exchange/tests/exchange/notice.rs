@@ -1,0 +1,154 @@
+//! Notices: lawful or refused, delivered once and in order, to everybody entitled, whoever was down.
+
+use bytes::Bytes;
+use chengxin_exchange::notice::{MeasureDraft, NoticeDetail, NoticeDraft};
+use chengxin_schemas::ErrorCode;
+use chengxin_schemas::operator::Role;
+use chengxin_schemas::receipt::{MeasureDecision, ReceiptOutcome};
+use chengxin_schemas::subject::SubjectId;
+use chengxin_schemas::wire::{self, PeerRequest, PeerResponse};
+
+use crate::support::{FINANCE, Federation, LEAGUE, MARKET, NOW, SUBJECT, agency, as_role};
+
+async fn issue(
+    federation: &Federation,
+    measure: &str,
+) -> Result<NoticeDetail, chengxin_exchange::ExchangeError> {
+    let node = federation.node(MARKET);
+    let reviewer = as_role(&node, Role::Reviewer).await;
+    let filter = chengxin_exchange::record::RecordFilter { limit: 10, ..Default::default() };
+    let record = node.record_list(&reviewer, filter).await.expect("list").records[0].id;
+    let measure =
+        MeasureDraft { measure: measure.parse().expect("label"), legal_basis: None, from: None, until: None };
+    node.notice_issue(&reviewer, NoticeDraft { record, measures: vec![measure] }).await
+}
+
+async fn restricted(federation: &Federation, code: &str) -> usize {
+    let node = federation.node(code);
+    let clerk = as_role(&node, Role::Clerk).await;
+    node.restriction_list(&clerk, &SubjectId::parse(SUBJECT).expect("code")).await.expect("list").len()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notice_restricts_everywhere_and_every_recipient_answers() {
+    let federation = Federation::new().await;
+    federation.penalty_import().await;
+    let detail = issue(&federation, "restrict-government-procurement").await.expect("issued");
+    assert_eq!(restricted(&federation, MARKET).await, 1, "the issuer is bound by its own notice");
+    assert_eq!(restricted(&federation, FINANCE).await, 0);
+    federation.deliver(MARKET).await;
+    for code in [FINANCE, LEAGUE] {
+        assert_eq!(restricted(&federation, code).await, 1, "{code}");
+    }
+    let node = federation.node(MARKET);
+    let reviewer = as_role(&node, Role::Reviewer).await;
+    let shown = node.notice_show(&reviewer, &detail.summary.content.id).await.expect("shown");
+    assert_eq!((shown.summary.recipients, shown.summary.receipts), (2, 2));
+    for recipient in &shown.recipients {
+        let Some(ReceiptOutcome::Processed { measures, .. }) =
+            recipient.receipt.as_ref().map(|receipt| &receipt.outcome)
+        else {
+            panic!("{recipient:?}")
+        };
+        assert_eq!(measures[0].decision, MeasureDecision::Applied);
+    }
+    assert_eq!(node.delivery_owed(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_was_down_gets_it_when_it_returns_even_over_a_restart_of_the_issuer() {
+    let federation = Federation::new().await;
+    federation.penalty_import().await;
+    federation.down(LEAGUE, true);
+    issue(&federation, "restrict-government-procurement").await.expect("issued");
+    federation.deliver(MARKET).await;
+    assert_eq!((restricted(&federation, FINANCE).await, restricted(&federation, LEAGUE).await), (1, 0));
+    assert_eq!(federation.node(MARKET).delivery_owed(), 1);
+    federation.node_drop(MARKET);
+    federation.node_start(MARKET, false).await;
+    assert_eq!(federation.node(MARKET).delivery_owed(), 1, "what is owed survives a restart");
+    federation.down(LEAGUE, false);
+    federation.deliver(MARKET).await;
+    assert_eq!(restricted(&federation, LEAGUE).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn duplicates_get_the_same_receipt_and_nothing_else_passes() {
+    let federation = Federation::new().await;
+    federation.penalty_import().await;
+    issue(&federation, "restrict-government-procurement").await.expect("issued");
+    federation.deliver(MARKET).await;
+    let item = federation.last_sent(MARKET, FINANCE);
+    let finance = federation.node(FINANCE);
+    let first = finance.peer_handle(&agency(MARKET), item.clone()).await;
+    let second = finance.peer_handle(&agency(MARKET), item.clone()).await;
+    assert_eq!(first, second, "a duplicate gets the original receipt");
+    assert!(matches!(wire::decode::<PeerResponse>(&first), Ok(PeerResponse::Receipt(_))));
+    assert_eq!(restricted(&federation, FINANCE).await, 1);
+
+    let failed = |answer: Bytes| match wire::decode::<PeerResponse>(&answer).expect("answer") {
+        PeerResponse::Failed { code, .. } => code,
+        other => panic!("{other:?}"),
+    };
+    let league = federation.node(LEAGUE);
+    let answer = league.peer_handle(&agency(MARKET), item.clone()).await;
+    assert_eq!(failed(answer), ErrorCode::Integrity, "forwarded to another recipient");
+    let answer = finance.peer_handle(&agency(LEAGUE), item.clone()).await;
+    assert_eq!(failed(answer), ErrorCode::Integrity, "sent by another member");
+    let Ok(PeerRequest::Deliver { header, mut sealed }) = wire::decode::<PeerRequest>(&item) else {
+        panic!("item")
+    };
+    let last = sealed.len() - 1;
+    sealed[last] ^= 1;
+    let tampered = wire::encode(&PeerRequest::Deliver { header, sealed }).expect("encoded");
+    let answer = finance.peer_handle(&agency(MARKET), Bytes::from(tampered)).await;
+    assert_eq!(failed(answer), ErrorCode::Integrity, "another payload under the header");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recipient_that_lost_its_state_says_so_and_gets_everything_again() {
+    let federation = Federation::new().await;
+    federation.penalty_import().await;
+    issue(&federation, "restrict-government-procurement").await.expect("issued");
+    federation.deliver(MARKET).await;
+    assert_eq!(restricted(&federation, LEAGUE).await, 1);
+    // Its disk is gone; it comes back under its old keys with nothing.
+    federation.node_drop(LEAGUE);
+    std::fs::remove_dir_all(federation.folder.path().join(LEAGUE)).expect("gone");
+    federation.node_start(LEAGUE, true).await;
+    assert_eq!(restricted(&federation, LEAGUE).await, 0);
+    issue(&federation, "cancel-award-eligibility").await.expect("issued");
+    federation.deliver(MARKET).await;
+    assert_eq!(restricted(&federation, LEAGUE).await, 2, "the gap was named and filled in order");
+    assert_eq!(federation.node(MARKET).delivery_owed(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_law_does_not_allow_is_refused() {
+    let federation = Federation::new().await;
+    federation.penalty_import().await;
+    let error = issue(&federation, "close-the-firm").await.expect_err("not listed");
+    assert_eq!(error.code(), ErrorCode::NotFound);
+    let error = issue(&federation, "publish-typical-case").await.expect_err("below the severity floor");
+    assert_eq!(error.code(), ErrorCode::Conflict);
+    let error = issue(&federation, "restrict-promotion").await.expect_err("strikes persons only");
+    assert_eq!(error.code(), ErrorCode::Conflict);
+    let node = federation.node(MARKET);
+    let clerk = as_role(&node, Role::Clerk).await;
+    let draft = NoticeDraft { record: chengxin_schemas::identity::RecordId([1; 16]), measures: Vec::new() };
+    assert_eq!(node.notice_issue(&clerk, draft.clone()).await.expect_err("role").code(), ErrorCode::Denied);
+    let reviewer = as_role(&node, Role::Reviewer).await;
+    assert_eq!(node.notice_issue(&reviewer, draft).await.expect_err("no record").code(), ErrorCode::NotFound);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restriction_ends_by_itself_on_its_last_day() {
+    let federation = Federation::new().await;
+    federation.penalty_import().await;
+    issue(&federation, "restrict-government-procurement").await.expect("issued");
+    federation.deliver(MARKET).await;
+    assert_eq!(restricted(&federation, FINANCE).await, 1);
+    // Two years later; a general breach is published for a year at most.
+    federation.clocks[&agency(FINANCE)].set(NOW.plus(2 * 366 * 86_400));
+    assert_eq!(restricted(&federation, FINANCE).await, 0);
+}

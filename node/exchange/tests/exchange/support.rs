@@ -1,0 +1,318 @@
+//! Three bodies in memory, and files to import.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::Cursor;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use chengxin_audit_log::note::{KeyKind, NoteVerifier};
+use chengxin_audit_log::{AuditLog, BodyKey, BodyKeys, LogOptions};
+use chengxin_exchange::import::{ImportBatch, ImportFile, ReadSeek};
+use chengxin_exchange::node::NodeKeys;
+use chengxin_exchange::operation::Operation;
+use chengxin_exchange::operator::{OperatorDraft, Separation};
+use chengxin_exchange::peers::{PeerFault, Peers};
+use chengxin_exchange::{Node, Parts};
+use chengxin_import::ImportOptions;
+use chengxin_policy::{Authoriser, Bundle};
+use chengxin_schemas::ErrorCode;
+use chengxin_schemas::agency::AgencyCode;
+use chengxin_schemas::directory::{DirectoryEntry, DirectoryEntrySchema, TimedKey};
+use chengxin_schemas::key::SigningKey;
+use chengxin_schemas::operator::Role;
+use chengxin_schemas::seal::SealIdentity;
+use chengxin_schemas::time::{FixedClock, UnixTime};
+use chengxin_store::{SledOptions, SledStore};
+use chengxin_trust::{
+    ContentName, DirectoryEditor, FolderSource, FoundParams, Lifetimes, OnlineKeys, TrustStore,
+    federation_found,
+};
+use futures::future::BoxFuture;
+use tokio::sync::watch;
+use zeroize::Zeroizing;
+
+/// When everything here happens: 2026-11-22T08:00:00Z.
+pub(crate) const NOW: UnixTime = UnixTime(1_795_334_400);
+pub(crate) const FINANCE: &str = "11150000DEM000129D";
+pub(crate) const MARKET: &str = "11150000DEM000233H";
+pub(crate) const LEAGUE: &str = "11152500DEM000452E";
+/// The company that every story is about.
+pub(crate) const SUBJECT: &str = "91150100DEM000567Y";
+
+const BODIES: [(&str, &str, &str, u8); 3] = [
+    (FINANCE, "示例财政厅", "finance", 10),
+    (MARKET, "示例市场监督管理局", "market-regulation", 20),
+    (LEAGUE, "示例盟行政公署", "regional-government", 30),
+];
+
+/// What a member does with a message instead of what it should.
+pub(crate) type Lie = Arc<dyn Fn(Bytes, Bytes) -> Bytes + Send + Sync>;
+
+#[derive(Default)]
+struct Wires {
+    nodes: HashMap<AgencyCode, Arc<Node>>,
+    down: Vec<AgencyCode>,
+    /// By the agency asked: gets the request and the honest answer, gives what arrives.
+    lies: HashMap<AgencyCode, Lie>,
+    /// Every request that was sent, with its sender and recipient.
+    sent: Vec<(AgencyCode, AgencyCode, Bytes)>,
+}
+
+/// The mesh as one member sees it.
+struct Mesh {
+    own: AgencyCode,
+    wires: Arc<Mutex<Wires>>,
+}
+
+impl Peers for Mesh {
+    fn call<'a>(
+        &'a self,
+        to: &'a DirectoryEntry,
+        message: Bytes,
+        _: u64,
+    ) -> BoxFuture<'a, Result<Bytes, PeerFault>> {
+        Box::pin(async move {
+            let (node, lie) = {
+                let mut wires = self.wires.lock().unwrap();
+                wires.sent.push((self.own, to.agency, message.clone()));
+                if wires.down.contains(&to.agency) || wires.down.contains(&self.own) {
+                    return Err(PeerFault {
+                        code: ErrorCode::Unavailable,
+                        reason: "connection refused".to_owned(),
+                    });
+                }
+                (wires.nodes[&to.agency].clone(), wires.lies.get(&to.agency).cloned())
+            };
+            let answer = node.peer_handle(&self.own, message.clone()).await;
+            Ok(match lie {
+                Some(lie) => lie(message, answer),
+                None => answer,
+            })
+        })
+    }
+}
+
+/// A federation of three.
+pub(crate) struct Federation {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) fingerprint: chengxin_trust::RootFingerprint,
+    pub(crate) clocks: HashMap<AgencyCode, Arc<FixedClock>>,
+    wires: Arc<Mutex<Wires>>,
+}
+
+pub(crate) fn agency(code: &str) -> AgencyCode {
+    code.parse().expect("agency")
+}
+
+pub(crate) fn signing(number: u8) -> SigningKey {
+    SigningKey::from_seed(&seed(number)).expect("key")
+}
+
+fn seed(number: u8) -> Zeroizing<[u8; 32]> {
+    Zeroizing::new([number; 32])
+}
+
+impl Federation {
+    pub(crate) async fn new() -> Self {
+        let folder = tempfile::tempdir().expect("folder");
+        let repository = folder.path().join("repository");
+        let online = || OnlineKeys { targets: signing(91), snapshot: signing(92), timestamp: signing(93) };
+        let bundle = Bytes::from(Bundle::baseline().expect("baseline").pack());
+        let founded = federation_found(
+            &FoundParams {
+                federation: "example".parse().expect("federation"),
+                root_keys: &[signing(94)],
+                threshold: 1,
+                online: &online(),
+                lifetimes: Lifetimes::default(),
+                coordinator: entry(BODIES[0], true),
+                contents: BTreeMap::from([(ContentName::PolicyBundle, bundle)]),
+            },
+            &repository,
+            NOW,
+        )
+        .expect("founded");
+        let mut editor =
+            DirectoryEditor::open(&repository, online(), Lifetimes::default(), NOW).expect("editor");
+        for body in &BODIES[1..] {
+            editor.member_admit(entry(*body, false), NOW).expect("admitted");
+        }
+        let federation = Self {
+            folder,
+            fingerprint: founded.fingerprint,
+            clocks: BODIES.iter().map(|body| (agency(body.0), Arc::new(FixedClock::new(NOW)))).collect(),
+            wires: Arc::default(),
+        };
+        for body in BODIES {
+            federation.node_start(body.0, true).await;
+        }
+        federation
+    }
+
+    /// Opens a node, on the files it left if it ran before.
+    pub(crate) async fn node_start(&self, code: &str, first: bool) {
+        let body = *BODIES.iter().find(|body| body.0 == code).expect("body");
+        let (_, _, _, number) = body;
+        let home = self.folder.path().join(code);
+        std::fs::create_dir_all(&home).expect("home");
+        let trust = TrustStore::open(home.join("trust"), self.fingerprint).await.expect("trust");
+        trust
+            .refresh(&FolderSource::new(self.folder.path().join("repository")), NOW)
+            .await
+            .expect("refreshed");
+        let options = LogOptions {
+            origin: format!("chengxin.invalid/log/{code}").parse().expect("origin"),
+            keys: vec![signing(number + 3)],
+            body_keys: BodyKeys { current: BodyKey::new(&seed(50)), older: Vec::new() },
+            random: Box::new(|bytes: &mut [u8]| chengxin_schemas::random::fill(bytes)),
+            checkpoint_interval: Duration::from_millis(50),
+        };
+        let audit = home.join("audit");
+        let log = if first { AuditLog::create(&audit, options) } else { AuditLog::open(&audit, options) };
+        let store = if first { SledOptions::creating() } else { SledOptions::default() };
+        let policy = Authoriser::new(Bundle::baseline().expect("baseline")).expect("policy");
+        let (_, policy) = watch::channel(Arc::new(policy));
+        let seal = SealIdentity::from_seed(&seed(number + 1)).expect("seal");
+        let node = Node::open(Parts {
+            agency: agency(code),
+            keys: NodeKeys::new(signing(number), seal, &seed(number + 4)).expect("keys"),
+            store: Arc::new(SledStore::open(home.join("store"), store).expect("store")),
+            log: Arc::new(log.expect("log")),
+            trust: Arc::new(trust),
+            policy,
+            peers: Arc::new(Mesh { own: agency(code), wires: self.wires.clone() }),
+            clock: self.clocks[&agency(code)].clone(),
+            random: Arc::new(|bytes: &mut [u8]| chengxin_schemas::random::fill(bytes)),
+        })
+        .await
+        .expect("node");
+        if first {
+            let drafts = [
+                ("zhang", Role::Clerk),
+                ("li", Role::Reviewer),
+                ("sec", Role::SecurityAdministrator),
+                ("aud", Role::AuditAdministrator),
+            ]
+            .map(|(name, role)| OperatorDraft {
+                name: name.parse().expect("name"),
+                display_name: name.to_owned(),
+                user_id: 1,
+                roles: vec![role],
+            });
+            node.operators_found(drafts.to_vec(), Separation::Trial).await.expect("accounts");
+        }
+        self.wires.lock().unwrap().nodes.insert(agency(code), node);
+    }
+
+    /// Takes a node away with everything it holds open, as a crash would.
+    pub(crate) fn node_drop(&self, code: &str) {
+        let node = self.wires.lock().unwrap().nodes.remove(&agency(code)).expect("node");
+        assert_eq!(Arc::strong_count(&node), 1, "nobody else may hold the node");
+    }
+
+    pub(crate) fn node(&self, code: &str) -> Arc<Node> {
+        self.wires.lock().unwrap().nodes[&agency(code)].clone()
+    }
+
+    pub(crate) fn down(&self, code: &str, down: bool) {
+        let mut wires = self.wires.lock().unwrap();
+        wires.down.retain(|held| *held != agency(code));
+        if down {
+            wires.down.push(agency(code));
+        }
+    }
+
+    pub(crate) fn lie(&self, code: &str, lie: Option<Lie>) {
+        let mut wires = self.wires.lock().unwrap();
+        match lie {
+            Some(lie) => wires.lies.insert(agency(code), lie),
+            None => wires.lies.remove(&agency(code)),
+        };
+    }
+
+    /// The last message from one member to another.
+    pub(crate) fn last_sent(&self, from: &str, to: &str) -> Bytes {
+        let wires = self.wires.lock().unwrap();
+        let sent = wires.sent.iter().rev().find(|(one, two, _)| *one == agency(from) && *two == agency(to));
+        sent.expect("sent").2.clone()
+    }
+
+    /// Runs every delivery that is due until nothing is owed or nobody answers.
+    pub(crate) async fn deliver(&self, code: &str) {
+        let node = self.node(code);
+        loop {
+            let due = node.delivery_due();
+            if due.is_empty() {
+                return;
+            }
+            for recipient in due {
+                node.delivery_attempt(&recipient).await;
+            }
+        }
+    }
+
+    /// Imports a penalty of the market regulator against the subject.
+    pub(crate) async fn penalty_import(&self) -> ImportBatch {
+        let node = self.node(MARKET);
+        let clerk = as_role(&node, Role::Clerk).await;
+        let file = penalty_file(SUBJECT, "示例启明建设工程有限公司", "示市监罚〔2026〕88号", "12.5");
+        let (examination, batch) =
+            node.import_run(&clerk, file, ImportOptions::default(), Arc::new(|_| {})).await.expect("import");
+        assert_eq!(examination.rejected(), 0, "{:?}", examination.report.issues);
+        batch.expect("batch")
+    }
+}
+
+pub(crate) async fn as_role(node: &Node, role: Role) -> Operation {
+    node.operation_begin(1, None, Some(role)).await.expect("account")
+}
+
+fn entry((code, name, function, number): (&str, &str, &str, u8), coordinator: bool) -> DirectoryEntry {
+    let recipient = |number| SealIdentity::from_seed(&seed(number)).expect("seal").to_recipient().to_string();
+    let origin = format!("chengxin.invalid/log/{code}").parse().expect("origin");
+    DirectoryEntry {
+        schema: DirectoryEntrySchema::V1,
+        agency: agency(code),
+        name: name.to_owned(),
+        region: "150000".parse().expect("region"),
+        functions: vec![function.parse().expect("function")],
+        coordinator,
+        signing_keys: vec![TimedKey {
+            jwk: *signing(number).public(),
+            not_before: NOW.plus(-86_400),
+            not_after: None,
+        }],
+        age_node_recipient: recipient(number + 1),
+        age_recovery_recipient: recipient(number + 2),
+        transport_identity: format!("12D3KooWtest{number}"),
+        addresses: vec!["/ip4/127.0.0.1/tcp/1".to_owned()],
+        audit_log_key: NoteVerifier::new(origin, KeyKind::Ed25519, *signing(number + 3).public()).to_string(),
+        protocol: 1,
+    }
+}
+
+/// A file in memory.
+pub(crate) struct Memory(pub(crate) Vec<u8>);
+
+impl ImportFile for Memory {
+    fn open(&self) -> std::io::Result<Box<dyn ReadSeek>> {
+        Ok(Box::new(Cursor::new(self.0.clone())))
+    }
+
+    fn name(&self) -> &str {
+        "penalties.csv"
+    }
+}
+
+/// The header of the penalty files here.
+pub(crate) const HEADER: &str = "行政相对人名称,行政相对人代码_1 (统一社会信用代码),法定代表人,法定代表人身份证号,行政处罚决定书文号,违法行为类型,违法事实,处罚类别,罚款金额 (万元),处罚决定日期,处罚机关";
+
+/// One penalty as CSV.
+pub(crate) fn penalty_file(code: &str, name: &str, number: &str, fine: &str) -> Arc<dyn ImportFile> {
+    let person = chengxin_import::generate::resident_number(31);
+    let row = format!(
+        "{name},{code},示例甲,{person},{number},串通投标,与他人串通,罚款,{fine},2026-09-18,示例市场监督管理局"
+    );
+    Arc::new(Memory(format!("{HEADER}\n{row}\n").into_bytes()))
+}
