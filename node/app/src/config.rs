@@ -15,7 +15,8 @@ use toml::Value;
 /// Where the packaged configuration lies.
 pub(crate) const SYSTEM_FILE: &str = "/etc/chengxin/config.toml";
 /// Where a packaged node keeps its data.
-const SYSTEM_HOME: &str = "/var/lib/chengxin";
+/// Inside the folder that the package makes, because `init` makes the home itself.
+const SYSTEM_HOME: &str = "/var/lib/chengxin/node";
 
 /// One setting: its key, its default as TOML, and what it does.
 struct Key {
@@ -28,7 +29,7 @@ struct Key {
 const KEYS: &[Key] = &[
     Key {
         name: "home",
-        default: "\"/var/lib/chengxin\"",
+        default: "\"/var/lib/chengxin/node\"",
         zh: "节点数据目录: 密钥、存储、审计日志、联盟元数据",
         en: "folder of the node's data: keys, store, audit log, federation metadata",
     },
@@ -114,7 +115,8 @@ pub(crate) struct Layers {
 }
 
 impl Layers {
-    /// Reads every layer: defaults, the file, `conf.d/*.toml` beside it in alphabetical order, environment, flags.
+    /// Reads every layer: defaults, the file, `conf.d/*.toml` beside it in alphabetical order, without flags the home's
+    /// own file, environment, flags.
     pub(crate) fn load(settings: &Settings, named: Option<&Path>) -> Self {
         let mut layers = Self { values: BTreeMap::new(), files: Vec::new(), faults: Vec::new() };
         for key in KEYS {
@@ -139,6 +141,12 @@ impl Layers {
         for part in parts.iter().filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
         {
             layers.file_read(part, true);
+        }
+        if settings.config.is_none() && settings.home.is_none() && named.is_none() {
+            // What `init` wrote for this very node beats what the package knows.
+            if let Some((Value::String(home), _)) = layers.values.get("home").cloned() {
+                layers.file_read(&Path::new(&home).join("config.toml"), false);
+            }
         }
         layers.environment_read(settings);
         if let Some(home) = &settings.home {

@@ -2,8 +2,9 @@
 //! what would expire.
 //!
 //! Order of an admission: application checked, token redeemed and the book durable, entry signed and published, own
-//! trust store refreshed, answer sent. A crash after the book was written leaves a redeemed token without an entry;
-//! the same application sent again is recognised and admitted then.
+//! trust store refreshed, answer sent. An applicant that did not get the answer asks again and is recognised by its keys
+//! in the directory. A crash between book and directory leaves a redeemed token without an entry: the coordinator issues
+//! a new one.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -288,12 +289,24 @@ impl Coordination {
         file_replace(&path, 0o600, &text)
     }
 
+    /// The directory's version, if it lists the body under the very keys it applies with.
+    fn is_admitted(&self, applied: &DirectoryEntry) -> Option<u64> {
+        let directory = self.trust.directory().ok()?;
+        let held = directory.entry(&applied.agency)?;
+        let same_key =
+            held.signing_keys.iter().any(|one| applied.signing_keys.iter().any(|two| one.jwk == two.jwk));
+        (same_key && held.transport_identity == applied.transport_identity).then(|| directory.version())
+    }
+
     async fn admit(&self, from: PeerIdentity, token: &str, application: &str) -> Result<u64, AppError> {
         let token: Token = token.parse()?;
         let now = self.clock.now();
         let mut tokens = self.tokens.lock().await;
         let grant = tokens.grant(&token, now)?.clone();
         let checked = application_check(application, &grant, &self.fingerprint, &from.to_string(), now)?;
+        if let Some(version) = self.is_admitted(&checked.entry) {
+            return Ok(version);
+        }
         let mut book = TokenBook::from_rows(tokens.rows().to_vec())?;
         match book.redeem(&token, checked.digest, now)? {
             Redemption::First(_) => self.book_write(&book)?,

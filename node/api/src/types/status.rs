@@ -20,7 +20,8 @@ pub struct Status {
     pub schema: StatusSchema,
     /// Whether the node does all of its work.
     pub health: Health,
-    /// What somebody should look at, the most urgent first. Empty exactly when `health` is `ok`.
+    /// What somebody should look at, the most urgent first. Only the remark that a node is on trial may stand beside a
+    /// `health` of `ok`.
     pub hints: Vec<Hint>,
     /// Who and what the node is.
     pub node: NodeStatus,
