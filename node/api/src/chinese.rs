@@ -90,6 +90,43 @@ const PATTERNS: &[(&str, &str, &str)] = &[
 
 /// Clauses as the libraries write them, and in Chinese.
 const PHRASES: &[(&str, &str)] = &[
+    ("the record", "该记录"),
+    ("the notice", "该通知"),
+    ("the import", "该导入"),
+    ("the operator account", "该操作员账户"),
+    ("the measure in the list of sanction measures", "失信惩戒措施清单中的该措施"),
+    ("this node's own directory entry", "本节点的目录条目"),
+    ("this node belongs to a federation already", "本节点已属于一个联盟"),
+    (
+        "a node joins once; use a new home for another federation",
+        "一个节点只加入一次; 另一个联盟请用新的数据目录",
+    ),
+    (
+        "a node founds or joins once; use a new home for another federation",
+        "一个节点只建立或加入一次; 另一个联盟请用新的数据目录",
+    ),
+    ("this node belongs to no federation yet", "本节点尚未加入任何联盟"),
+    (
+        "join one with chengxin join, or found one with chengxin federation found",
+        "用 chengxin join 加入, 或用 chengxin federation found 建立",
+    ),
+    (
+        "make one with chengxin init, or name its folder with --home",
+        "用 chengxin init 建立节点, 或用 --home 指明其目录",
+    ),
+    (
+        "name a new folder with --home; an existing node is never overwritten",
+        "用 --home 指明新目录; 已有节点绝不会被覆盖",
+    ),
+    ("the node at this address is not a coordinator of the federation", "该地址的节点不是本联盟的统筹节点"),
+    (
+        "ask the coordinator for the address of its own node; the token was not shown to anybody",
+        "请向统筹员索取其节点地址; 令牌未向任何人出示",
+    ),
+    (
+        "correct what it names, then join again; ask the coordinator for a new token if this one is used up",
+        "按提示更正后重新加入; 令牌已用过时请向统筹员索取新令牌",
+    ),
     ("not the code of a public body", "不是公共机构的代码"),
     (
         "an agency has a valid unified social credit code beginning with 11 or 12",

@@ -235,6 +235,7 @@ impl Layers {
     pub(crate) fn parse(mut self) -> Result<Config, Vec<ConfigFault>> {
         let home = PathBuf::from(self.text("home"));
         let home = if home.as_os_str().is_empty() { PathBuf::from(SYSTEM_HOME) } else { home };
+        let home = absolute(home);
         let socket = match self.text("socket.path") {
             text if text.is_empty() => home.join("run").join("chengxin.sock"),
             text => PathBuf::from(text),
@@ -349,6 +350,12 @@ pub(crate) fn default_file() -> String {
         text.push_str(&format!("# {}\n# {}\n{name} = {}\n", key.zh, key.en, key.default));
     }
     text
+}
+
+/// The path from the root on: a node changes its working folder never, but what it prints is typed elsewhere, and
+/// folders are synced together with their parents, which a bare name does not have.
+pub(crate) fn absolute(path: PathBuf) -> PathBuf {
+    std::path::absolute(&path).unwrap_or(path)
 }
 
 /// Dotted keys of a table.

@@ -22,7 +22,7 @@ use chengxin_network::PeerAddress;
 use chengxin_schemas::ErrorCode;
 use chengxin_schemas::record_type::RecordType;
 
-use crate::config::{Config, Layers, default_file};
+use crate::config::{Config, Layers, absolute, default_file};
 use crate::error::AppError;
 use crate::home::Home;
 use crate::identity::{IdentitySchema, NodeIdentity};
@@ -236,9 +236,27 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
         .map_err(|source| told(AppError::System { what: "the runtime cannot be started", source }))
 }
 
-/// An error of the program as the command line tells it.
+/// An error of the program as the command line tells it, with the fix apart where there is one.
 pub(crate) fn told(error: AppError) -> CliError {
-    problem(error.code(), &error.chain())
+    let chinese = |text: &str| chengxin_api::chinese::message(text).unwrap_or_else(|| text.to_owned());
+    match &error {
+        AppError::State { what, fix, code } => {
+            CliError::problem(Problem::new(*code, what.as_str(), chinese(what)).with_fix(*fix, chinese(fix)))
+        }
+        AppError::File { .. }
+        | AppError::FileContent { .. }
+        | AppError::Schema(_)
+        | AppError::Trust(_)
+        | AppError::Network(_)
+        | AppError::Exchange(_)
+        | AppError::Store { .. }
+        | AppError::Log { .. }
+        | AppError::Policy(_)
+        | AppError::System { .. } => {
+            let chain = error.chain();
+            CliError::problem(Problem::new(error.code(), chain.as_str(), chinese(&chain)))
+        }
+    }
 }
 
 pub(crate) fn problem(code: ErrorCode, detail: &str) -> CliError {
@@ -264,7 +282,7 @@ fn faults_told(faults: Vec<ConfigFault>) -> CliError {
 
 fn init_plan(settings: &Settings, arguments: &InitArguments) -> Result<InitPlan, CliError> {
     let home = match &settings.home {
-        Some(home) => home.clone(),
+        Some(home) => absolute(home.clone()),
         None => config_of(settings)?.home,
     };
     let advertise =

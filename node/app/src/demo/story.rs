@@ -388,10 +388,10 @@ pub(crate) fn hints(stage: &Stage, console: &mut Console) {
     stage.say(
         console,
         &format!(
-            "\n联盟仍在运行; 按 Ctrl-C 结束. 可以试试:\n  chengxin --home {home} --operator sys status\n  chengxin --home {home} --operator zhang check {SUBJECT} --purpose bidding --ref ZB-2026-007\n  chengxin --home {home} --operator zhang policy explain --purpose bidding\n  chengxin --home {home} --operator aud audit search"
+            "\n联盟仍在运行; 按 Ctrl-C 结束. 可以试试:\n  chengxin --home {home} --operator sys status\n  chengxin --home {home} --operator zhang check {SUBJECT} --purpose bidding --ref ZB-2026-007\n  chengxin --home {home} --operator zhang policy explain --purpose bidding --as clerk --category general_breach\n  chengxin --home {home} --operator aud audit search"
         ),
         &format!(
-            "\nThe federation stays up; Ctrl-C ends it. Try:\n  chengxin --home {home} --operator sys status\n  chengxin --home {home} --operator zhang check {SUBJECT} --purpose bidding --ref ZB-2026-007\n  chengxin --home {home} --operator zhang policy explain --purpose bidding\n  chengxin --home {home} --operator aud audit search"
+            "\nThe federation stays up; Ctrl-C ends it. Try:\n  chengxin --home {home} --operator sys status\n  chengxin --home {home} --operator zhang check {SUBJECT} --purpose bidding --ref ZB-2026-007\n  chengxin --home {home} --operator zhang policy explain --purpose bidding --as clerk --category general_breach\n  chengxin --home {home} --operator aud audit search"
         ),
     );
 }
