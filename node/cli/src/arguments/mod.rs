@@ -91,7 +91,7 @@ pub struct Globals {
     #[arg(short = 'y', long, global = true)]
     pub yes: bool,
     /// Print help
-    #[arg(short, long, global = true, action = clap::ArgAction::Help)]
+    #[arg(short, long, global = true, action = clap::ArgAction::HelpShort)]
     pub help: Option<bool>,
 }
 

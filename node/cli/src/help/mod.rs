@@ -46,7 +46,7 @@ pub(crate) fn help(topic: &[String], settings: &Settings, console: &mut Console)
             )
         })?;
     }
-    console.data(found.render_long_help().to_string().as_bytes())?;
+    console.data(found.render_help().to_string().as_bytes())?;
     Ok(Exit::Done)
 }
 
@@ -189,7 +189,7 @@ mod tests {
                 for name in path.split_whitespace() {
                     found = found.find_subcommand_mut(name).expect("command");
                 }
-                let page = found.render_long_help().to_string();
+                let page = found.render_help().to_string();
                 let example = page.find(&format!("chengxin {path}")).expect("example");
                 let usage = page.find(language.pick("用法:", "Usage:")).expect("usage");
                 assert!(example < usage, "{path}\n{page}");
