@@ -1,0 +1,48 @@
+//! Joining with a wrong fingerprint or token is refused and harms nothing; a member that was down learns of the new one.
+
+use crate::stage::{BODIES, Body, COORDINATOR, FINANCE, Stage};
+
+const SIXTH: Body = ("sixth", "11150000DEM000065F", "示例自治区第六厅", "finance");
+
+#[test]
+fn a_wrong_join_is_refused_and_the_right_one_still_works() {
+    let mut stage = Stage::federation();
+    stage.kill(FINANCE);
+    stage.init(SIXTH);
+    let fingerprint = stage.fingerprint();
+    let foreign = stage.token(FINANCE);
+    let token = stage.token(SIXTH);
+    let strange = format!("sha256:{}", "ab".repeat(32));
+    let mut mistyped = token.clone().into_bytes();
+    let middle = mistyped.len() / 2;
+    mistyped[middle] = if mistyped[middle] == b'q' { b'p' } else { b'q' };
+    let mistyped = String::from_utf8(mistyped).expect("ASCII");
+
+    let mut words = Vec::new();
+    for (what, token, fingerprint) in [
+        ("a mistyped token", mistyped.as_str(), fingerprint.as_str()),
+        ("a token for another agency", &foreign, &fingerprint),
+        ("a wrong fingerprint", &token, &strange),
+    ] {
+        let ran = stage.join(SIXTH, token, fingerprint);
+        assert_ne!(ran.exit, 0, "{what}: {ran:?}");
+        assert!(!ran.stderr.contains(token), "{what}: the token is in the error");
+        words.push(ran.stderr.lines().next().unwrap_or_default().to_owned());
+    }
+    words.sort();
+    words.dedup();
+    assert_eq!(words.len(), 3, "each refusal has its own words: {words:?}");
+
+    stage.join(SIXTH, &token, &fingerprint).good();
+    stage.start(SIXTH);
+    stage.start(FINANCE);
+    stage.until("the member that was down learns of the new one", |stage| {
+        members(stage, FINANCE) == BODIES.len() + 1
+    });
+    assert_eq!(members(&stage, COORDINATOR), BODIES.len() + 1);
+}
+
+fn members(stage: &Stage, body: Body) -> usize {
+    let members = stage.run(body, Some("sys"), &["-o", "json", "federation", "members"]).good().json();
+    members["members"].as_array().expect("members").len()
+}
