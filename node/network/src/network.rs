@@ -262,7 +262,7 @@ impl Shared {
 /// The running event loop. Resolves when the network has ended: `Ok` after [`Network::shutdown`], an error when it
 /// must be started again, a panic included. Dropping it ends the network at once.
 ///
-/// A release build aborts the process at a panic (`panic = "abort"`); there the service manager does the restarting.
+/// Watch it: a node whose network has ended silently would look alive and reach nobody.
 #[must_use = "dropping it ends the network"]
 pub struct NetworkTask {
     handle: JoinHandle<Result<(), NetworkError>>,
