@@ -40,7 +40,7 @@ macro_rules! vocabulary {
                 match text {
                     $($text | $chinese => Ok(Self::$value),)+
                     _ => Err($crate::error::SchemaError::Field {
-                        field: stringify!($name),
+                        field: "value",
                         reason: "unknown value".to_owned(),
                         fix: concat!("use one of:" $(, " ", $text)+),
                     }),

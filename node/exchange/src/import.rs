@@ -28,8 +28,8 @@ use crate::operation::Operation;
 use crate::record::{NewRecord, RecordPointer, RecordRow, SourceReference};
 use crate::row::Row;
 
-/// Rows signed and committed together.
-const CHUNK_ROWS: usize = 512;
+/// Rows signed and committed together: about half a megabyte, well below a segment of the store's log.
+const CHUNK_ROWS: usize = 128;
 /// Chunks on their way between reading, signing and keeping; bounds the memory of an import.
 const CHUNKS_IN_FLIGHT: usize = 4;
 /// Rows whose issues are kept word for word in a report; all are counted.

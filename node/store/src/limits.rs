@@ -33,7 +33,8 @@ pub const MAX_QUEUED_BATCHES: usize = 1_024;
 pub const MAX_QUEUED_BYTES: usize = 64 * 1024 * 1024;
 
 /// A commit group takes no further batch once it holds this many operations.
-pub const GROUP_OPERATIONS: usize = 4_096;
+pub const GROUP_OPERATIONS: usize = 1_024;
 
-/// A commit group takes no further batch once it holds this many bytes (4 MiB).
-pub const GROUP_BYTES: usize = 4 * 1024 * 1024;
+/// A commit group takes no further batch once it holds this many bytes (1 MiB): a group and all that the engine rewrites
+/// with it must stay below a segment of its log.
+pub const GROUP_BYTES: usize = 1024 * 1024;

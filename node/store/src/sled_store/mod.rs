@@ -34,15 +34,19 @@ use encoding::SEQUENCE_KEY;
 use engine::{Engine, engine_error};
 use folder::{LOCK_ATTEMPTS, LOCK_PAUSE, LockedFolder};
 
-/// Log segment of a new store (1 MiB). Pages must stay below a quarter of it, see [`encoding`]; smaller
+/// Log segment of a new store (8 MiB). Pages must stay below a quarter of it, see [`encoding`]; smaller
 /// segments would lower the limits of keys.
-pub(crate) const DEFAULT_SEGMENT_BYTES: usize = 1024 * 1024;
+///
+/// Large on purpose. sled reuses a segment as soon as what replaced its pages is written, which is before our sync makes
+/// the replacements durable; a power cut in between loses both. It frees a segment only after the one that holds the
+/// replacements is full, so reuse within one sync interval takes more than a whole segment of writes. A commit group
+/// ([`limits::GROUP_BYTES`]) with everything sled rewrites along with it stays below that, and the background thread
+/// that would rewrite pages between two syncs is switched off. What is not solved: one single batch near
+/// [`limits::MAX_BATCH_BYTES`] can exceed a segment.
+pub(crate) const DEFAULT_SEGMENT_BYTES: usize = 8 * 1024 * 1024;
 /// Smallest segment in which pages of short keys still fit.
 pub(crate) const MINIMUM_SEGMENT_BYTES: usize = 64 * 1024;
 const MAXIMUM_SEGMENT_BYTES: usize = 16 * 1024 * 1024;
-
-/// How often sled's background thread writes out buffers and tidies segments, in milliseconds.
-const TIDY_EVERY_MS: u64 = 500;
 
 /// Scans of at most so many entries are done on the caller's thread, larger ones beside it.
 const SCAN_INLINE_ENTRIES: usize = 16;
@@ -313,7 +317,8 @@ fn engine_open(locked: &LockedFolder, options: &SledOptions) -> Result<sled::Db,
             .path(locked.engine_folder())
             .cache_capacity(options.cache_bytes)
             .segment_size(options.segment_bytes)
-            .flush_every_ms(Some(TIDY_EVERY_MS))
+            // No background thread: it would rewrite and reuse segments between two of our syncs.
+            .flush_every_ms(None)
             .mode(sled::Mode::LowSpace);
         match catch_unwind(AssertUnwindSafe(|| config.open())) {
             Ok(Ok(db)) => return Ok(db),

@@ -32,9 +32,15 @@ const TEST_NAME: &str = "writer::the_check_tells_right_states_from_wrong_ones";
 /// How long any single wait in these tests may take before the test fails; not a timing assertion.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Small segments, so that few writes already fill, free and reuse many.
+/// Segments smaller than the product's, so that few writes already fill, free and reuse many, and still larger than what
+/// is written between two syncs: the condition under which a power cut loses nothing.
 pub(crate) fn writer_options() -> SledOptions {
-    SledOptions { create: true, cache_bytes: 1024 * 1024, segment_bytes: 64 * 1024, ..SledOptions::default() }
+    SledOptions {
+        create: true,
+        cache_bytes: 1024 * 1024,
+        segment_bytes: 1024 * 1024,
+        ..SledOptions::default()
+    }
 }
 
 /// Leaves the sync out: what a store on plain sled does.
