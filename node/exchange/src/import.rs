@@ -176,10 +176,12 @@ impl Node {
         let reader = tokio::task::spawn_blocking(move || read_rows(file.as_ref(), options, 0, &sender));
         let mut report = ImportReport::new(ISSUES_KEPT);
         let mut already_held = 0_u64;
+        let empty = self.is_empty().await?;
         let mut rows = 0_u64;
         while let Some(chunk) = chunks.recv().await {
             for mut row in chunk {
-                if let Some(conflict) = self.row_conflict(&row, &mut already_held).await? {
+                let conflict = if empty { None } else { self.row_conflict(&row, &mut already_held).await? };
+                if let Some(conflict) = conflict {
                     row.issues.push(conflict);
                     row.fields = None;
                 }
@@ -208,6 +210,16 @@ impl Node {
             Some(_) => Ok(Some(RowIssue::held_differently(row.row))),
             None => Ok(None),
         }
+    }
+
+    /// Whether no record is held that a row could repeat or contradict. True for the first import of a body, which is
+    /// the largest: it then needs no look-up per row.
+    async fn is_empty(&self) -> Result<bool> {
+        Ok(self
+            .batches_all()
+            .await?
+            .iter()
+            .all(|batch| batch.records == 0 || batch.state != BatchState::Committed))
     }
 
     /// The record a row would become; `None` for a row that is skipped.
@@ -320,11 +332,13 @@ impl Node {
         let skip = batch.rows_done;
         let reader = tokio::task::spawn_blocking(move || read_rows(file.as_ref(), options, skip, &sender));
         let mut signing = std::collections::VecDeque::new();
+        let mut committing = None;
+        let empty = self.is_empty().await?;
         loop {
             let chunk = if signing.len() < CHUNKS_IN_FLIGHT { chunks.recv().await } else { None };
             match chunk {
                 Some(chunk) => {
-                    let (rows, news) = self.chunk_prepare(chunk, &mut batch).await?;
+                    let (rows, news) = self.chunk_prepare(chunk, &mut batch, empty).await?;
                     let first = batch.next;
                     batch.next = batch.next.saturating_add(u64::try_from(news.len()).unwrap_or(u64::MAX));
                     batch.records = batch.next.saturating_sub(batch.first);
@@ -340,13 +354,20 @@ impl Node {
                     let Some(task) = signing.pop_front() else { break };
                     let (store_batch, state) =
                         task.await.map_err(|_| ExchangeError::Task { what: "signing" })??;
-                    // Hidden first, so that no reader sees a record of a batch it does not know.
-                    self.hidden_set(&state);
-                    self.parts.store.commit(store_batch).await?;
-                    progress(ImportProgress { phase: ImportPhase::Keep, rows: state.rows_done, total });
+                    // One commit is on its way while the next chunk is prepared; they never overtake one another,
+                    // because each holds the import's progress.
+                    commit_await(committing.take(), &progress, total).await?;
+                    let node = self.clone();
+                    committing = Some(tokio::spawn(async move {
+                        // Hidden first, so that no reader sees a record of a batch it does not know.
+                        node.hidden_set(&state);
+                        node.parts.store.commit(store_batch).await?;
+                        Ok(state.rows_done)
+                    }));
                 }
             }
         }
+        commit_await(committing.take(), &progress, total).await?;
         reader.await.map_err(|_| ExchangeError::Task { what: "reading the file" })??;
         let entry = EntryDraft::new(EntryKind::RecordImported)
             .policy(&self.policy_version())
@@ -367,6 +388,7 @@ impl Node {
         &self,
         chunk: Vec<ImportedRow>,
         batch: &mut ImportBatch,
+        empty: bool,
     ) -> Result<(u64, Vec<NewRecord>)> {
         let rows = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
         let mut news = Vec::with_capacity(chunk.len());
@@ -375,7 +397,8 @@ impl Node {
                 batch.duplicates = batch.duplicates.saturating_add(1);
                 continue;
             };
-            match self.pointer_of(&new).await? {
+            let held = if empty { None } else { self.pointer_of(&new).await? };
+            match held {
                 Some(held) if held.content == new.content => {
                     batch.duplicates = batch.duplicates.saturating_add(1)
                 }
@@ -591,6 +614,19 @@ impl Node {
         }
         Ok(batches.iter().map(|batch| batch.next).max().unwrap_or(1))
     }
+}
+
+/// Waits for the commit on its way, if there is one, and tells how far the import is.
+async fn commit_await(
+    committing: Option<tokio::task::JoinHandle<Result<u64>>>,
+    progress: &ProgressSink,
+    total: Option<u64>,
+) -> Result<()> {
+    if let Some(commit) = committing {
+        let rows = commit.await.map_err(|_| ExchangeError::Task { what: "keeping the rows" })??;
+        progress(ImportProgress { phase: ImportPhase::Keep, rows, total });
+    }
+    Ok(())
 }
 
 /// What reading a file to its end told.

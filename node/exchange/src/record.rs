@@ -27,6 +27,8 @@ use crate::row::Row;
 const STATUS_LIST_LENGTH: u64 = 1 << 17;
 /// Most records in one page of a list.
 pub const RECORD_PAGE_LIMIT: usize = 1_000;
+/// Index entries read at first.
+const FIRST_PAGE: usize = 16;
 /// Most records looked through for one page: a filter that matches nothing must not read a whole store in one call.
 const RECORD_SCAN_LIMIT: usize = 20_000;
 
@@ -277,13 +279,28 @@ impl Node {
 
     /// The numbers of a subject's records, newest first, at most `limit`.
     pub(crate) async fn record_numbers_of(&self, key: &SubjectKey, limit: usize) -> Result<Vec<u64>> {
-        let range = KeyRange::prefix(&keyspace::records_of_subject(key)).descending();
-        let page = self.parts.store.scan(range, limit).await?;
-        Ok(page
-            .iter()
-            .filter_map(|(key, _)| keyspace::indexed_number(key))
-            .filter(|number| !self.number_is_hidden(*number))
-            .collect())
+        let mut range = KeyRange::prefix(&keyspace::records_of_subject(key)).descending();
+        let mut numbers = Vec::new();
+        // Nearly every subject has few records, and a short page is read without changing threads.
+        let mut page_length = FIRST_PAGE;
+        while numbers.len() < limit {
+            let page = self.parts.store.scan(range.clone(), page_length.min(limit)).await?;
+            let Some((last, _)) = page.last() else { break };
+            let complete = page.len() < page_length.min(limit) && page_length == FIRST_PAGE;
+            range = range.after(last);
+            numbers.extend(
+                page.iter()
+                    .filter_map(|(key, _)| keyspace::indexed_number(key))
+                    .filter(|number| !self.number_is_hidden(*number)),
+            );
+            // The store cuts pages short only by their bytes, and index entries have none worth mentioning.
+            if complete {
+                break;
+            }
+            page_length = limit;
+        }
+        numbers.truncate(limit);
+        Ok(numbers)
     }
 
     /// Reads a record by identifier.
