@@ -26,7 +26,7 @@ use stage::{ANSWERER, Stage, mib, option, penalties, spread};
 use zeroize::Zeroizing;
 
 /// Bytes that the signature of a penalty covers, roughly.
-const SIGNED_BYTES: usize = 2_500;
+const SIGNED_BYTES: usize = 2_000;
 /// The node signs so many chunks at a time, as far as there are processors.
 const SIGNERS: usize = 4;
 const SIGNING_TIME: Duration = Duration::from_secs(2);
