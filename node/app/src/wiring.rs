@@ -224,7 +224,7 @@ async fn accounts_found(home: &Home, config: &Config, node: &Node) -> Result<(),
             roles: account.roles,
         })
         .collect();
-    // A crash after some were made: the rest is for the security administrator, and the file goes.
+    // A crash between making them and removing the file: they were all made, and the file goes.
     match node.operators_found(drafts, config.separation).await {
         Ok(made) => tracing::info!(accounts = made.len(), "first accounts made"),
         Err(error) if error.code() == ErrorCode::Conflict => {

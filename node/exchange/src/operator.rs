@@ -142,16 +142,17 @@ impl Node {
         separation: Separation,
     ) -> Result<OperatorAccount> {
         operation.require(&[Role::SecurityAdministrator], "add operators", "security_administrator")?;
-        let account = self.operator_create(Some(operation), draft, separation).await?;
-        Ok(account)
+        self.operator_create(operation, draft, separation).await
     }
 
-    /// Makes the first accounts of a new node. Refused as soon as one account exists.
+    /// Makes the first accounts of a new node, all in one write: a node without a security administrator could never get
+    /// one. Refused as soon as one account exists.
     pub async fn operators_found(
         &self,
         drafts: Vec<OperatorDraft>,
         separation: Separation,
     ) -> Result<Vec<OperatorAccount>> {
+        let _guard = self.operators_changing.lock().await;
         if !self.operators_all().await?.is_empty() {
             return Err(ExchangeError::Conflict {
                 what: "operators",
@@ -160,26 +161,46 @@ impl Node {
         }
         let mut accounts = Vec::with_capacity(drafts.len());
         for draft in drafts {
-            accounts.push(self.operator_create(None, draft, separation).await?);
+            accounts.push(self.account_check(&accounts, draft, separation, None)?);
         }
+        self.accounts_write(None, &accounts).await?;
         Ok(accounts)
     }
 
     async fn operator_create(
         &self,
-        operation: Option<&Operation>,
+        operation: &Operation,
         draft: OperatorDraft,
         separation: Separation,
     ) -> Result<OperatorAccount> {
         let _guard = self.operators_changing.lock().await;
         let existing = self.operators_all().await?;
+        let account = self.account_check(&existing, draft, separation, Some(operation.account()))?;
+        self.accounts_write(Some(operation), std::slice::from_ref(&account)).await?;
+        Ok(account)
+    }
+
+    /// Turns a draft into an account, if it is whole and leaves the administrators apart.
+    fn account_check(
+        &self,
+        existing: &[OperatorAccount],
+        draft: OperatorDraft,
+        separation: Separation,
+        created_by: Option<&OperatorName>,
+    ) -> Result<OperatorAccount> {
         if existing.len() >= OPERATORS_LIMIT {
             return Err(ExchangeError::Busy {
                 what: "operators",
                 reason: format!("at most {OPERATORS_LIMIT} accounts"),
             });
         }
-        let mut roles = draft.roles.clone();
+        if existing.iter().any(|account| account.name == draft.name) {
+            return Err(ExchangeError::Conflict {
+                what: "operator",
+                reason: "an account of that name exists; names are not reused".to_owned(),
+            });
+        }
+        let mut roles = draft.roles;
         roles.sort_unstable();
         roles.dedup();
         if roles.is_empty() {
@@ -200,23 +221,34 @@ impl Node {
             held.dedup();
             Role::check_separation(&held)?;
         }
-        let account = OperatorAccount {
+        Ok(OperatorAccount {
             name: draft.name,
             display_name: draft.display_name,
             user_id: draft.user_id,
             roles,
             enabled: true,
             created: self.now(),
-            created_by: operation.map(|operation| operation.account().clone()),
-        };
-        let entry = EntryDraft::new(EntryKind::OperatorChanged)
-            .detail("operator", account.name.as_str())
-            .detail("roles", &account.roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(","));
-        self.audit_append(operation, entry).await?;
+            created_by: created_by.cloned(),
+        })
+    }
+
+    /// Logs and keeps new accounts, all of them or none.
+    async fn accounts_write(
+        &self,
+        operation: Option<&Operation>,
+        accounts: &[OperatorAccount],
+    ) -> Result<()> {
         let mut batch = Batch::new();
-        let key = keyspace::operator(account.name.as_str());
-        batch.expect_absent(key.clone());
-        batch.put(key, account.encode()?);
+        for account in accounts {
+            let roles: Vec<_> = account.roles.iter().map(|role| role.as_str()).collect();
+            let entry = EntryDraft::new(EntryKind::OperatorChanged)
+                .detail("operator", account.name.as_str())
+                .detail("roles", &roles.join(","));
+            self.audit_append(operation, entry).await?;
+            let key = keyspace::operator(account.name.as_str());
+            batch.expect_absent(key.clone());
+            batch.put(key, account.encode()?);
+        }
         self.parts.store.commit(batch).await.map_err(|error| match error {
             chengxin_store::StoreError::Conflict { .. } => ExchangeError::Conflict {
                 what: "operator",
@@ -224,7 +256,7 @@ impl Node {
             },
             other => other.into(),
         })?;
-        Ok(account)
+        Ok(())
     }
 
     /// Disables an account for good; its name stays taken, because the log refers to it.

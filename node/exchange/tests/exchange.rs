@@ -8,5 +8,7 @@ mod check;
 mod import;
 #[path = "exchange/notice.rs"]
 mod notice;
+#[path = "exchange/operator.rs"]
+mod operator;
 #[path = "exchange/support.rs"]
 mod support;
