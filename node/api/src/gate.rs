@@ -118,6 +118,7 @@ async fn operator_identify(
     if route.allowed.permits(operation.role()) {
         Ok(operation)
     } else {
+        node.access_refused(&operation, &format!("route.{}", route.name)).await?;
         Err(role_refused(route, operation.role()))
     }
 }

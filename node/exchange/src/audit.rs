@@ -182,6 +182,13 @@ impl Node {
         Ok(self.parts.log.append(entry, body).await?)
     }
 
+    /// Logs that an operator tried something that its role does not allow. A denial is logged like success.
+    pub async fn access_refused(&self, operation: &Operation, rule: &str) -> Result<()> {
+        let entry = EntryDraft::new(EntryKind::AccessRefused).denied().rule(rule, &self.policy_version());
+        self.audit_append(Some(operation), entry).await?;
+        Ok(())
+    }
+
     /// Searches the log, newest first. Reading the log is itself an entry, written before anything is shown.
     pub async fn audit_search(
         &self,
