@@ -124,13 +124,12 @@ pub(crate) fn folder_make(folder: &Path) -> Result<(), AppError> {
         .mode(0o700)
         .create(folder)
         .map_err(AppError::file("create", folder))?;
-    match folder.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => folder_sync(parent),
-        Some(_) | None => Ok(()),
-    }
+    folder.parent().map_or(Ok(()), folder_sync)
 }
 
 fn folder_sync(folder: &Path) -> Result<(), AppError> {
+    // The parent of a bare file name is the empty path, which means the working folder.
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     File::open(folder).and_then(|file| file.sync_all()).map_err(AppError::file("sync", folder))
 }
 
@@ -200,6 +199,11 @@ pub(crate) fn key_read(path: &Path, role: KeyRole) -> Result<Zeroizing<[u8; 32]>
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn a_bare_file_name_lies_in_the_working_folder() {
+        assert!(folder_sync(Path::new("")).is_ok());
+    }
 
     #[test]
     fn a_key_is_read_back_only_by_its_owner_for_its_use() {
