@@ -42,6 +42,38 @@ fn a_wrong_join_is_refused_and_the_right_one_still_works() {
     assert_eq!(members(&stage, COORDINATOR), BODIES.len() + 1);
 }
 
+#[test]
+fn a_member_is_entered_by_hand_without_a_network() {
+    let mut stage = Stage::new();
+    stage.found();
+    stage.init(FINANCE);
+    let fingerprint = stage.fingerprint();
+    let repository = stage.home(COORDINATOR).join("federation");
+    let repository = repository.to_str().expect("UTF-8");
+    let join = ["join", repository, "--fingerprint", &fingerprint];
+
+    // Not entered yet: the application is written, and its fingerprint told.
+    let ran = stage.run(FINANCE, None, &join);
+    assert_eq!(ran.exit, 8, "{ran:?}");
+    let application = stage.home(FINANCE).join("application.json");
+    let file = application.to_str().expect("UTF-8").to_owned();
+    let told =
+        ran.stderr.split_whitespace().find_map(|word| word.strip_prefix("sha256:")).expect("fingerprint");
+    let told = format!("sha256:{}", &told[..64]);
+    let wrong = format!("sha256:{}", "00".repeat(32));
+    let enrol = |fingerprint: &str| {
+        let arguments = ["--yes", "federation", "enrol", &file, "--fingerprint", fingerprint];
+        stage.run(COORDINATOR, Some("wang"), &arguments)
+    };
+    assert_eq!(enrol(&wrong).exit, 7, "somebody exchanged the file");
+    enrol(&told).good();
+    assert_eq!(members(&stage, COORDINATOR), 2);
+
+    stage.run(FINANCE, None, &join).good();
+    stage.start(FINANCE);
+    assert_eq!(members(&stage, FINANCE), 2);
+}
+
 fn members(stage: &Stage, body: Body) -> usize {
     let members = stage.run(body, Some("sys"), &["-o", "json", "federation", "members"]).good().json();
     members["members"].as_array().expect("members").len()
