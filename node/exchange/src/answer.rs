@@ -36,9 +36,36 @@ impl Node {
             Err(error) => Err(error.into()),
         };
         self.delivery_contact(from);
-        let response = response.unwrap_or_else(|error| failed(from, &error));
+        let response = match response {
+            Ok(response) => response,
+            Err(error) => {
+                self.refusal_log(from, &error).await;
+                failed(from, &error)
+            }
+        };
         // Encoding a response cannot fail: it holds text and numbers only. An empty message is no valid response.
         wire::encode(&response).map_or_else(|_| Bytes::new(), Bytes::from)
+    }
+
+    /// Logs that a member's message was refused before policy could decide: a replay, a wrong clock, a broken signature.
+    /// Bounded per member and minute, so that nobody fills the log; the running log has the rest. What is disclosed to
+    /// the member is only that it was refused, so a log that cannot be written does not hold this back.
+    async fn refusal_log(&self, from: &AgencyCode, error: &ExchangeError) {
+        let admitted = {
+            let mut refusals = self.refusals.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            refusals.admit(from, self.now())
+        };
+        if !admitted {
+            return;
+        }
+        let entry = EntryDraft::new(EntryKind::AccessRefused)
+            .failed(error.code())
+            .peer(*from, None)
+            .policy(&self.policy_version())
+            .detail("reason", &error.to_string());
+        if let Err(error) = self.audit_append(None, entry).await {
+            tracing::error!(peer = %from, %error, "a refusal could not be logged");
+        }
     }
 
     fn versions(&self) -> Result<PeerResponse> {

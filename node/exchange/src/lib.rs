@@ -21,6 +21,7 @@ pub mod peers;
 pub mod presentation;
 pub mod receive;
 pub mod record;
+pub mod refusal;
 pub mod replay;
 pub mod restriction;
 mod row;

@@ -21,6 +21,7 @@ use zeroize::Zeroizing;
 use crate::delivery::DeliverySchedule;
 use crate::error::{ExchangeError, Result};
 use crate::peers::Peers;
+use crate::refusal::RefusalBudget;
 use crate::replay::ReplayGuard;
 
 /// Fills a slice with random bytes; called from many tasks.
@@ -82,6 +83,7 @@ pub struct Node {
     pub(crate) parts: Parts,
     pub(crate) replay: Mutex<ReplayGuard>,
     pub(crate) delivery: Mutex<DeliverySchedule>,
+    pub(crate) refusals: Mutex<RefusalBudget>,
     /// Number ranges of imports that are not committed: their records do not exist for any reader.
     pub(crate) hidden: RwLock<BTreeMap<BatchId, (u64, u64)>>,
     /// One import at a time: records of a batch have contiguous numbers.
@@ -101,6 +103,7 @@ impl Node {
             parts,
             replay: Mutex::default(),
             delivery: Mutex::default(),
+            refusals: Mutex::default(),
             hidden: RwLock::default(),
             importing: tokio::sync::Mutex::default(),
             issuing: tokio::sync::Mutex::default(),

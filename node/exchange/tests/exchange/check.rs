@@ -250,6 +250,10 @@ async fn a_request_counts_once_from_its_sender_and_in_its_time() {
     };
     let (code, reason) = code_of(market.peer_handle(&agency(FINANCE), request.clone()).await);
     assert_eq!((code, reason.contains("answered before")), (ErrorCode::Conflict, true), "replayed");
+    let filter = Filter { kinds: vec![EntryKind::AccessRefused], ..Filter::default() };
+    let refused = market.log().search(filter, 10).await.expect("search").entries.remove(0).leaf;
+    assert_eq!(refused.peer, Some(agency(FINANCE)), "a refusal is logged with its sender");
+    assert_eq!(refused.outcome, chengxin_audit_log::Outcome::Failed(ErrorCode::Conflict));
     let (code, _) = code_of(market.peer_handle(&agency(LEAGUE), request.clone()).await);
     assert_eq!(code, ErrorCode::Integrity, "sent by another member");
     let league = federation.node(LEAGUE);
