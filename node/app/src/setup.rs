@@ -147,6 +147,18 @@ pub(crate) fn own_entry(
     })
 }
 
+/// Refuses a node that pinned a federation: the fingerprint's file is the commit point of founding and of joining.
+fn federation_check_none(home: &Home, fix: &'static str) -> Result<(), AppError> {
+    if home.fingerprint().exists() {
+        return Err(AppError::State {
+            what: "this node belongs to a federation already".to_owned(),
+            fix,
+            code: ErrorCode::Conflict,
+        });
+    }
+    Ok(())
+}
+
 /// What `federation found` made.
 pub(crate) struct FoundOutcome {
     pub(crate) fingerprint: RootFingerprint,
@@ -163,13 +175,7 @@ pub(crate) async fn found(
     keys_folder: &Path,
 ) -> Result<FoundOutcome, AppError> {
     let identity = NodeIdentity::read(home)?;
-    if home.fingerprint().exists() {
-        return Err(AppError::State {
-            what: "this node belongs to a federation already".to_owned(),
-            fix: "a node founds or joins once; use a new home for another federation",
-            code: ErrorCode::Conflict,
-        });
-    }
+    federation_check_none(home, "a node founds or joins once; use a new home for another federation")?;
     let now = SystemClock.now();
     let entry = own_entry(home, &identity, true)?;
     let mut root_keys = Vec::with_capacity(usize::from(keys));
@@ -242,13 +248,7 @@ pub(crate) async fn join(
     token: &str,
 ) -> Result<JoinOutcome, AppError> {
     let identity = NodeIdentity::read(home)?;
-    if home.fingerprint().exists() {
-        return Err(AppError::State {
-            what: "this node belongs to a federation already".to_owned(),
-            fix: "a node joins once; use a new home for another federation",
-            code: ErrorCode::Conflict,
-        });
-    }
+    federation_check_none(home, "a node joins once; use a new home for another federation")?;
     let transport = TransportKey::from_seed(*key_read(&home.key(KeyRole::Transport), KeyRole::Transport)?);
     let client = JoinClient::connect(&transport, address, JOIN_DEADLINE).await?;
     // An attempt that failed may have left the verified metadata of another federation.
@@ -296,13 +296,7 @@ pub(crate) async fn join_by_hand(
     fingerprint: RootFingerprint,
 ) -> Result<JoinOutcome, AppError> {
     let identity = NodeIdentity::read(home)?;
-    if home.fingerprint().exists() {
-        return Err(AppError::State {
-            what: "this node belongs to a federation already".to_owned(),
-            fix: "a node joins once; use a new home for another federation",
-            code: ErrorCode::Conflict,
-        });
-    }
+    federation_check_none(home, "a node joins once; use a new home for another federation")?;
     if home.trust().exists() {
         std::fs::remove_dir_all(home.trust()).map_err(AppError::file("empty", &home.trust()))?;
     }
