@@ -16,6 +16,7 @@ mod budget;
 pub mod error;
 mod event_loop;
 pub mod frame;
+mod fresh_port;
 pub mod join;
 pub mod key;
 pub mod limits;

@@ -19,6 +19,7 @@ use libp2p_allow_block_list as allow_list;
 use libp2p_connection_limits as connection_limits;
 
 use crate::error::NetworkError;
+use crate::fresh_port::FreshPort;
 use crate::key::TransportKey;
 use crate::limits::{
     QUIC_CONNECTION_WINDOW, QUIC_SILENCE_MILLISECONDS, QUIC_STREAM_WINDOW, STREAMS_PER_CONNECTION,
@@ -86,7 +87,7 @@ fn transport_new(key: &TransportKey, handshake_time: Duration) -> Result<Connect
         let mut yamux_config = yamux::Config::default();
         // Both directions count here.
         yamux_config.set_max_num_streams(2 * STREAMS_PER_CONNECTION as usize);
-        let tcp_transport = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
+        let tcp_transport = FreshPort(tcp::tokio::Transport::new(tcp::Config::default().nodelay(true)))
             .upgrade(Version::V1Lazy)
             .authenticate(tls_config)
             .multiplex(yamux_config)
