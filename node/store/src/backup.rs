@@ -103,7 +103,7 @@ pub async fn backup_import<R: Read + Seek + Send>(
     let mut batch = Batch::new();
     while let Some(entries) = reader.chunk_read()? {
         for (key, value) in entries {
-            let full = batch.bytes() + key.len() + value.len() > limits::GROUP_BYTES;
+            let full = batch.bytes() + key.len() + value.len() > limits::GROUP_ENGINE_BYTES;
             if !batch.is_empty() && (full || batch.len() >= IMPORT_OPERATIONS) {
                 store.commit(std::mem::take(&mut batch)).await?;
             }

@@ -35,6 +35,13 @@ pub const MAX_QUEUED_BYTES: usize = 64 * 1024 * 1024;
 /// A commit group takes no further batch once it holds this many operations.
 pub const GROUP_OPERATIONS: usize = 1_024;
 
-/// A commit group takes no further batch once it holds this many bytes (1 MiB): a group and all that the engine rewrites
-/// with it must stay below a segment of its log.
-pub const GROUP_BYTES: usize = 1024 * 1024;
+/// A commit group takes no further batch once it holds this many bytes of keys and values (4 MiB), which bounds how long
+/// the first of them waits.
+pub const GROUP_BYTES: usize = 4 * 1024 * 1024;
+
+/// A commit group takes no further batch once the engine's own log would get this many bytes of it (1 MiB): a group and
+/// all that the engine rewrites with it must stay below a segment of its log.
+pub const GROUP_ENGINE_BYTES: usize = 1024 * 1024;
+
+/// Longest value that stays in the engine's log when one batch alone passes [`GROUP_ENGINE_BYTES`].
+pub const INLINE_BYTES_OF_LARGE_BATCHES: usize = 32;

@@ -25,5 +25,7 @@ mod loop_device;
 mod power_cut;
 #[path = "store/snapshots.rs"]
 mod snapshots;
+#[path = "store/value_files.rs"]
+mod value_files;
 #[path = "store/writer.rs"]
 mod writer;

@@ -4,23 +4,24 @@
 //!
 //! ```text
 //! 1. check preconditions and read old values   nothing has changed
-//! 2. overlay: enter old values                 readers go on seeing the state before the group
-//! 3. sled: apply the group as one batch        in memory, perhaps partly in the log
-//! 4. sled: flush                               in the log as the operating system sees it
-//! 5. barrier: sync_data on the log             THE COMMIT POINT
-//! 6. overlay: group durable                    readers see the group
-//! 7. acknowledge each waiter
+//! 2. long values: write and sync               no key points to them yet (see `value_log`)
+//! 3. overlay: enter old values                 readers go on seeing the state before the group
+//! 4. sled: apply the group as one batch        in memory, perhaps partly in the log
+//! 5. sled: flush                               in the log as the operating system sees it
+//! 6. barrier: sync_data on the log             THE COMMIT POINT
+//! 7. overlay: group durable                    readers see the group
+//! 8. acknowledge each waiter
 //! ```
 //!
-//! - **Process killed, or power cut, before 5 has returned:** when sled opens it takes the group whole or
+//! - **Process killed, or power cut, before 6 has returned:** when sled opens it takes the group whole or
 //!   not at all (the log holds a manifest in front of a batch that says where it ends). No waiter has been
 //!   told, no reader has seen it, so both outcomes are right.
-//! - **After 5:** the group is there. Waiters that had not been told may find it; `Store::commit` says so.
-//! - **3, 4 or 5 fails:** the store is poisoned. Memory and disk may differ, and a second sync may report
+//! - **After 6:** the group is there. Waiters that had not been told may find it; `Store::commit` says so.
+//! - **2, 4, 5 or 6 fails:** the store is poisoned. Memory and disk may differ, and a second sync may report
 //!   success although the data is lost. All waiters of this and later groups are refused, readers too,
 //!   until the store is opened again, which reads the disk and nothing else.
 //!
-//! Step 5 is there because sled 0.34 ends a flush with `sync_file_range`, which neither writes the file's
+//! Step 6 is there because sled 0.34 ends a flush with `sync_file_range`, which neither writes the file's
 //! size and block list nor empties the disk's cache. What this does *not* give: a disk that lies about its
 //! own sync, and more than the last acknowledged state (a reader of the folder must still trust the disk).
 
@@ -31,21 +32,29 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
-use crate::batch::{Batch, Precondition, within};
+use crate::batch::{Batch, Operation, Precondition, within};
 use crate::error::{LimitedPart, StoreError};
 use crate::limits;
 use crate::store::CommitStamp;
 
-use super::encoding::{self, Pieces, SEQUENCE_KEY, StoredValue};
+use super::compaction::{BUSY_STEP_BYTES, Compaction, IDLE_STEP_BYTES};
+use super::encoding::{self, Place, SEQUENCE_KEY, StoredValue};
 use super::engine::{Engine, EngineValue, engine_error};
+use super::value_log::ValueWriter;
 
 /// Makes everything durable that sled has flushed; the last step before an acknowledgement.
 #[cfg_attr(not(feature = "conformance"), allow(unreachable_pub, reason = "only fault tests name it outside"))]
 pub trait Barrier: Send + 'static {
     /// Returns once all bytes written to the log before the call would survive a power cut.
     fn sync(&mut self) -> io::Result<()>;
+
+    /// The same for the values in `file`.
+    fn sync_values(&mut self, file: &File) -> io::Result<()> {
+        file.sync_data()
+    }
 }
 
 /// The real barrier: our own handle of sled's log.
@@ -74,6 +83,9 @@ pub(crate) struct Committer {
     pub(crate) requests: mpsc::Receiver<Request>,
     /// Number of the last batch that was given one.
     pub(crate) sequence: u64,
+    pub(crate) values: ValueWriter,
+    /// The file being emptied, if there is one.
+    pub(crate) compaction: Option<Compaction>,
 }
 
 /// Batches that become durable together.
@@ -84,7 +96,10 @@ struct Group {
     accepted: Vec<(Reply, CommitStamp)>,
     conflicted: Vec<(Reply, usize)>,
     operations: usize,
+    /// Bytes of all keys and values.
     bytes: usize,
+    /// Those of them that sled will hold.
+    engine_bytes: usize,
     replaced_bytes: usize,
     /// Given back with the group.
     rooms: Vec<OwnedSemaphorePermit>,
@@ -93,8 +108,8 @@ struct Group {
 /// One key in a group.
 struct Change {
     old: Option<Bytes>,
-    /// Pieces of the old value, to be removed with it.
-    old_pieces: Option<Pieces>,
+    /// Where the old value lies, if not beside its key.
+    old_place: Option<Place>,
     new: Option<Bytes>,
 }
 
@@ -102,13 +117,24 @@ impl Group {
     fn is_full(&self) -> bool {
         self.operations >= limits::GROUP_OPERATIONS
             || self.bytes >= limits::GROUP_BYTES
+            || self.engine_bytes >= limits::GROUP_ENGINE_BYTES
             || self.replaced_bytes >= limits::MAX_BATCH_REPLACED_BYTES
     }
 
-    fn has_room_for(&self, batch: &Batch) -> bool {
+    fn has_room_for(&self, batch: &Batch, inline_bytes: usize) -> bool {
         self.operations + batch.len() <= limits::GROUP_OPERATIONS
             && self.bytes + batch.bytes() <= limits::GROUP_BYTES
+            && self.engine_bytes + engine_bytes(batch, inline_bytes) <= limits::GROUP_ENGINE_BYTES
     }
+}
+
+/// Bytes of a batch that sled will hold if values up to `inline_bytes` stay beside their keys.
+fn engine_bytes(batch: &Batch, inline_bytes: usize) -> usize {
+    let bytes = |operation: &Operation| {
+        let beside = operation.value().map_or(0, |value| value.len().min(inline_bytes));
+        operation.key().len() + beside
+    };
+    batch.operations().iter().map(bytes).sum()
 }
 
 /// Poisons the store if the commit thread ends by a panic, so that no waiter hangs and no reader goes on.
@@ -127,18 +153,48 @@ impl Committer {
     pub(crate) fn run(mut self) {
         let _guard = PanicGuard(Arc::clone(&self.engine));
         let mut postponed = None;
-        while let Some(first) = postponed.take().or_else(|| self.requests.blocking_recv()) {
+        while let Some(first) = postponed.take().or_else(|| self.request_wait()) {
             let mut group = Group::default();
             self.batch_admit(&mut group, first);
             while !group.is_full() {
                 let Ok(next) = self.requests.try_recv() else { break };
-                if !group.has_room_for(&next.batch) {
+                if !group.has_room_for(&next.batch, self.engine.inline_bytes) {
                     postponed = Some(next);
                     break;
                 }
                 self.batch_admit(&mut group, next);
             }
             self.group_finish(group);
+            self.compact(BUSY_STEP_BYTES);
+        }
+    }
+
+    /// The next request; while none waits, files that are half dead are emptied.
+    fn request_wait(&mut self) -> Option<Request> {
+        loop {
+            match self.requests.try_recv() {
+                Ok(request) => return Some(request),
+                Err(TryRecvError::Disconnected) => return None,
+                Err(TryRecvError::Empty) => {}
+            }
+            if !self.compact(IDLE_STEP_BYTES) {
+                return self.requests.blocking_recv();
+            }
+        }
+    }
+
+    /// Says whether there is more to do.
+    fn compact(&mut self, most_bytes: u32) -> bool {
+        if self.engine.poison_check().is_err() {
+            return false;
+        }
+        match self.compaction_step(most_bytes) {
+            Ok(more) => more,
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "values could not be moved");
+                self.engine.poison(error_text(&error));
+                false
+            }
         }
     }
 
@@ -151,6 +207,7 @@ impl Committer {
                 self.sequence += 1; // 2^64 batches are out of reach.
                 group.operations += batch.len();
                 group.bytes += batch.bytes();
+                group.engine_bytes += engine_bytes(&batch, self.engine.inline_bytes);
                 for (key, change) in changes {
                     group.replaced_bytes += change.old.as_ref().map_or(0, Bytes::len);
                     group.changes.insert(key, change);
@@ -181,10 +238,10 @@ impl Committer {
         for operation in batch.operations() {
             let key = operation.key();
             if !group.changes.contains_key(key) && !changes.contains_key(key) {
-                let (old, old_pieces) = self.value_read(key)?;
+                let (old, old_place) = self.value_read(key)?;
                 replaced_bytes += old.as_ref().map_or(0, Bytes::len);
                 within(LimitedPart::BatchReplacedBytes, replaced_bytes, limits::MAX_BATCH_REPLACED_BYTES)?;
-                changes.insert(key.clone(), Change { old, old_pieces, new: None });
+                changes.insert(key.clone(), Change { old, old_place, new: None });
             }
         }
         Ok(Admission::Accepted(changes))
@@ -198,27 +255,27 @@ impl Committer {
         }
     }
 
-    /// The value in sled, which between groups is the durable value, as nobody else writes.
-    fn value_read(&self, key: &[u8]) -> Result<(Option<Bytes>, Option<Pieces>), StoreError> {
+    /// The value as it is now, which between groups is the durable value, as nobody else writes.
+    fn value_read(&self, key: &[u8]) -> Result<(Option<Bytes>, Option<Place>), StoreError> {
         let stored =
             self.engine.db.get(encoding::caller_key(key)).map_err(engine_error("reading a value"))?;
         let Some(stored) = stored else { return Ok((None, None)) };
         let stored = encoding::value_decode(&stored)?;
-        let pieces = match &stored {
-            StoredValue::Pieces(pieces) => Some(*pieces),
+        let place = match &stored {
+            StoredValue::Elsewhere(place) => Some(*place),
             StoredValue::Inline(_) => None,
         };
         match self.engine.value_load(stored)? {
-            EngineValue::Whole(value) => Ok((Some(value), pieces)),
-            EngineValue::Torn => Err(StoreError::Damaged { detail: "pieces of a large value are missing" }),
+            EngineValue::Whole(value) => Ok((Some(value), place)),
+            EngineValue::Gone => Err(StoreError::Damaged { detail: "a file of values is missing" }),
         }
     }
 
     /// Makes the group durable and tells every waiter. Conflicts are told last too: what they conflict
     /// with may be in this very group.
     fn group_finish(&mut self, group: Group) {
-        let Group { changes, accepted, conflicted, operations, rooms, .. } = group;
-        let outcome = if accepted.is_empty() { Ok(()) } else { self.group_commit(changes) };
+        let Group { changes, accepted, conflicted, operations, engine_bytes, rooms, .. } = group;
+        let outcome = if accepted.is_empty() { Ok(()) } else { self.group_commit(changes, engine_bytes) };
         if let Err(error) = &outcome {
             tracing::error!(error = error as &dyn std::error::Error, "a commit group did not become durable");
             self.engine.poison(error_text(error));
@@ -244,50 +301,54 @@ impl Committer {
         }
     }
 
-    /// Steps 2 to 6 of the module's table.
-    fn group_commit(&mut self, changes: BTreeMap<Bytes, Change>) -> Result<(), StoreError> {
+    /// Steps 2 to 7 of the module's table.
+    fn group_commit(
+        &mut self,
+        changes: BTreeMap<Bytes, Change>,
+        engine_bytes: usize,
+    ) -> Result<(), StoreError> {
         let sequence = self.sequence;
+        // One batch alone can be larger than a group may grow. Then only the shortest values stay beside their keys, so
+        // that what sled gets still fits a segment.
+        let inline_bytes = if engine_bytes > limits::GROUP_ENGINE_BYTES {
+            limits::INLINE_BYTES_OF_LARGE_BATCHES
+        } else {
+            self.engine.inline_bytes
+        };
         let mut sled_batch = sled::Batch::default();
         let mut old_values = Vec::with_capacity(changes.len());
-        let mut large_values = 0;
         for (key, change) in changes {
-            if let Some(pieces) = change.old_pieces {
-                pieces.keys().for_each(|piece_key| sled_batch.remove(&piece_key));
+            if let Some(place) = change.old_place {
+                self.values.forget(key.len(), place);
             }
             match change.new {
                 None => sled_batch.remove(encoding::caller_key(&key)),
-                Some(value) if value.len() <= self.engine.inline_bytes => {
+                Some(value) if value.len() <= inline_bytes => {
                     sled_batch.insert(encoding::caller_key(&key), encoding::inline_encode(&value));
                 }
                 Some(value) => {
-                    let pieces = Pieces {
-                        total: u32::try_from(value.len())
-                            .map_err(|_| StoreError::Damaged { detail: "a value passed its limit" })?,
-                        piece: u32::try_from(self.engine.inline_bytes)
-                            .map_err(|_| StoreError::Damaged { detail: "a piece passed its limit" })?,
-                        sequence,
-                        place: large_values,
-                    };
-                    large_values += 1;
-                    for (piece_key, piece) in pieces.keys().zip(value.chunks(self.engine.inline_bytes)) {
-                        sled_batch.insert(&piece_key, piece);
-                    }
-                    sled_batch.insert(encoding::caller_key(&key), encoding::pieces_encode(pieces));
+                    let place = self.values.append(&key, &value)?;
+                    sled_batch.insert(encoding::caller_key(&key), encoding::place_encode(place));
                 }
             }
             old_values.push((key, change.old));
         }
         sled_batch.insert(SEQUENCE_KEY, &sequence.to_be_bytes());
-
+        self.values.group_write(self.barrier.as_mut(), &mut sled_batch)?;
         self.engine.overlay_mut()?.group_begin(sequence, old_values);
+        self.engine_commit(sled_batch)?;
+        self.engine.overlay_mut()?.group_durable(sequence);
+        self.values.dead_remove()
+    }
+
+    /// Hands a batch to sled and makes it durable.
+    pub(crate) fn engine_commit(&mut self, batch: sled::Batch) -> Result<(), StoreError> {
         self.engine.applying.store(true, Ordering::Release);
-        let applied = self.engine.db.apply_batch(sled_batch);
+        let applied = self.engine.db.apply_batch(batch);
         self.engine.applying.store(false, Ordering::Release);
         applied.map_err(engine_error("applying a commit group"))?;
         self.engine.db.flush().map_err(engine_error("flushing a commit group"))?;
-        self.barrier.sync().map_err(StoreError::io("syncing a commit group"))?;
-        self.engine.overlay_mut()?.group_durable(sequence);
-        Ok(())
+        self.barrier.sync().map_err(StoreError::io("syncing a commit group"))
     }
 }
 

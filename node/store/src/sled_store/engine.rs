@@ -1,9 +1,9 @@
 //! Reading one durable state out of sled and the overlay; shared by readers and the commit thread.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use crate::error::StoreError;
 use crate::limits::{MAX_SCAN_BYTES, MAX_SCAN_ENTRIES};
@@ -11,11 +11,12 @@ use crate::overlay::Overlay;
 use crate::range::{Direction, KeyRange, key_successor};
 use crate::store::Statistics;
 
-use super::encoding::{self, Pieces, StoredValue};
+use super::encoding::{self, StoredValue};
 use super::folder::{LockedFolder, folder_bytes};
+use super::value_log::ValueFiles;
 
-/// How often a read starts over when a commit removed the pieces of a large value under it. Each further
-/// time needs another commit of the same key that became durable within one read.
+/// How often a read starts over when a commit or a compaction removed the file of a value under it. Each further time
+/// needs the same key to change or move, and its file to go, within one read.
 const READ_ATTEMPTS: usize = 64;
 
 /// What readers and the commit thread have in common.
@@ -31,19 +32,21 @@ pub(crate) struct Engine {
     counters: Mutex<Statistics>,
     pub(crate) max_key_bytes: usize,
     pub(crate) inline_bytes: usize,
+    pub(crate) values: Arc<ValueFiles>,
     folder: LockedFolder,
 }
 
 /// A value read from sled alone.
 pub(crate) enum EngineValue {
     Whole(Bytes),
-    /// Pieces were missing: the key was changed while it was being read.
-    Torn,
+    /// The file of the value is gone: the key was changed, or its value moved, while it was being read.
+    Gone,
 }
 
 impl Engine {
     pub(crate) fn new(
         db: sled::Db,
+        values: Arc<ValueFiles>,
         folder: LockedFolder,
         sequence: u64,
         overlay_bytes: usize,
@@ -57,6 +60,7 @@ impl Engine {
             counters: Mutex::new(Statistics::default()),
             max_key_bytes: encoding::key_bytes(segment_bytes),
             inline_bytes: encoding::inline_bytes(segment_bytes),
+            values,
             folder,
         }
     }
@@ -114,10 +118,10 @@ impl Engine {
             match value {
                 None => return Ok(None),
                 Some(EngineValue::Whole(value)) => return Ok(Some(value)),
-                Some(EngineValue::Torn) => {}
+                Some(EngineValue::Gone) => {}
             }
         }
-        Err(StoreError::Damaged { detail: "pieces of a large value are missing" })
+        Err(StoreError::Damaged { detail: "a file of values is missing" })
     }
 
     /// One page of a range in the state of a registered snapshot.
@@ -181,8 +185,11 @@ impl Engine {
         for (key, value) in merged {
             match value {
                 Some(EngineValue::Whole(value)) => entries.push((key, value)),
-                Some(EngineValue::Torn) => {
-                    return Err(StoreError::Damaged { detail: "pieces of a large value are missing" });
+                // Moved since: its new place is read, in the same state.
+                Some(EngineValue::Gone) => {
+                    if let Some(value) = self.read_snapshot(&key, sequence)? {
+                        entries.push((key, value));
+                    }
                 }
                 None => {}
             }
@@ -222,27 +229,14 @@ impl Engine {
         Ok((entries, true))
     }
 
-    /// Puts a large value together.
+    /// Reads a value from where it lies.
     pub(crate) fn value_load(&self, stored: StoredValue) -> Result<EngineValue, StoreError> {
         match stored {
             StoredValue::Inline(value) => Ok(EngineValue::Whole(value)),
-            StoredValue::Pieces(pieces) => self.pieces_load(pieces),
+            StoredValue::Elsewhere(place) => {
+                Ok(self.values.read(place)?.map_or(EngineValue::Gone, EngineValue::Whole))
+            }
         }
-    }
-
-    fn pieces_load(&self, pieces: Pieces) -> Result<EngineValue, StoreError> {
-        let total = pieces.total as usize;
-        let mut value = BytesMut::with_capacity(total);
-        for key in pieces.keys() {
-            let Some(piece) = self.db.get(key).map_err(engine_error("reading a large value"))? else {
-                return Ok(EngineValue::Torn);
-            };
-            value.extend_from_slice(&piece);
-        }
-        if value.len() != total {
-            return Err(StoreError::Damaged { detail: "a large value has the wrong length" });
-        }
-        Ok(EngineValue::Whole(value.freeze()))
     }
 
     /// Counts what a commit group did.

@@ -10,6 +10,7 @@ use crate::error::StoreError;
 
 const LOCK_FILE: &str = "lock";
 const ENGINE_FOLDER: &str = "sled";
+const VALUES_FOLDER: &str = "values";
 
 /// A lock just given up can still be held for a moment: by a child process between its fork and its exec,
 /// or, for sled's own lock, by one of sled's background threads. So a lock is asked for this often, this
@@ -22,6 +23,7 @@ pub(crate) const LOCK_PAUSE: Duration = Duration::from_millis(25);
 /// ```text
 /// <folder>/lock      held with an exclusive file lock while the store is open; its content means nothing
 /// <folder>/sled/     conf, db, snap.*, blobs/ as sled names them
+/// <folder>/values/   long values, see `value_log`
 /// ```
 pub(crate) struct LockedFolder {
     path: PathBuf,
@@ -64,6 +66,13 @@ impl LockedFolder {
 
     pub(crate) fn engine_folder(&self) -> PathBuf {
         self.path.join(ENGINE_FOLDER)
+    }
+
+    /// The folder of long values, made if it is not there.
+    pub(crate) fn values_folder(&self) -> Result<PathBuf, StoreError> {
+        let folder = self.path.join(VALUES_FOLDER);
+        folder_create_durably(&folder).map_err(StoreError::io("creating the folder of values"))?;
+        Ok(folder)
     }
 
     /// Our own handle of sled's log. It must be opened before the first write that is to be synced
@@ -113,7 +122,7 @@ fn folder_create_durably(path: &Path) -> io::Result<()> {
 }
 
 /// Makes the entries of a folder durable.
-fn folder_sync(path: &Path) -> io::Result<()> {
+pub(crate) fn folder_sync(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 

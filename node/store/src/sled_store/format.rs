@@ -16,7 +16,7 @@ const MARKER: &[u8; 14] = b"chengxin-store";
 /// The version this program writes.
 pub(crate) const CURRENT: u32 = v1::VERSION;
 
-/// The first format: one tree, three key spaces, values inline or in pieces.
+/// The first format: one tree of keys, values beside them or in the value log.
 pub(crate) mod v1 {
     /// Number of this format.
     pub(crate) const VERSION: u32 = 1;

@@ -20,7 +20,9 @@ use bytes::Bytes;
 use chengxin_store::{Barrier, Batch, KeyRange, SledOptions, SledStore, Store, StoreError};
 
 pub(crate) const LANES: usize = 4;
-const SLOTS: u64 = 9;
+/// Slots of each lane. The last lane's batches live long, so that files of values grow half dead with something alive in
+/// them, and are emptied.
+const SLOTS: [u64; LANES] = [9, 9, 9, 150];
 /// Records in each batch of a lane. The first lane's batches are longer than a log segment.
 const RECORDS: [u64; LANES] = [60, 5, 5, 5];
 
@@ -39,6 +41,8 @@ pub(crate) fn writer_options() -> SledOptions {
         create: true,
         cache_bytes: 1024 * 1024,
         segment_bytes: 1024 * 1024,
+        // So small that files of values are begun, emptied and removed all the time.
+        value_file_bytes: 256 * 1024,
         ..SledOptions::default()
     }
 }
@@ -48,6 +52,10 @@ struct NoBarrier;
 
 impl Barrier for NoBarrier {
     fn sync(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    fn sync_values(&mut self, _: &File) -> std::io::Result<()> {
         Ok(())
     }
 }
@@ -194,7 +202,7 @@ async fn state_check(store: &dyn Store, acknowledged: [u64; LANES]) -> Result<()
 /// What lane must hold once its batches up to `head` have happened.
 fn lane_state(lane: usize, head: u64) -> BTreeMap<Bytes, Bytes> {
     let mut state = BTreeMap::new();
-    for number in head.saturating_sub(SLOTS - 1).max(1)..=head {
+    for number in head.saturating_sub(SLOTS[lane] - 1).max(1)..=head {
         for (key, value) in lane_changes(lane, number) {
             match value {
                 Some(value) => state.insert(key, value),
@@ -209,7 +217,7 @@ fn lane_state(lane: usize, head: u64) -> BTreeMap<Bytes, Bytes> {
 fn lane_changes(lane: usize, number: u64) -> Vec<(Bytes, Option<Bytes>)> {
     let mut changes = vec![(head_key(lane).into(), Some(Bytes::copy_from_slice(&number.to_be_bytes())))];
     for record in 0..RECORDS[lane] {
-        let key = Bytes::from(format!("lane {lane} slot {} record {record}", number % SLOTS));
+        let key = Bytes::from(format!("lane {lane} slot {} record {record}", number % SLOTS[lane]));
         let deleted = record == 4 && number % 2 == 1;
         changes.push((key, (!deleted).then(|| record_value(lane, number, record))));
     }
