@@ -110,15 +110,9 @@ impl RecordFields {
         let (name, definition) = self.record_type.field(name)?;
         let parsed = match (definition.kind, value) {
             (FieldKind::UnifiedCode, FieldValue::Text(text)) => {
-                serde_json::from_value::<UnifiedCode>(serde_json::Value::String(text))
-                    .map(|code| FieldValue::Text(code.to_string()))
-                    .map_err(|_| {
-                        SchemaError::field(
-                            definition.name,
-                            "not a code",
-                            "the issuer must correct the record",
-                        )
-                    })?
+                UnifiedCode::signed(&text).map(|code| FieldValue::Text(code.to_string())).map_err(|_| {
+                    SchemaError::field(definition.name, "not a code", "the issuer must correct the record")
+                })?
             }
             (FieldKind::TextList, FieldValue::List(texts)) => return self.list_insert(name.as_str(), &texts),
             (FieldKind::TextList, FieldValue::Text(_)) | (_, FieldValue::List(_)) => {
@@ -167,9 +161,7 @@ impl RecordFields {
     /// The identifier the subject can be looked up by, if the record has one. Absent for subjects without a code:
     /// those are found by name only.
     pub fn subject(&self) -> Option<SubjectId> {
-        let code = self.text(SUBJECT_CODE).and_then(|text| {
-            serde_json::from_value::<UnifiedCode>(serde_json::Value::String(text.to_owned())).ok()
-        });
+        let code = self.text(SUBJECT_CODE).and_then(|text| UnifiedCode::signed(text).ok());
         code.map(SubjectId::Organisation)
             .or_else(|| self.text(PERSON_NUMBER).and_then(resident_id_from_field).map(SubjectId::Person))
     }

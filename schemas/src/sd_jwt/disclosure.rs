@@ -23,7 +23,18 @@ const ARRAY_ELEMENT: &str = "...";
 pub(super) struct Payload {
     pub(super) claims: RecordClaims,
     pub(super) public: Vec<(String, SignedValue)>,
-    pub(super) digests: Vec<String>,
+    pub(super) digests: Vec<SignedDigest>,
+}
+
+/// A member of `_sd`; nothing if it is no SHA-256 digest in base64url.
+#[derive(Clone, Copy)]
+pub(super) struct SignedDigest(Option<[u8; 32]>);
+
+impl<'de> Deserialize<'de> for SignedDigest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
+        Ok(Self(base64url_decode(&text).and_then(|bytes| bytes.try_into().ok())))
+    }
 }
 
 /// A field's value as it stands in JSON.
@@ -90,35 +101,29 @@ pub(super) fn claims_agree(claims: &RecordClaims, fields: &RecordFields) -> Resu
 /// The digests of a payload, each to be met by at most one disclosure.
 pub(super) struct DigestSet {
     sorted: Vec<([u8; 32], bool)>,
-    left: usize,
 }
 
 impl DigestSet {
     /// Refuses what is no SHA-256 digest, duplicates, and more than [`DIGESTS_LIMIT`].
-    pub(super) fn new(texts: Vec<String>) -> Result<Self, SchemaError> {
-        let left = texts.len();
-        if left > DIGESTS_LIMIT {
+    pub(super) fn new(digests: &[SignedDigest]) -> Result<Self, SchemaError> {
+        if digests.len() > DIGESTS_LIMIT {
             return Err(SchemaError::TooLarge {
                 what: "_sd",
                 unit: "digests",
-                actual: left,
+                actual: digests.len(),
                 limit: DIGESTS_LIMIT,
             });
         }
-        let mut sorted = texts
+        let mut sorted = digests
             .iter()
-            .map(|text| {
-                base64url_decode(text)
-                    .and_then(|bytes| <[u8; 32]>::try_from(bytes).ok())
-                    .map(|digest| (digest, false))
-                    .ok_or_else(|| malformed("_sd holds something else than SHA-256 digests"))
-            })
-            .collect::<Result<Vec<_>, _>>()?;
+            .map(|digest| digest.0.map(|digest| (digest, false)))
+            .collect::<Option<Vec<_>>>()
+            .ok_or_else(|| malformed("_sd holds something else than SHA-256 digests"))?;
         sorted.sort_unstable();
         if sorted.windows(2).any(|pair| pair[0] == pair[1]) {
             return Err(malformed("_sd holds a digest twice"));
         }
-        Ok(Self { sorted, left })
+        Ok(Self { sorted })
     }
 
     /// Ticks off the digest of a disclosure.
@@ -128,7 +133,6 @@ impl DigestSet {
         match place.and_then(|place| self.sorted.get_mut(place)) {
             Some((_, taken)) if !*taken => {
                 *taken = true;
-                self.left = self.left.saturating_sub(1);
                 Ok(())
             }
             Some(_) => Err(malformed("a disclosure occurs twice")),
@@ -137,11 +141,6 @@ impl DigestSet {
                 reason: "a disclosure is not among those the issuer signed".to_owned(),
             }),
         }
-    }
-
-    /// How many digests no disclosure was met for.
-    pub(super) fn left(&self) -> usize {
-        self.left
     }
 }
 
@@ -197,7 +196,7 @@ impl<'de> Deserialize<'de> for Payload {
 /// The member `fields`.
 struct SignedFields {
     public: Vec<(String, SignedValue)>,
-    digests: Vec<String>,
+    digests: Vec<SignedDigest>,
 }
 
 impl<'de> Deserialize<'de> for SignedFields {

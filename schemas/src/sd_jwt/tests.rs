@@ -52,6 +52,7 @@ fn the_complete_form_gives_back_the_draft() {
     assert_eq!(verified.claims(), &claims(&draft(), &issuer_key()));
     assert_eq!(verified.record_type(), RecordType::AdministrativePenalty);
     assert_eq!(verified.sd_jwt(), &record());
+    assert_eq!(SdJwt::stored(record().text()).expect("is stored"), verified);
     // 14 concealed fields stand among 16 digests.
     assert_eq!(record().disclosable().count(), PENALTY.len() - 5);
     assert_eq!(verified.undisclosed(), 2);
@@ -354,6 +355,7 @@ proptest::proptest! {
             &disclosures,
         );
         if let Ok(verified) = verify(&text) {
+            proptest::prop_assert_eq!(&SdJwt::stored(&text).expect("what was accepted can be stored"), &verified);
             let again = verify(verified.present(&|_| true).text()).expect("what was accepted is accepted");
             proptest::prop_assert_eq!(&again, &verified);
             let fewer = verify(verified.present(&|_| false).text()).expect("with fewer disclosures too");
@@ -368,6 +370,7 @@ proptest::proptest! {
     #[test]
     fn any_text_parses_or_errs_without_panic(text in "[A-Za-z0-9_.~-]{0,80}|.{0,80}") {
         let _ = SdJwt::parse(&text, SD_JWT_LIMIT);
+        let _ = SdJwt::stored(&text);
         let _ = key_binding_verify::<Minimal>(&text, SD_JWT_LIMIT, issuer_key().public());
     }
 
