@@ -75,7 +75,7 @@ pub struct SledOptions {
     /// Bytes of replaced values kept for living snapshots before the oldest expires. Default 64 MiB.
     pub overlay_bytes: usize,
     /// Bytes of one log segment: a power of two from 64 KiB to 16 MiB. Fixed when the store is created;
-    /// below the default of 1 MiB keys must be shorter than [`limits::MAX_KEY_BYTES`]. Small segments
+    /// below 1 MiB keys must be shorter than [`limits::MAX_KEY_BYTES`]. Small segments
     /// suit tests and golden files.
     pub segment_bytes: usize,
 }
