@@ -4,6 +4,7 @@
 //! in [`routes::ROUTES`] must allow → use case in `exchange`, which checks again → document. A route that is not in
 //! the table does not exist: the router is built from it.
 
+pub mod bounded_file;
 pub mod chinese;
 mod failure;
 mod gate;

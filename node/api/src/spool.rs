@@ -21,6 +21,7 @@ use futures::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt as _;
 
+use crate::bounded_file::{BoundedFileError, bytes_read};
 use crate::failure::Failure;
 use crate::types::import::{IMPORT_FILE_LIMIT, ImportException};
 use crate::types::problem::Problem;
@@ -28,6 +29,10 @@ use crate::types::problem::Problem;
 /// Files kept for their failing rows after they were examined; the oldest go first. Files of unfinished imports are
 /// kept besides.
 const FILES_KEPT: usize = 8;
+
+/// Longest plan read. Its exceptions, a hundred with reasons of 200 characters, come to 100 KiB; the name of a sheet
+/// adds what fits into a query string, of which the server takes less than half a mebibyte.
+const PLAN_FILE_LIMIT: u64 = 1 << 20;
 
 /// Makes names of uploads in progress unique within one run of the program; two programs never share a spool.
 static INCOMING: AtomicU64 = AtomicU64::new(0);
@@ -215,8 +220,7 @@ async fn find(
                 .with_fix(fix_en, fix_zh),
         )
     };
-    let text = tokio::fs::read(sidecar).await.map_err(|_| gone())?;
-    let plan: Plan = serde_json::from_slice(&text).map_err(|_| gone())?;
+    let plan = plan_read(sidecar).ok().flatten().ok_or_else(gone)?;
     let path = folder.join(&plan.file);
     if plan.file.is_empty() || !path.is_file() {
         return Err(gone());
@@ -240,6 +244,23 @@ async fn plan_write(path: &Path, plan: &Plan) -> std::io::Result<()> {
     tokio::fs::rename(&part, path).await
 }
 
+/// Reads a plan; none if the file does not hold one. The folder is the node's own, so that is noted in the journal.
+fn plan_read(path: &Path) -> std::io::Result<Option<Plan>> {
+    let bytes = match bytes_read(path, PLAN_FILE_LIMIT) {
+        Ok(bytes) => bytes,
+        Err(BoundedFileError::Read { source, .. }) => return Err(source),
+        Err(error @ BoundedFileError::TooLong { .. }) => {
+            tracing::warn!(%error, "a plan in the spool folder is not read");
+            return Ok(None);
+        }
+    };
+    let plan = serde_json::from_slice(&bytes);
+    if let Err(error) = &plan {
+        tracing::warn!(path = %path.display(), %error, "a plan in the spool folder cannot be parsed");
+    }
+    Ok(plan.ok())
+}
+
 /// Removes examined files beyond [`FILES_KEPT`], but none that an unfinished import needs.
 fn sweep(folder: &Path) -> std::io::Result<()> {
     let mut files = Vec::new();
@@ -248,7 +269,7 @@ fn sweep(folder: &Path) -> std::io::Result<()> {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
         if name.starts_with("b-") && name.ends_with(".json") {
-            if let Ok(plan) = serde_json::from_slice::<Plan>(&std::fs::read(entry.path())?) {
+            if let Some(plan) = plan_read(&entry.path())? {
                 needed.insert(plan.file);
             }
         } else if name.starts_with("f-") && !name.contains('.') {
@@ -301,6 +322,24 @@ mod tests {
         for bad in ["", "f-", "../etc/passwd", "f-../../../../../../../../etc/passwd0", "b-00"] {
             assert!(file_find(&spool, bad).await.is_err(), "{bad}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_plan_that_is_too_long_is_no_plan_and_stops_no_upload() {
+        let folder = tempfile::tempdir().expect("folder");
+        let plan = receive(folder.path(), "行政相对人名称\n").await;
+        let batch = BatchId([1; 16]);
+        plan_keep(folder.path(), &batch, &plan).await.expect("kept");
+        // Blanks behind the document would be accepted by the parser: only the length is wrong.
+        let mut text = serde_json::to_string(&plan).expect("plan");
+        text.push_str(&" ".repeat(usize::try_from(PLAN_FILE_LIMIT).expect("limit")));
+        std::fs::write(batch_path(folder.path(), &batch), &text).expect("written");
+        std::fs::write(folder.path().join(format!("{}.json", plan.id())), &text).expect("written");
+        let by_batch = batch_find(folder.path(), &batch).await.map(|_| ()).expect_err("not read");
+        assert_eq!(by_batch.0.code, ErrorCode::NotFound);
+        let by_name = file_find(folder.path(), plan.id()).await.map(|_| ()).expect_err("not read");
+        assert_eq!(by_name.0.code, ErrorCode::NotFound);
+        receive(folder.path(), "another").await;
     }
 
     #[tokio::test]

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use chengxin_api::bounded_file::{BoundedFileError, text_read};
 use chengxin_api::types::config::{Config as ShownConfig, Origin, Setting};
 use chengxin_cli::environment::Settings;
 use chengxin_cli::host::ConfigFault;
@@ -17,6 +18,9 @@ pub(crate) const SYSTEM_FILE: &str = "/etc/chengxin/config.toml";
 /// Where a packaged node keeps its data.
 /// Inside the folder that the package makes, because `init` makes the home itself.
 const SYSTEM_HOME: &str = "/var/lib/chengxin/node";
+
+/// Longest configuration file: every key with its comments comes to 2 KiB; the rest is for lists of addresses and notes.
+const CONFIG_FILE_LIMIT: u64 = 256 * 1024;
 
 /// One setting: its key, its default as TOML, and what it does.
 struct Key {
@@ -171,15 +175,25 @@ impl Layers {
 
     fn file_read(&mut self, file: &Path, required: bool) {
         let place = file.display().to_string();
-        let text = match std::fs::read_to_string(file) {
+        let text = match text_read(file, CONFIG_FILE_LIMIT) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !required => return,
-            Err(error) => {
+            Err(error) if error.is_absent() && !required => return,
+            Err(BoundedFileError::Read { source, .. }) => {
                 return self.fault(
                     "",
                     &place,
-                    format!("无法读取: {error}"),
-                    format!("cannot be read: {error}"),
+                    format!("无法读取: {source}"),
+                    format!("cannot be read: {source}"),
+                );
+            }
+            Err(BoundedFileError::TooLong { limit, .. }) => {
+                return self.fault(
+                    "",
+                    &place,
+                    format!("超过 {limit} 字节; 配置文件只含少量键, 请指明正确的文件"),
+                    format!(
+                        "longer than {limit} bytes; a configuration holds a few keys, name the right file"
+                    ),
                 );
             }
         };
@@ -403,6 +417,20 @@ mod tests {
             assert_eq!(*value, value_parse(key.default).expect("default"), "{}", key.name);
         }
         assert!(layers.parse().is_ok());
+    }
+
+    #[test]
+    fn a_file_that_is_too_long_is_a_fault_that_names_file_and_limit() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("config.toml");
+        let comment = "#".repeat(usize::try_from(CONFIG_FILE_LIMIT).expect("limit") + 1);
+        std::fs::write(&path, comment).expect("write");
+        let faults = Layers::load(&settings(Some(folder.path()), &[]), None).parse().expect_err("refused");
+        assert_eq!(faults.len(), 1);
+        assert_eq!(faults[0].place, path.display().to_string());
+        for detail in [&faults[0].detail_en, &faults[0].detail_zh] {
+            assert!(detail.contains(" 262144 "), "{detail}");
+        }
     }
 
     #[test]

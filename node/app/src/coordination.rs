@@ -9,6 +9,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use chengxin_api::bounded_file::text_read;
 use chengxin_audit_log::EntryKind;
 use chengxin_exchange::Node;
 use chengxin_exchange::audit::EntryDraft;
@@ -31,7 +32,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::error::AppError;
-use crate::home::{Home, file_replace, text_read};
+use crate::home::{Home, file_replace};
 
 /// Longest token book read.
 const TOKENS_FILE_LIMIT: u64 = 4 * 1024 * 1024;

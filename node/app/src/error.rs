@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use chengxin_api::bounded_file::BoundedFileError;
 use chengxin_exchange::ExchangeError;
 use chengxin_network::NetworkError;
 use chengxin_schemas::{ErrorCode, SchemaError};
@@ -18,6 +19,9 @@ pub(crate) enum AppError {
         #[source]
         source: std::io::Error,
     },
+    /// A file that is read whole could not be, or is too long.
+    #[error(transparent)]
+    BoundedFile(#[from] BoundedFileError),
     /// A file does not hold what it should.
     #[error("{}: {reason}", path.display())]
     FileContent { path: PathBuf, reason: String },
@@ -77,6 +81,7 @@ impl AppError {
                 std::io::ErrorKind::PermissionDenied => ErrorCode::Denied,
                 _ => ErrorCode::Unavailable,
             },
+            Self::BoundedFile(error) => error.code(),
             Self::FileContent { .. } => ErrorCode::Integrity,
             Self::State { code, .. } => *code,
             Self::Schema(error) => error.code(),

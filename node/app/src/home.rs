@@ -4,14 +4,18 @@
 //! with `create_new`, synced, and its folder synced, so that a key that was used is a key that is kept.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use chengxin_api::bounded_file::{BoundedFileError, text_read};
 use chengxin_trust::{key_file_read, key_file_write};
 use zeroize::Zeroizing;
 
 use crate::error::AppError;
+
+/// Longest fingerprint file: a fingerprint is one line of 71 characters; the rest is for what an editor adds.
+const FINGERPRINT_FILE_LIMIT: u64 = 4 * 1024;
 
 /// What a key is for. Each is separate, so that one can be rotated or lost without the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +95,15 @@ impl Home {
         self.0.join("federation.fingerprint")
     }
 
+    /// The fingerprint this node pinned; none if it belongs to no federation.
+    pub(crate) fn fingerprint_read(&self) -> Result<Option<String>, BoundedFileError> {
+        match text_read(&self.fingerprint(), FINGERPRINT_FILE_LIMIT) {
+            Ok(text) => Ok(Some(text.trim().to_owned())),
+            Err(error) if error.is_absent() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The repository a coordinator's node signs.
     pub(crate) fn repository(&self) -> PathBuf {
         self.0.join("federation")
@@ -162,21 +175,6 @@ pub(crate) fn file_replace(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), A
     path.parent().map_or(Ok(()), folder_sync)
 }
 
-/// Reads a small text file.
-pub(crate) fn text_read(path: &Path, limit: u64) -> Result<String, AppError> {
-    let file = File::open(path).map_err(AppError::file("open", path))?;
-    let mut text = String::new();
-    let read =
-        file.take(limit.saturating_add(1)).read_to_string(&mut text).map_err(AppError::file("read", path))?;
-    if u64::try_from(read).unwrap_or(u64::MAX) > limit {
-        return Err(AppError::FileContent {
-            path: path.to_owned(),
-            reason: format!("longer than {limit} bytes"),
-        });
-    }
-    Ok(text)
-}
-
 /// Writes a new key; its file says what it is for.
 pub(crate) fn key_create(path: &Path, role: KeyRole, seed: &Zeroizing<[u8; 32]>) -> Result<(), AppError> {
     key_file_write(path, seed, role.as_str())?;
@@ -199,6 +197,19 @@ pub(crate) fn key_read(path: &Path, role: KeyRole) -> Result<Zeroizing<[u8; 32]>
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn a_fingerprint_is_read_unless_its_file_is_too_long() {
+        let folder = tempfile::tempdir().expect("folder");
+        let home = Home::new(folder.path());
+        assert_eq!(home.fingerprint_read().expect("absent"), None);
+        std::fs::write(home.fingerprint(), "sha256:00\n").expect("written");
+        assert_eq!(home.fingerprint_read().expect("read").as_deref(), Some("sha256:00"));
+        let long = " ".repeat(usize::try_from(FINGERPRINT_FILE_LIMIT).expect("limit") + 1);
+        std::fs::write(home.fingerprint(), long).expect("written");
+        let error = home.fingerprint_read().expect_err("too long");
+        assert!(matches!(&error, BoundedFileError::TooLong { path, .. } if *path == home.fingerprint()));
+    }
 
     #[test]
     fn a_bare_file_name_lies_in_the_working_folder() {

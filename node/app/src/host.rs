@@ -243,6 +243,7 @@ pub(crate) fn told(error: AppError) -> CliError {
         AppError::State { what, fix, code } => {
             CliError::problem(Problem::new(*code, what.as_str(), chinese(what)).with_fix(*fix, chinese(fix)))
         }
+        AppError::BoundedFile(error) => CliError::problem(error.problem()),
         AppError::File { .. }
         | AppError::FileContent { .. }
         | AppError::Schema(_)
@@ -400,9 +401,4 @@ fn written(path: PathBuf, zh: &str, en: &str) -> WrittenFile {
 fn own_user() -> u32 {
     use std::os::unix::fs::MetadataExt as _;
     std::fs::metadata("/proc/self").map_or(0, |metadata| metadata.uid())
-}
-
-/// The fingerprint this node pinned, if it belongs to a federation.
-pub(crate) fn pinned_fingerprint(home: &Home) -> Option<String> {
-    std::fs::read_to_string(home.fingerprint()).ok().map(|text| text.trim().to_owned())
 }

@@ -1,14 +1,15 @@
 //! Who the node is, as `init` wrote it down: agency, name, region, functions, addresses.
 
+use chengxin_api::bounded_file::text_read;
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::federation::FunctionCode;
 use chengxin_schemas::region::RegionCode;
 use serde::{Deserialize, Serialize};
 
 use crate::error::AppError;
-use crate::home::{Home, file_create, text_read};
+use crate::home::{Home, file_create};
 
-/// Longest identity file.
+/// Longest identity file: a name, a few functions and addresses come to less than 4 KiB.
 const IDENTITY_LIMIT: u64 = 64 * 1024;
 
 /// The content of `node.toml`, version 1. What counts for peers is the directory entry; this is what the node applies

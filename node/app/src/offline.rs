@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use chengxin_api::bounded_file::bytes_read;
 use chengxin_api::types::audit::AuditVerification;
 use chengxin_api::types::check::{AgencyCoverage, AgencyOutcome, Coverage};
 use chengxin_api::types::time::Moment;
@@ -21,7 +22,7 @@ use chengxin_schemas::certificate::{CertificateClaims, CoverageOutcome};
 
 use crate::error::AppError;
 use crate::home::Home;
-use crate::host::{config_of, pinned_fingerprint, problem, runtime, told};
+use crate::host::{config_of, problem, runtime, told};
 use crate::identity::NodeIdentity;
 use crate::wiring;
 
@@ -32,7 +33,7 @@ pub(crate) fn certificate_verify(
 ) -> Result<CertificateVerification, CliError> {
     let fingerprint = match &arguments.root_fingerprint {
         Some(text) => text.clone(),
-        None => pinned_fingerprint(&Home::new(config_of(settings)?.home)).ok_or_else(|| {
+        None => Home::new(config_of(settings)?.home).fingerprint_read()?.ok_or_else(|| {
             CliError::usage(
                 "--root-fingerprint",
                 "there is no node here whose federation could be meant",
@@ -44,12 +45,8 @@ pub(crate) fn certificate_verify(
     };
     let root =
         fingerprint.parse().map_err(|error: chengxin_trust::TrustError| told(AppError::from(error)))?;
-    let path = &arguments.certificate;
-    let size = std::fs::metadata(path).map_err(|source| CliError::file(path, source))?.len();
-    if size > u64::try_from(CERTIFICATE_FILE_LIMIT).unwrap_or(u64::MAX) {
-        return Err(problem(ErrorCode::TooLarge, "the file is larger than any check certificate"));
-    }
-    let bytes = std::fs::read(path).map_err(|source| CliError::file(path, source))?;
+    let limit = u64::try_from(CERTIFICATE_FILE_LIMIT).unwrap_or(u64::MAX);
+    let bytes = bytes_read(&arguments.certificate, limit)?;
     let verified = runtime()?.block_on(verify(&bytes, root));
     Ok(match verified {
         Ok(certificate) => CertificateVerification {

@@ -54,7 +54,7 @@ async fn run_node(config: Config, shown: ShownConfig) -> Result<(), AppError> {
         federation: Arc::new(Desk { coordination: running.coordination.clone(), node: node.clone() }),
         config: shown,
         separation,
-        root_fingerprint: crate::host::pinned_fingerprint(&home),
+        root_fingerprint: home.fingerprint_read()?,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started: running.started,
         spool: home.spool(),

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chengxin_api::bounded_file::text_read;
 use chengxin_audit_log::log::LogOptions;
 use chengxin_audit_log::note::{KeyKind, KeyName, NoteVerifier};
 use chengxin_audit_log::{AuditLog, BodyKey, BodyKeys};
@@ -27,13 +28,13 @@ use crate::clock::{SystemClock, random};
 use crate::config::Config;
 use crate::coordination::{Coordination, CoordinationParts};
 use crate::error::AppError;
-use crate::home::{Home, KeyRole, key_read, text_read};
+use crate::home::{Home, KeyRole, key_read};
 use crate::identity::NodeIdentity;
 use crate::mesh::{MeshHandler, MeshPeers, members_of};
 use crate::setup::{FirstAccount, online_keys};
 
-/// Longest fingerprint and account files.
-const SMALL_FILE_LIMIT: u64 = 1024 * 1024;
+/// Longest file of first accounts: the few that `init` is told, of less than 1 KiB each.
+const FIRST_ACCOUNTS_LIMIT: u64 = 1024 * 1024;
 /// How often the audit log signs a checkpoint while there are new entries.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -151,15 +152,12 @@ pub(crate) async fn start(config: Config) -> Result<Running, AppError> {
 
 /// Opens the verified metadata this node joined or founded with.
 pub(crate) async fn trust_open(home: &Home) -> Result<TrustStore, AppError> {
-    let path = home.fingerprint();
-    if !path.exists() {
-        return Err(AppError::State {
-            what: "this node belongs to no federation yet".to_owned(),
-            fix: "join one with chengxin join, or found one with chengxin federation found",
-            code: ErrorCode::Conflict,
-        });
-    }
-    let fingerprint = text_read(&path, SMALL_FILE_LIMIT)?.trim().parse()?;
+    let fingerprint = home.fingerprint_read()?.ok_or_else(|| AppError::State {
+        what: "this node belongs to no federation yet".to_owned(),
+        fix: "join one with chengxin join, or found one with chengxin federation found",
+        code: ErrorCode::Conflict,
+    })?;
+    let fingerprint = fingerprint.parse()?;
     Ok(TrustStore::open(home.trust(), fingerprint).await?)
 }
 
@@ -212,7 +210,7 @@ async fn accounts_found(home: &Home, config: &Config, node: &Node) -> Result<(),
     if !path.exists() {
         return Ok(());
     }
-    let text = text_read(&path, SMALL_FILE_LIMIT)?;
+    let text = text_read(&path, FIRST_ACCOUNTS_LIMIT)?;
     let accounts: Vec<FirstAccount> = serde_json::from_str(&text)
         .map_err(|error| AppError::FileContent { path: path.clone(), reason: error.to_string() })?;
     let drafts = accounts

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use chengxin_api::bounded_file::BoundedFileError;
 use chengxin_api::types::problem::Problem;
 use chengxin_schemas::ErrorCode;
 
@@ -73,6 +74,16 @@ pub struct Told {
     pub code: &'static str,
     /// Finds the request in the node's journal.
     pub trace_id: Option<String>,
+}
+
+/// A file that is too long is told with the limit and the fix; what the operating system says stays what it says.
+impl From<BoundedFileError> for CliError {
+    fn from(error: BoundedFileError) -> Self {
+        match error {
+            BoundedFileError::Read { path, source } => Self::File { path, source },
+            BoundedFileError::TooLong { .. } => Self::problem(error.problem()),
+        }
+    }
 }
 
 impl CliError {

@@ -3,7 +3,8 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use super::writing::text_read;
+use chengxin_api::bounded_file::text_read;
+
 use super::{Context, Ended, file_write, is_workbook};
 use crate::arguments::{
     CertificateVerifyArguments, ConfigValidateArguments, FoundArguments, InitArguments, JoinArguments,
@@ -14,7 +15,7 @@ use crate::exit::Exit;
 use crate::host::{JoinSecret, TemplateForm};
 use crate::texts::{Key, fill};
 
-/// Longest token file: a token and a line end.
+/// Longest token file: a token is one line of less than a hundred characters; the rest is for what an editor adds.
 const TOKEN_LIMIT: u64 = 4_096;
 
 impl Context<'_> {

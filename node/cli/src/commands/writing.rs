@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+use chengxin_api::bounded_file::text_read;
 use chengxin_api::types::check::{CHECK_DEADLINE_LIMIT, CheckRequest, CheckResult};
 use chengxin_api::types::federation::{EnrolRequest, Enrolment, JoinToken, TokenRequest};
 use chengxin_api::types::notice::{MeasureRequest, NoticeDocument, NoticeIssueRequest};
@@ -172,21 +173,6 @@ fn secret_write(path: &Path, secret: &str) -> Result<(), CliError> {
         .open(path)
         .and_then(|mut file| writeln!(file, "{secret}").and_then(|()| file.sync_all()))
         .map_err(|source| CliError::file(path, source))
-}
-
-/// Reads a small text file; a longer one is refused before it is read whole.
-pub(super) fn text_read(path: &Path, limit: u64) -> Result<String, CliError> {
-    let failed = |source| CliError::file(path, source);
-    let mut text = String::new();
-    let mut file = std::io::Read::take(std::fs::File::open(path).map_err(failed)?, limit + 1);
-    std::io::Read::read_to_string(&mut file, &mut text).map_err(failed)?;
-    if text.len() as u64 > limit {
-        return Err(failed(std::io::Error::new(
-            std::io::ErrorKind::InvalidData,
-            format!("longer than {limit} bytes, not a file of this kind"),
-        )));
-    }
-    Ok(text)
 }
 
 #[cfg(test)]
