@@ -316,6 +316,7 @@ impl Iterator for GeneratedRows {
     }
 }
 
+/// The columns of the published debtor list, in its order. Tests take them from [`GeneratedRows::header`].
 const DEBTOR_COLUMNS: [&str; 15] = [
     "失信被执行人姓名/名称",
     "身份证号码/组织机构代码",

@@ -1,5 +1,7 @@
 //! Every data-quality trap of the formats reference, one case each.
 
+use chengxin_import::dialect::TemplateVersion;
+use chengxin_import::generate::{GenerateOptions, GeneratedRows};
 use chengxin_import::{Exceptions, ImportError, ImportOptions};
 use chengxin_schemas::unified_code::CheckException;
 
@@ -323,23 +325,8 @@ fn a_file_cut_off_inside_a_quote_reports_the_rows_before() {
 
 #[test]
 fn judgment_debtors_come_from_the_published_labels() {
-    let headers = vec![
-        "失信被执行人姓名/名称",
-        "身份证号码/组织机构代码",
-        "执行法院",
-        "省份",
-        "执行依据文号",
-        "立案时间",
-        "案号",
-        "做出执行依据单位",
-        "生效法律文书确定的义务",
-        "被执行人的履行情况",
-        "失信被执行人行为具体情形",
-        "发布时间",
-        "已履行部分",
-        "未履行部分",
-        "数据来源",
-    ];
+    let headers =
+        GeneratedRows::new(GenerateOptions::new(TemplateVersion::JudgmentDebtorList, 0, 0)).header();
     let row = |name, number, case| {
         vec![
             name,
