@@ -69,8 +69,9 @@ impl Plan {
         Self { file_name: file_name.to_owned(), record_type, sheet, exceptions, file: String::new() }
     }
 
-    /// The options for the reader of the format.
-    pub(crate) fn options(&self) -> ReadingOptions {
+    /// The options for the reader of the format. Scratch files lie beside the file itself: what they tell of it, it tells
+    /// as well.
+    pub(crate) fn options(&self, file: &SpooledFile) -> ReadingOptions {
         ReadingOptions {
             record_type: self.record_type,
             sheet: self.sheet.clone(),
@@ -78,6 +79,7 @@ impl Plan {
                 rows: self.exceptions.iter().cloned().collect(),
                 ..Exceptions::default()
             },
+            scratch: file.path.parent().map(Path::to_owned),
             ..ReadingOptions::default()
         }
     }

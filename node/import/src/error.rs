@@ -12,6 +12,9 @@ pub enum ImportError {
     /// The output could not be written.
     #[error("the output could not be written")]
     Write(#[source] std::io::Error),
+    /// The table of a long file's rows, in a file without a name, failed.
+    #[error("the scratch file for finding repeated rows failed; free space on the disk of the node's folder")]
+    Scratch(#[source] std::io::Error),
     /// A workbook could not be written.
     #[error("the workbook could not be written")]
     WorkbookWrite(#[source] rust_xlsxwriter::XlsxError),
@@ -123,7 +126,7 @@ impl ImportError {
     /// The outward code.
     pub fn code(&self) -> ErrorCode {
         match self {
-            Self::Read(_) | Self::Write(_) => ErrorCode::Unavailable,
+            Self::Read(_) | Self::Write(_) | Self::Scratch(_) => ErrorCode::Unavailable,
             Self::WorkbookWrite(_) => ErrorCode::Internal,
             Self::Empty
             | Self::UnsupportedFormat { .. }

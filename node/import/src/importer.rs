@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{Read, Seek, SeekFrom};
+use std::path::PathBuf;
 
 use chengxin_schemas::digest::{Sha256, Sha256Stream};
 use chengxin_schemas::record::RecordFields;
@@ -21,9 +22,6 @@ use crate::issue::{ColumnReference, IssueCode, IssueSeverity, RowIssue};
 use crate::limits::ImportLimits;
 use crate::row::{RowMapper, SheetFacts};
 use crate::xlsx_file::XlsxFile;
-
-/// Bytes of memory that each row of a file costs, at least; the set that finds repetitions doubles when full.
-pub const DUPLICATE_BYTES_PER_ROW: usize = duplicate::ENTRY_BYTES;
 
 /// How many first rows are searched for the header: titles and notes stand above it in many files.
 pub(crate) const HEADER_ROWS: usize = 10;
@@ -60,6 +58,8 @@ pub struct ImportOptions {
     pub exceptions: Exceptions,
     /// Bounds on what the file may cost.
     pub limits: ImportLimits,
+    /// Folder for scratch files of long files; the system's folder for temporary files when absent.
+    pub scratch: Option<PathBuf>,
 }
 
 /// What was recognised before the first row: shown to a person for confirmation.
@@ -270,6 +270,7 @@ impl Importer {
             issues,
             preview: Vec::new(),
         };
+        let scratch = options.scratch.unwrap_or_else(std::env::temp_dir);
         let mut importer = Self {
             rows,
             layout,
@@ -278,7 +279,7 @@ impl Importer {
             limits: options.limits,
             waiting: VecDeque::new(),
             fault: None,
-            seen: DuplicateSet::default(),
+            seen: DuplicateSet::new(options.limits.rows, scratch),
             count: 0,
             cells: Cells::default(),
             finished: false,
@@ -332,13 +333,13 @@ impl Importer {
         header_is_repeated(cells, self.mapper.record_type())
     }
 
-    fn row_import(&mut self, row: u64, cells: &Cells) -> ImportedRow {
+    fn row_import(&mut self, row: u64, cells: &Cells) -> Result<ImportedRow, ImportError> {
         let mut mapped = self.mapper.row_map(row, cells);
         let key = duplicate::duplicate_key(&mapped.fields);
         let rejected = mapped.issues.iter().any(|issue| issue.severity == IssueSeverity::Error);
         let mut fields = (!rejected).then_some(mapped.fields);
         if let (Some(key), Some(accepted)) = (key, &fields) {
-            let repeated = match self.seen.row_add(row, key, duplicate::content_digest(accepted)) {
+            let repeated = match self.seen.row_add(row, key, duplicate::content_digest(accepted))? {
                 Repetition::New => None,
                 Repetition::Identical(first) => Some((IssueCode::DuplicateIdentical, first)),
                 Repetition::Different(first) => Some((IssueCode::DuplicateDifferent, first)),
@@ -348,7 +349,7 @@ impl Importer {
                 fields = None;
             }
         }
-        ImportedRow {
+        Ok(ImportedRow {
             row,
             fields,
             exception: mapped.exception,
@@ -361,7 +362,7 @@ impl Importer {
             },
             duplicate_key: key,
             nulls: mapped.nulls,
-        }
+        })
     }
 
     fn next_import(&mut self) -> Result<Option<ImportedRow>, ImportError> {
@@ -381,7 +382,7 @@ impl Importer {
         if self.count > self.limits.rows {
             return Err(ImportError::TooLarge { what: "data rows", limit: self.limits.rows });
         }
-        let imported = self.row_import(row, &cells);
+        let imported = self.row_import(row, &cells)?;
         self.cells = cells;
         Ok(Some(imported))
     }

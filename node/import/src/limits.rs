@@ -3,8 +3,8 @@
 /// Bounds on one import. The defaults fit the largest files that the reporting systems produce.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImportLimits {
-    /// Data rows. An XLSX sheet holds 1,048,576; CSV exports of a province run to a little more. The duplicate set
-    /// holds [`crate::importer::DUPLICATE_BYTES_PER_ROW`] for each.
+    /// Data rows. An XLSX sheet holds 1,048,576; CSV exports of a province run to a little more. The table that
+    /// finds repeated rows takes 48 bytes of scratch space for each.
     pub rows: u64,
     /// Columns of a row. The widest template has 30, stores add a dozen of their own.
     pub columns: usize,

@@ -334,6 +334,7 @@ impl ImportError {
         match self {
             Self::Read(_) => "文件无法读取".to_owned(),
             Self::Write(_) => "输出无法写入".to_owned(),
+            Self::Scratch(_) => "查找重复行所用的临时文件出错；请检查节点所在磁盘的空间".to_owned(),
             Self::WorkbookWrite(_) => "工作簿无法写入".to_owned(),
             Self::Empty => "文件为空；请选择导出的文件".to_owned(),
             Self::UnsupportedFormat { name } => format!("不支持 {name} 格式；请另存为 xlsx 后导入"),

@@ -112,7 +112,7 @@ pub(crate) async fn import_errors(
 /// Reads the file again as the plan says and keeps the rows that fail. Rows that contradict a record held are not among
 /// them: only the node knows those, and its report names them.
 fn errors_write(plan: &Plan, file: &SpooledFile, wanted: ErrorsQuery) -> Result<Vec<u8>, ImportError> {
-    let importer = Importer::open(file.open().map_err(ImportError::Read)?, plan.options())?;
+    let importer = Importer::open(file.open().map_err(ImportError::Read)?, plan.options(file))?;
     let format = match wanted.format {
         ErrorsFormat::Xlsx => ErrorFileFormat::Xlsx,
         ErrorsFormat::Csv => ErrorFileFormat::CsvUtf8,
@@ -159,8 +159,8 @@ impl Running {
         let node = &self.services.node;
         self.send(ImportEventKind::Started { batch: None }).await;
         let progress = progress_sink(&self.events, &Arc::new(Notify::new()));
-        let examined =
-            node.import_examine(&self.caller.operation, Arc::new(file), self.plan.options(), progress).await;
+        let options = self.plan.options(&file);
+        let examined = node.import_examine(&self.caller.operation, Arc::new(file), options, progress).await;
         match examined {
             Ok(examination) => self.finish(self.report(&examination, ImportState::Checked)).await,
             Err(error) => self.fail(error.into()).await,
@@ -172,7 +172,8 @@ impl Running {
         let begun = Arc::new(Notify::new());
         let progress = progress_sink(&self.events, &begun);
         let node: &Arc<Node> = &self.services.node;
-        let work = node.import_run(&self.caller.operation, Arc::new(file), self.plan.options(), progress);
+        let options = self.plan.options(&file);
+        let work = node.import_run(&self.caller.operation, Arc::new(file), options, progress);
         let mut work = std::pin::pin!(work);
         let mut announced = false;
         let ended = loop {
@@ -197,7 +198,7 @@ impl Running {
         self.send(ImportEventKind::Started { batch: Some(id) }).await;
         let progress = progress_sink(&self.events, &Arc::new(Notify::new()));
         let node = &self.services.node;
-        let (operation, options) = (&self.caller.operation, self.plan.options());
+        let (operation, options) = (&self.caller.operation, self.plan.options(&file));
         match node.import_resume(operation, &id, Arc::new(file), options, progress).await {
             Ok(batch) => self.committed(&batch, None).await,
             Err(error) => self.fail(error.into()).await,
