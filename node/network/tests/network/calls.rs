@@ -1,7 +1,6 @@
 //! Asking and answering between two members.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,7 +10,7 @@ use futures::FutureExt;
 use futures::future::join_all;
 use tokio::sync::Semaphore;
 
-use crate::support::{BOTH, Handler, PATIENCE, echo, pair, pair_with, until};
+use crate::support::{BOTH, Handler, PATIENCE, echo, gated, pair, pair_with, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn call_is_answered() {
@@ -39,25 +38,12 @@ async fn largest_frames_pass() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn answers_come_in_the_order_they_are_ready() {
     for transport in BOTH {
-        let gate = Arc::new(Semaphore::new(0));
-        let handler = {
-            let gate = Arc::clone(&gate);
-            Arc::new(Handler(move |_, request: Bytes| {
-                let gate = Arc::clone(&gate);
-                async move {
-                    if request == "slow" {
-                        gate.acquire().await.unwrap().forget();
-                    }
-                    Ok(request)
-                }
-                .boxed()
-            }))
-        };
+        let (gate, handler) = gated(|request| request == "slow");
         let (one, two) = pair(transport, handler).await;
         let slow = one.ask(&two, b"slow");
         let fast = async {
             let answer = one.ask(&two, b"fast").await;
-            gate.add_permits(1);
+            gate.open(1);
             answer
         };
         let (slow, fast) = tokio::join!(slow, fast);
@@ -160,31 +146,16 @@ async fn oversized_request_and_answer_are_refused_and_the_connection_stays() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deadline_is_kept_and_work_begun_is_finished() {
     for transport in BOTH {
-        let gate = Arc::new(Semaphore::new(0));
-        let finished = Arc::new(AtomicUsize::new(0));
-        let handler = {
-            let (gate, finished) = (Arc::clone(&gate), Arc::clone(&finished));
-            Handler(move |_, request: Bytes| {
-                let (gate, finished) = (Arc::clone(&gate), Arc::clone(&finished));
-                async move {
-                    if request == "wait" {
-                        gate.acquire().await.unwrap().forget();
-                        finished.fetch_add(1, Ordering::SeqCst);
-                    }
-                    Ok(request)
-                }
-                .boxed()
-            })
-        };
-        let (one, two) = pair(transport, Arc::new(handler)).await;
+        let (gate, handler) = gated(|request| request == "wait");
+        let (one, two) = pair(transport, handler).await;
         one.ask(&two, b"connect").await.unwrap();
         let short = Duration::from_millis(50);
         let late = one.network.call(&two.identity(), "wait".into(), short).await;
         assert_eq!(late.unwrap_err(), CallError::Timeout);
         assert_eq!(one.ask(&two, b"next").await.unwrap(), "next");
         assert_eq!(two.network.peers()[0].answering, 1, "still at work");
-        gate.add_permits(1);
-        until("finished", || finished.load(Ordering::SeqCst) == 1).await;
+        gate.open(1);
+        until("finished", || gate.finished() == 1).await;
         // The late answer was not sent; the stream is as good as before.
         until("its place is free", || two.network.peers()[0].answering == 0).await;
         assert_eq!(one.ask(&two, b"after").await.unwrap(), "after");
@@ -194,31 +165,20 @@ async fn deadline_is_kept_and_work_begun_is_finished() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_more_than_the_limit_is_busy() {
     for transport in BOTH {
-        let gate = Arc::new(Semaphore::new(0));
-        let handler = {
-            let gate = Arc::clone(&gate);
-            Handler(move |_, request: Bytes| {
-                let gate = Arc::clone(&gate);
-                async move {
-                    gate.acquire().await.unwrap().forget();
-                    Ok(request)
-                }
-                .boxed()
-            })
-        };
+        let (gate, handler) = gated(|_| true);
         let limits = Limits { in_flight_per_peer: 8, ..Limits::default() };
-        let (one, two) = pair_with(transport, limits, Arc::new(handler)).await;
+        let (one, two) = pair_with(transport, limits, handler).await;
         let calls = join_all((0..8).map(|_| one.ask(&two, b"x")));
         let extra = async {
             until("eight at work", || two.network.peers()[0].answering == 8).await;
             let extra = one.ask(&two, b"ninth").await;
-            gate.add_permits(8);
+            gate.open(8);
             extra
         };
         let (answers, extra) = tokio::join!(calls, extra);
         assert_eq!(extra.unwrap_err(), CallError::Busy);
         assert!(answers.iter().all(Result::is_ok), "{answers:?}");
-        gate.add_permits(1);
+        gate.open(1);
         assert!(one.ask(&two, b"again").await.is_ok());
     }
 }
@@ -226,19 +186,8 @@ async fn one_more_than_the_limit_is_busy() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shutdown_lets_work_finish_and_refuses_new() {
     for transport in BOTH {
-        let gate = Arc::new(Semaphore::new(0));
-        let handler = {
-            let gate = Arc::clone(&gate);
-            Handler(move |_, request: Bytes| {
-                let gate = Arc::clone(&gate);
-                async move {
-                    gate.acquire().await.unwrap().forget();
-                    Ok(request)
-                }
-                .boxed()
-            })
-        };
-        let (one, two) = pair(transport, Arc::new(handler)).await;
+        let (gate, handler) = gated(|_| true);
+        let (one, two) = pair(transport, handler).await;
         let call = one.ask(&two, b"last");
         let stop = async {
             until("at work", || two.network.peers()[0].answering == 1).await;
@@ -249,7 +198,7 @@ async fn shutdown_lets_work_finish_and_refuses_new() {
                         == Some(Err(CallError::Closed))
                 })
                 .await;
-                gate.add_permits(1);
+                gate.open(1);
             };
             tokio::join!(shutdown, release);
         };

@@ -7,9 +7,11 @@ use bytes::Bytes;
 use chengxin_network::{CallError, Limits, Member, Network, NetworkConfig, NetworkError};
 use chengxin_schemas::ErrorCode;
 use futures::{AsyncReadExt, AsyncWriteExt, FutureExt};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
-use crate::support::{BOTH, FRAMES, Handler, PATIENCE, Raw, echo, frame, key, loopback, pair, start, until};
+use crate::support::{
+    BOTH, FRAMES, Handler, PATIENCE, Raw, echo, frame, gated, key, loopback, pair, start, until,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stranger_gets_nothing() {
@@ -65,21 +67,8 @@ async fn only_members_are_called() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn removed_member_is_cut_off_and_may_return() {
     for transport in BOTH {
-        let gate = Arc::new(Semaphore::new(0));
-        let handler = {
-            let gate = Arc::clone(&gate);
-            Handler(move |_, request: Bytes| {
-                let gate = Arc::clone(&gate);
-                async move {
-                    if request == "wait" {
-                        gate.acquire().await.unwrap().forget();
-                    }
-                    Ok(request)
-                }
-                .boxed()
-            })
-        };
-        let (one, two) = pair(transport, Arc::new(handler)).await;
+        let (_gate, handler) = gated(|request| request == "wait");
+        let (one, two) = pair(transport, handler).await;
         one.ask(&two, b"connect").await.unwrap();
         // A question in progress ends with the membership of the asker.
         let call = one.ask(&two, b"wait");

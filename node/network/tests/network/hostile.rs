@@ -1,7 +1,7 @@
 //! Members that have turned bad: they pass the handshake and then do everything else wrong.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,10 +10,9 @@ use futures::{AsyncReadExt, AsyncWriteExt, FutureExt, StreamExt};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
-use tokio::sync::Semaphore;
 
 use crate::support::{
-    BOTH, FRAMES, Handler, Node, Raw, echo, frame, frame_read, key, loopback, start, start_on, until,
+    BOTH, FRAMES, Handler, Node, Raw, echo, frame, frame_read, gated, key, loopback, start, start_on, until,
 };
 
 const BAD: u8 = 66;
@@ -149,21 +148,8 @@ async fn oversized_frame_ends_the_stream_only() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn flood_is_answered_with_busy() {
     for transport in BOTH {
-        let gate = Arc::new(Semaphore::new(0));
-        let asked = Arc::new(AtomicUsize::new(0));
-        let handler = {
-            let (gate, asked) = (Arc::clone(&gate), Arc::clone(&asked));
-            Handler(move |_, request: Bytes| {
-                asked.fetch_add(1, Ordering::SeqCst);
-                let gate = Arc::clone(&gate);
-                async move {
-                    gate.acquire().await.unwrap().forget();
-                    Ok(request)
-                }
-                .boxed()
-            })
-        };
-        let (node, _honest, mut bad) = besieged(transport, Limits::default(), Arc::new(handler)).await;
+        let (gate, handler) = gated(|_| true);
+        let (node, _honest, mut bad) = besieged(transport, Limits::default(), handler).await;
         let mut stream = bad.stream(node.identity(), &node.network.listening()[0], FRAMES).await;
         for id in 1..=300 {
             stream.write_all(&frame(1, id, b"flood")).await.unwrap();
@@ -173,12 +159,12 @@ async fn flood_is_answered_with_busy() {
             assert_eq!(frame_read(&mut stream).await.unwrap(), (3, id, vec![0, 1]), "busy");
         }
         until("256 at work", || status_of_bad(&node).answering == 256).await;
-        gate.add_permits(256);
+        gate.open(256);
         for _ in 0..256 {
             let (kind, id, payload) = frame_read(&mut stream).await.unwrap();
             assert!(kind == 2 && id <= 256 && payload == b"flood", "{kind} {id}");
         }
-        assert_eq!(asked.load(Ordering::SeqCst), 256);
+        assert_eq!(gate.begun(), 256);
     }
 }
 

@@ -8,9 +8,10 @@ use chengxin_network::{CallError, HandlerRefusal, JoinClient, JoinDoor, NetworkE
 use chengxin_schemas::ErrorCode;
 use futures::{AsyncReadExt, AsyncWriteExt, FutureExt};
 use libp2p::StreamProtocol;
-use tokio::sync::Semaphore;
 
-use crate::support::{BOTH, FRAMES, Handler, PATIENCE, Raw, echo, frame, frame_read, key, loopback, start};
+use crate::support::{
+    BOTH, FRAMES, Handler, PATIENCE, Raw, echo, frame, frame_read, gated, key, loopback, start, until,
+};
 
 const JOIN: StreamProtocol = StreamProtocol::new("/chengxin/join/1");
 
@@ -130,28 +131,15 @@ async fn visitors_and_their_streams_are_few() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn closed_door_finishes_and_admits_nobody() {
     for transport in BOTH {
-        let gate = Arc::new(Semaphore::new(0));
-        let begun = Arc::new(Semaphore::new(0));
-        let handler = {
-            let (gate, begun) = (Arc::clone(&gate), Arc::clone(&begun));
-            Handler(move |_, request: Bytes| {
-                let (gate, begun) = (Arc::clone(&gate), Arc::clone(&begun));
-                async move {
-                    begun.add_permits(1);
-                    gate.acquire().await.unwrap().forget();
-                    Ok(request)
-                }
-                .boxed()
-            })
-        };
-        let door = door(transport, Arc::new(handler)).await;
+        let (gate, handler) = gated(|_| true);
+        let door = door(transport, handler).await;
         let address = door.listening()[0].clone();
         let client = JoinClient::connect(&key(9), &address, PATIENCE).await.unwrap();
         let close = async {
-            begun.acquire().await.unwrap().forget();
+            until("asked", || gate.begun() == 1).await;
             let release = async {
                 tokio::task::yield_now().await;
-                gate.add_permits(1);
+                gate.open(1);
             };
             tokio::join!(door.close(PATIENCE), release).0.unwrap();
         };

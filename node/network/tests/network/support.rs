@@ -1,6 +1,7 @@
 //! Nodes, handlers and a way to wait for a state.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,7 +14,7 @@ use futures::{AsyncReadExt, FutureExt, StreamExt};
 use libp2p::identity::Keypair;
 use libp2p::swarm::SwarmEvent;
 use libp2p::{Multiaddr, StreamProtocol};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 /// Long enough for the slowest machine: no test waits for it unless it fails.
@@ -40,6 +41,53 @@ where
 /// Answers with the request.
 pub(crate) fn echo() -> Arc<dyn RequestHandler> {
     Arc::new(Handler(|_, request: Bytes| async move { Ok(request) }.boxed()))
+}
+
+/// Holds back the answers of the handler that [`gated`] gives, and counts what it was asked.
+pub(crate) struct Gate {
+    places: Semaphore,
+    begun: AtomicUsize,
+    finished: AtomicUsize,
+}
+
+impl Gate {
+    /// Lets so many of the held answers go.
+    pub(crate) fn open(&self, count: usize) {
+        self.places.add_permits(count);
+    }
+
+    /// Held requests that have reached the handler.
+    pub(crate) fn begun(&self) -> usize {
+        self.begun.load(Ordering::SeqCst)
+    }
+
+    /// Held requests that were let go.
+    pub(crate) fn finished(&self) -> usize {
+        self.finished.load(Ordering::SeqCst)
+    }
+}
+
+/// A handler that answers with the request. One that `held` picks waits at the gate first.
+pub(crate) fn gated(held: fn(&Bytes) -> bool) -> (Arc<Gate>, Arc<dyn RequestHandler>) {
+    let gate = Arc::new(Gate {
+        places: Semaphore::new(0),
+        begun: AtomicUsize::new(0),
+        finished: AtomicUsize::new(0),
+    });
+    let keeper = Arc::clone(&gate);
+    let handler = Handler(move |_, request: Bytes| {
+        let keeper = Arc::clone(&keeper);
+        async move {
+            if held(&request) {
+                keeper.begun.fetch_add(1, Ordering::SeqCst);
+                keeper.places.acquire().await.unwrap().forget();
+                keeper.finished.fetch_add(1, Ordering::SeqCst);
+            }
+            Ok(request)
+        }
+        .boxed()
+    });
+    (gate, Arc::new(handler))
 }
 
 pub(crate) fn key(number: u8) -> TransportKey {
