@@ -1,9 +1,10 @@
 //! Importing a foreign file: examine all of it, then stage, sign and keep its rows, then make them visible at once.
 //!
-//! Commit points: each chunk of rows is one atomic batch together with the import's progress; the import becomes
-//! visible when its state turns to committed, one write. A crash before that leaves rows that no reader sees; the same
-//! file resumes where the progress stands, or the import is rolled back. Rolling back hides the rows with one write
-//! and then deletes them chunk by chunk; a crash in between goes on deleting when asked again.
+//! Commit points: each chunk of rows is one atomic batch together with the import's progress; the rows are entered into
+//! the indexes a stretch at a time behind the chunks (`import_index.rs`); the import becomes visible when its state turns
+//! to committed, one write after everything is in the indexes. A crash before that leaves rows that no reader sees; the
+//! same file resumes where the progress stands, after what is missing in the indexes has been entered, or the import is
+//! rolled back (`import_rollback.rs`).
 
 use std::io::{Read, Seek};
 use std::sync::{Arc, PoisonError};
@@ -19,13 +20,17 @@ use chengxin_schemas::time::UnixTime;
 use chengxin_store::{Batch, KeyRange};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use crate::audit::{EntryDraft, EntryKind};
 use crate::error::{ExchangeError, Result};
+use crate::import_index::{ImportIndex, STRETCH_RECORDS};
+use crate::import_lock::{ImportWriter, write_await};
 use crate::keyspace;
 use crate::node::Node;
 use crate::operation::Operation;
-use crate::record::{NewRecord, RecordPointer, RecordRow, SourceReference};
+use crate::record::{NewRecord, SourceReference};
+use crate::record_index::{self, RecordEntries, RecordPointer};
 use crate::row::Row;
 
 /// Rows signed and committed together: about half a megabyte, well below a segment of the store's log.
@@ -103,6 +108,8 @@ pub struct ImportBatch {
     pub first: u64,
     /// The number after its last record.
     pub next: u64,
+    /// Records of the import below this number are in the indexes; those above it may be.
+    pub indexed: u64,
 }
 
 impl Row for ImportBatch {
@@ -235,13 +242,8 @@ impl Node {
 
     /// The pointer of a visible record with the same identifier.
     async fn pointer_of(&self, new: &NewRecord) -> Result<Option<RecordPointer>> {
-        match self.parts.store.get(&keyspace::record_by_id(&new.id)).await? {
-            Some(bytes) => {
-                let pointer = RecordPointer::decode(&bytes)?;
-                Ok((!self.number_is_hidden(pointer.number)).then_some(pointer))
-            }
-            None => Ok(None),
-        }
+        let pointer = record_index::pointer_find(self.parts.store.as_ref(), &new.id).await?;
+        Ok(pointer.filter(|pointer| !self.number_is_hidden(pointer.number)))
     }
 
     /// Imports a file: all of it or nothing.
@@ -253,7 +255,7 @@ impl Node {
         progress: ProgressSink,
     ) -> Result<(Examination, Option<ImportBatch>)> {
         operation.require(&[Role::Clerk, Role::Reviewer], "import records", "clerk or reviewer")?;
-        let _guard = self.import_lock()?;
+        let turn = self.importing.turn_begin().await?;
         let examination = self.examine(file.clone(), options.clone(), progress.clone()).await?;
         if examination.rejected() > 0 {
             return Ok((examination, None));
@@ -273,10 +275,11 @@ impl Node {
             duplicates: 0,
             first: number,
             next: number,
+            indexed: number,
         };
-        self.batch_write(&batch).await?;
-        let total = examination.report.rows;
-        let batch = self.import_keep(operation, file, options, batch, Some(total), progress).await?;
+        self.batch_write(turn.writer(), &batch).await?;
+        let progress = KeepProgress { sink: progress, total: examination.report.rows };
+        let batch = self.import_keep(operation, turn.writer(), file, options, batch, progress).await?;
         Ok((examination, Some(batch)))
     }
 
@@ -290,8 +293,8 @@ impl Node {
         progress: ProgressSink,
     ) -> Result<ImportBatch> {
         operation.require(&[Role::Clerk, Role::Reviewer], "import records", "clerk or reviewer")?;
-        let _guard = self.import_lock()?;
-        let batch = self.batch_read(id).await?;
+        let turn = self.importing.turn_begin().await?;
+        let mut batch = self.batch_read(id).await?;
         if batch.state != BatchState::Staging {
             return Err(ExchangeError::Conflict {
                 what: "import",
@@ -308,31 +311,27 @@ impl Node {
         if examination.rejected() > 0 {
             return Err(ExchangeError::ImportRefused { errors: examination.rejected() });
         }
-        let total = examination.report.rows;
-        self.import_keep(operation, file, options, batch, Some(total), progress).await
-    }
-
-    fn import_lock(&self) -> Result<tokio::sync::MutexGuard<'_, ()>> {
-        self.importing.try_lock().map_err(|_| ExchangeError::Busy {
-            what: "import",
-            reason: "another import is running: wait for its end (chengxin record imports)".to_owned(),
-        })
+        self.import_index_rebuild(turn.writer(), &mut batch, STRETCH_RECORDS).await?;
+        let progress = KeepProgress { sink: progress, total: examination.report.rows };
+        self.import_keep(operation, turn.writer(), file, options, batch, progress).await
     }
 
     async fn import_keep(
         self: &Arc<Self>,
         operation: &Operation,
+        writer: &ImportWriter,
         file: Arc<dyn ImportFile>,
         options: ImportOptions,
         mut batch: ImportBatch,
-        total: Option<u64>,
-        progress: ProgressSink,
+        progress: KeepProgress,
     ) -> Result<ImportBatch> {
         let (sender, mut chunks) = mpsc::channel::<Vec<ImportedRow>>(CHUNKS_IN_FLIGHT);
         let skip = batch.rows_done;
         let reader = tokio::task::spawn_blocking(move || read_rows(file.as_ref(), options, skip, &sender));
         let mut signing = std::collections::VecDeque::new();
         let mut committing = None;
+        let mut index =
+            ImportIndex::new(self.parts.store.clone(), writer.clone(), batch.indexed, STRETCH_RECORDS);
         let empty = self.is_empty().await?;
         loop {
             let chunk = if signing.len() < CHUNKS_IN_FLIGHT { chunks.recv().await } else { None };
@@ -343,31 +342,34 @@ impl Node {
                     batch.next = batch.next.saturating_add(u64::try_from(news.len()).unwrap_or(u64::MAX));
                     batch.records = batch.next.saturating_sub(batch.first);
                     batch.rows_done = batch.rows_done.saturating_add(rows);
+                    batch.indexed = index.indexed().await?;
                     let (node, mut state) = (self.clone(), batch.clone());
                     let now = self.now();
                     signing.push_back(tokio::task::spawn_blocking(move || {
                         state.changed = now;
-                        node.chunk_sign(&news, first, &state, now).map(|store_batch| (store_batch, state))
+                        let (store_batch, entries) = node.chunk_sign(&news, first, &state, now)?;
+                        Ok::<_, ExchangeError>((store_batch, entries, state))
                     }));
                 }
                 None => {
                     let Some(task) = signing.pop_front() else { break };
-                    let (store_batch, state) =
+                    let (store_batch, entries, state) =
                         task.await.map_err(|_| ExchangeError::Task { what: "signing" })??;
                     // One commit is on its way while the next chunk is prepared; they never overtake one another,
                     // because each holds the import's progress.
-                    commit_await(committing.take(), &progress, total).await?;
+                    commit_await(committing.take(), &mut index, &progress).await?;
                     let node = self.clone();
-                    committing = Some(tokio::spawn(async move {
+                    committing = Some(writer.write_start(async move {
                         // Hidden first, so that no reader sees a record of a batch it does not know.
                         node.hidden_set(&state);
                         node.parts.store.commit(store_batch).await?;
-                        Ok(state.rows_done)
+                        Ok(KeptChunk { entries, next: state.next, rows_done: state.rows_done })
                     }));
                 }
             }
         }
-        commit_await(committing.take(), &progress, total).await?;
+        commit_await(committing.take(), &mut index, &progress).await?;
+        batch.indexed = index.finish().await?;
         reader.await.map_err(|_| ExchangeError::Task { what: "reading the file" })??;
         let entry = EntryDraft::new(EntryKind::RecordImported)
             .policy(&self.policy_version())
@@ -379,7 +381,7 @@ impl Node {
         self.audit_append(Some(operation), entry).await?;
         batch.state = BatchState::Committed;
         batch.changed = self.now();
-        self.batch_write(&batch).await?;
+        self.batch_write(writer, &batch).await?;
         Ok(batch)
     }
 
@@ -423,104 +425,16 @@ impl Node {
         first: u64,
         state: &ImportBatch,
         now: UnixTime,
-    ) -> Result<Batch> {
+    ) -> Result<(Batch, Vec<RecordEntries>)> {
         let mut store_batch = Batch::new();
+        let mut entries = Vec::with_capacity(news.len());
         // Salts are drawn in blocks: one system call for each would cost more than the signature.
         let mut salt = salt_blocks(|block: &mut [u8]| (self.parts.random)(block));
         for (number, new) in (first..).zip(news) {
-            self.record_sign(new, number, state.id, now, &mut salt, &mut store_batch)?;
+            entries.push(self.record_sign(new, number, state.id, now, &mut salt, &mut store_batch)?);
         }
         store_batch.put(keyspace::batch(&state.id), state.encode()?);
-        Ok(store_batch)
-    }
-
-    /// Takes an import back: its records exist for no reader from the first write on.
-    pub async fn import_rollback(&self, operation: &Operation, id: &BatchId) -> Result<ImportBatch> {
-        operation.require(&[Role::Reviewer], "roll an import back", "reviewer")?;
-        let _guard = self.import_lock()?;
-        let mut batch = self.batch_read(id).await?;
-        if batch.state == BatchState::RolledBack {
-            return Err(ExchangeError::Conflict {
-                what: "import",
-                reason: "it was rolled back already".to_owned(),
-            });
-        }
-        self.rollback_notices_check(&batch).await?;
-        let entry = EntryDraft::new(EntryKind::ImportRolledBack)
-            .request(batch.file)
-            .detail("batch", &batch.id.to_string())
-            .detail("records", &batch.records.to_string());
-        self.audit_append(Some(operation), entry).await?;
-        batch.state = BatchState::RollingBack;
-        batch.changed = operation.now();
-        self.hidden_set(&batch);
-        self.batch_write(&batch).await?;
-        self.rollback_delete(&batch).await?;
-        batch.state = BatchState::RolledBack;
-        batch.changed = self.now();
-        self.batch_write(&batch).await?;
-        Ok(batch)
-    }
-
-    /// A record that a notice rests on cannot vanish: the notice is withdrawn first.
-    async fn rollback_notices_check(&self, batch: &ImportBatch) -> Result<()> {
-        let mut range = KeyRange::prefix(&keyspace::notices());
-        loop {
-            let page = self.parts.store.scan(range.clone(), 1_000).await?;
-            let Some((last, _)) = page.last() else { return Ok(()) };
-            range = range.after(last);
-            for (key, bytes) in &page {
-                let notice = crate::notice::NoticeRow::open(bytes, key, &self.parts.keys.data)?;
-                if !notice.issued_here {
-                    continue;
-                }
-                let pointer = self.parts.store.get(&keyspace::record_by_id(&notice.content.record)).await?;
-                let number = pointer
-                    .map(|bytes| RecordPointer::decode(&bytes))
-                    .transpose()?
-                    .map(|pointer| pointer.number);
-                if number.is_some_and(|number| (batch.first..batch.next).contains(&number)) {
-                    return Err(ExchangeError::Conflict {
-                        what: "import",
-                        reason: format!(
-                            "notice {} rests on one of its records: withdraw the notice first",
-                            notice.content.id
-                        ),
-                    });
-                }
-            }
-        }
-    }
-
-    async fn rollback_delete(&self, batch: &ImportBatch) -> Result<()> {
-        let mut number = batch.first;
-        while number < batch.next {
-            let mut deletes = Batch::new();
-            let end = batch.next.min(number.saturating_add(1_000));
-            for one in number..end {
-                let key = keyspace::record(one);
-                let Some(bytes) = self.parts.store.get(&key).await? else { continue };
-                let row = RecordRow::open(&bytes, &key, &self.parts.keys.data)?;
-                let record = chengxin_schemas::sd_jwt::SdJwt::parse(
-                    &row.sd_jwt,
-                    chengxin_schemas::sd_jwt::SD_JWT_LIMIT,
-                )?
-                .accept_stored();
-                let index = match record.fields().subject() {
-                    Some(subject) => self.subject_key(&subject),
-                    None => chengxin_schemas::subject::SubjectKey::of_name(
-                        record.fields().subject_name().unwrap_or_default(),
-                        &self.parts.keys.subject,
-                    ),
-                };
-                deletes.delete(keyspace::record_by_subject(&index, one));
-                deletes.delete(keyspace::record_by_id(&row.id));
-                deletes.delete(key);
-            }
-            self.parts.store.commit(deletes).await?;
-            number = end;
-        }
-        Ok(())
+        Ok((store_batch, entries))
     }
 
     /// One import.
@@ -550,7 +464,7 @@ impl Node {
         }
     }
 
-    async fn batch_read(&self, id: &BatchId) -> Result<ImportBatch> {
+    pub(crate) async fn batch_read(&self, id: &BatchId) -> Result<ImportBatch> {
         let bytes = self
             .parts
             .store
@@ -560,16 +474,26 @@ impl Node {
         ImportBatch::decode(&bytes)
     }
 
-    async fn batch_write(&self, batch: &ImportBatch) -> Result<()> {
+    /// Writes the state of an import and shows or hides its records accordingly.
+    pub(crate) async fn batch_write(
+        self: &Arc<Self>,
+        writer: &ImportWriter,
+        batch: &ImportBatch,
+    ) -> Result<()> {
         let mut write = Batch::new();
         write.put(keyspace::batch(&batch.id), batch.encode()?);
         // What becomes visible does so after the write, what vanishes vanishes before it.
-        if batch.state != BatchState::Committed {
+        if matches!(batch.state, BatchState::Staging | BatchState::RollingBack) {
             self.hidden_set(batch);
         }
-        self.parts.store.commit(write).await?;
-        self.hidden_set(batch);
-        Ok(())
+        let (node, batch) = (self.clone(), batch.clone());
+        writer
+            .write_run(async move {
+                node.parts.store.commit(write).await?;
+                node.hidden_set(&batch);
+                Ok(())
+            })
+            .await
     }
 
     /// Hides or shows the records of an import for readers of this process.
@@ -616,15 +540,38 @@ impl Node {
     }
 }
 
-/// Waits for the commit on its way, if there is one, and tells how far the import is.
+/// Tells how far the keeping of an examined file is.
+struct KeepProgress {
+    sink: ProgressSink,
+    /// Rows of the file.
+    total: u64,
+}
+
+impl KeepProgress {
+    fn tell(&self, rows: u64) {
+        (self.sink)(ImportProgress { phase: ImportPhase::Keep, rows, total: Some(self.total) });
+    }
+}
+
+/// A chunk whose records are on disk.
+struct KeptChunk {
+    entries: Vec<RecordEntries>,
+    /// The number after its last record.
+    next: u64,
+    rows_done: u64,
+}
+
+/// Waits for the commit on its way, if there is one, passes its records on to the indexes and tells how far the import
+/// is.
 async fn commit_await(
-    committing: Option<tokio::task::JoinHandle<Result<u64>>>,
-    progress: &ProgressSink,
-    total: Option<u64>,
+    committing: Option<JoinHandle<Result<KeptChunk>>>,
+    index: &mut ImportIndex,
+    progress: &KeepProgress,
 ) -> Result<()> {
     if let Some(commit) = committing {
-        let rows = commit.await.map_err(|_| ExchangeError::Task { what: "keeping the rows" })??;
-        progress(ImportProgress { phase: ImportPhase::Keep, rows, total });
+        let kept = write_await(commit).await?;
+        index.kept_add(kept.entries, kept.next).await?;
+        progress.tell(kept.rows_done);
     }
     Ok(())
 }

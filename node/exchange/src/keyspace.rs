@@ -5,12 +5,14 @@
 //! its encrypted value.
 
 use chengxin_schemas::agency::AgencyCode;
-use chengxin_schemas::identity::{BatchId, NoticeId, RecordId};
+use chengxin_schemas::identity::{BatchId, NoticeId};
 use chengxin_schemas::subject::SubjectKey;
 
 const RECORD: u8 = b'r';
-const RECORD_BY_ID: u8 = b'i';
-const RECORD_BY_SUBJECT: u8 = b's';
+/// Blocks of the index from identifiers to records.
+pub(crate) const RECORD_BY_ID: u8 = b'i';
+/// Blocks of the index from subjects to records.
+pub(crate) const RECORD_BY_SUBJECT: u8 = b's';
 const BATCH: u8 = b'b';
 const OPERATOR: u8 = b'u';
 const NOTICE: u8 = b'n';
@@ -27,7 +29,8 @@ fn key(noun: u8, parts: &[&[u8]]) -> Vec<u8> {
     key
 }
 
-fn half(subject: &SubjectKey) -> &[u8] {
+/// The half of a subject's keyed hash that stands in keys and in the index of subjects.
+pub(crate) fn subject_half(subject: &SubjectKey) -> &[u8] {
     &subject.0[..16]
 }
 
@@ -46,24 +49,9 @@ pub(crate) fn record_number(key: &[u8]) -> Option<u64> {
     key.strip_prefix(&[RECORD]).and_then(|rest| rest.try_into().ok()).map(u64::from_be_bytes)
 }
 
-/// From a record's identifier to its number and content hash.
-pub(crate) fn record_by_id(id: &RecordId) -> Vec<u8> {
-    key(RECORD_BY_ID, &[&id.0])
-}
-
-/// One record of one subject.
-pub(crate) fn record_by_subject(subject: &SubjectKey, number: u64) -> Vec<u8> {
-    key(RECORD_BY_SUBJECT, &[half(subject), &number.to_be_bytes()])
-}
-
-/// All records of one subject.
-pub(crate) fn records_of_subject(subject: &SubjectKey) -> Vec<u8> {
-    key(RECORD_BY_SUBJECT, &[half(subject)])
-}
-
-/// The record number at the end of a subject index key.
-pub(crate) fn indexed_number(key: &[u8]) -> Option<u64> {
-    key.last_chunk::<8>().copied().map(u64::from_be_bytes)
+/// One block of a packed index; `bound` is empty or the key of an entry.
+pub(crate) fn record_index_block(index: u8, bound: &[u8]) -> Vec<u8> {
+    key(index, &[bound])
 }
 
 /// An import.
@@ -98,12 +86,12 @@ pub(crate) fn notices() -> Vec<u8> {
 
 /// What one notice does to one subject here.
 pub(crate) fn restriction(subject: &SubjectKey, notice: &NoticeId) -> Vec<u8> {
-    key(RESTRICTION, &[half(subject), &notice.0])
+    key(RESTRICTION, &[subject_half(subject), &notice.0])
 }
 
 /// All notices against one subject.
 pub(crate) fn restrictions_of_subject(subject: &SubjectKey) -> Vec<u8> {
-    key(RESTRICTION, &[half(subject)])
+    key(RESTRICTION, &[subject_half(subject)])
 }
 
 /// One item of the stream to `recipient`.
@@ -136,12 +124,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn subject_keys_sort_by_number_and_stay_apart() {
-        let (one, two) = (SubjectKey([1; 32]), SubjectKey([2; 32]));
-        assert!(record_by_subject(&one, 255) < record_by_subject(&one, 256));
-        assert!(!record_by_subject(&two, 1).starts_with(&records_of_subject(&one)));
-        assert_eq!(indexed_number(&record_by_subject(&one, 77)), Some(77));
+    fn keys_sort_by_number_and_blocks_by_bound() {
+        assert!(record(255) < record(256));
         assert_eq!(record_number(&record(9)), Some(9));
         assert_eq!(record_number(b"i0"), None);
+        assert!(record_index_block(RECORD_BY_ID, &[]) < record_index_block(RECORD_BY_ID, &[0; 16]));
+        assert!(record_index_block(RECORD_BY_ID, &[255; 16]) < record_index_block(RECORD_BY_SUBJECT, &[]));
     }
 }

@@ -12,6 +12,9 @@ pub mod check;
 pub mod delivery;
 pub mod error;
 pub mod import;
+mod import_index;
+mod import_lock;
+mod import_rollback;
 mod keyspace;
 pub mod node;
 pub mod notice;
@@ -21,6 +24,7 @@ pub mod peers;
 pub mod presentation;
 pub mod receive;
 pub mod record;
+mod record_index;
 pub mod refusal;
 pub mod replay;
 pub mod restriction;
@@ -29,3 +33,15 @@ pub mod status;
 
 pub use error::ExchangeError;
 pub use node::{Node, Parts};
+
+// What the tests of the whole crate stand on serves tests of its parts as well.
+#[cfg(test)]
+extern crate self as chengxin_exchange;
+#[cfg(test)]
+#[allow(dead_code, reason = "the tests of the whole crate use the rest")]
+#[path = "../tests/exchange/hooked.rs"]
+mod hooked;
+#[cfg(test)]
+#[allow(dead_code, reason = "the tests of the whole crate use the rest")]
+#[path = "../tests/exchange/support.rs"]
+mod support;

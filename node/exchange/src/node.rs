@@ -20,6 +20,7 @@ use zeroize::Zeroizing;
 
 use crate::delivery::DeliverySchedule;
 use crate::error::{ExchangeError, Result};
+use crate::import_lock::ImportLock;
 use crate::peers::Peers;
 use crate::refusal::RefusalBudget;
 use crate::replay::ReplayGuard;
@@ -86,8 +87,11 @@ pub struct Node {
     pub(crate) refusals: Mutex<RefusalBudget>,
     /// Number ranges of imports that are not committed: their records do not exist for any reader.
     pub(crate) hidden: RwLock<BTreeMap<BatchId, (u64, u64)>>,
-    /// One import at a time: records of a batch have contiguous numbers.
-    pub(crate) importing: tokio::sync::Mutex<()>,
+    /// One import at a time: records of a batch have contiguous numbers, and the indexes over them one writer.
+    pub(crate) importing: ImportLock,
+    /// Shared by who issues a notice, from reading its record to the notice's commit; held alone by a rollback from
+    /// looking for notices until the records are hidden. So no notice rests on a record that is on its way out.
+    pub(crate) resting: Arc<tokio::sync::RwLock<()>>,
     /// Outgoing streams grow one notice at a time, so that numbers have no gaps.
     pub(crate) issuing: tokio::sync::Mutex<()>,
     /// Incoming items are applied one at a time per node: state, restriction and receipt change together.
@@ -105,7 +109,8 @@ impl Node {
             delivery: Mutex::default(),
             refusals: Mutex::default(),
             hidden: RwLock::default(),
-            importing: tokio::sync::Mutex::default(),
+            importing: ImportLock::default(),
+            resting: Arc::default(),
             issuing: tokio::sync::Mutex::default(),
             receiving: tokio::sync::Mutex::default(),
             operators_changing: tokio::sync::Mutex::default(),

@@ -22,6 +22,7 @@ use chengxin_schemas::subject::SubjectId;
 use chengxin_schemas::time::{Day, PeriodEnd, UnixTime};
 use chengxin_store::{Batch, KeyRange};
 use serde::{Deserialize, Serialize};
+use tokio::sync::OwnedRwLockReadGuard;
 
 use crate::audit::{EntryDraft, EntryKind};
 use crate::delivery::{OutboxHead, OutboxRow, RecipientState};
@@ -124,6 +125,8 @@ impl Node {
         operation.require(&[Role::Reviewer], "issue a notice", "reviewer")?;
         let directory = self.directory_current()?;
         let _guard = self.issuing.lock().await;
+        // From here to the commit, the import that brought the record is not rolled back.
+        let resting = self.resting.clone().read_owned().await;
         let (_, row, sd_jwt) = self.record_find(&draft.record).await?;
         if !row.state.counts() {
             return Err(ExchangeError::Conflict {
@@ -154,7 +157,7 @@ impl Node {
             .detail("version", &content.version.to_string())
             .detail("recipients", &recipients.len().to_string());
         self.audit_append(Some(operation), entry).await?;
-        self.notice_commit(operation, &content, &sd_jwt, &recipients).await?;
+        self.notice_commit(operation, &content, &sd_jwt, &recipients, resting).await?;
         let id = content.id;
         for recipient in &recipients {
             self.delivery_wake(&recipient.agency);
@@ -262,6 +265,7 @@ impl Node {
         content: &NoticeContent,
         sd_jwt: &VerifiedRecord,
         recipients: &[DirectoryEntry],
+        resting: OwnedRwLockReadGuard<()>,
     ) -> Result<()> {
         let mut batch = Batch::new();
         let mut places = Vec::with_capacity(recipients.len());
@@ -286,7 +290,15 @@ impl Node {
         let own = self.own_entry()?;
         let own_row = self.restriction_row(content, &self.parts.agency, &own.name, &own);
         self.restriction_put(&mut batch, &own_row)?;
-        self.parts.store.commit(batch).await?;
+        // In a task of its own, which ends even if the caller goes away: a batch that is queued is not taken back, and
+        // a rollback must wait until it can be read.
+        let store = self.parts.store.clone();
+        let commit = tokio::spawn(async move {
+            let outcome = store.commit(batch).await;
+            drop(resting);
+            outcome
+        });
+        commit.await.map_err(|_| ExchangeError::Task { what: "writing a notice" })??;
         Ok(())
     }
 

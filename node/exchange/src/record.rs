@@ -7,7 +7,7 @@ use chengxin_schemas::identity::{BatchId, RecordId};
 use chengxin_schemas::operator::Role;
 use chengxin_schemas::purpose::PurposeCode;
 use chengxin_schemas::record::{
-    Confirmation, FieldValue, RecordClaims, RecordDraft, StatusClaim, StatusReference,
+    Confirmation, FieldValue, RecordClaims, RecordDraft, RecordFields, StatusClaim, StatusReference,
 };
 use chengxin_schemas::record_type::RecordType;
 use chengxin_schemas::sd_jwt::{self, SD_JWT_LIMIT, SdJwt, VerifiedRecord};
@@ -21,14 +21,13 @@ use crate::error::{ExchangeError, Result};
 use crate::keyspace;
 use crate::node::Node;
 use crate::operation::Operation;
+use crate::record_index::{self, RecordEntries};
 use crate::row::Row;
 
 /// Records of one status list; a list of this length is 32 KiB at two bits each before compression.
 const STATUS_LIST_LENGTH: u64 = 1 << 17;
 /// Most records in one page of a list.
 pub const RECORD_PAGE_LIMIT: usize = 1_000;
-/// Index entries read at first.
-const FIRST_PAGE: usize = 16;
 /// Most records looked through for one page: a filter that matches nothing must not read a whole store in one call.
 const RECORD_SCAN_LIMIT: usize = 20_000;
 
@@ -39,6 +38,8 @@ pub(crate) struct RecordRow {
     pub(crate) batch: BatchId,
     pub(crate) state: RecordState,
     pub(crate) changed: UnixTime,
+    /// Keyed hash of the content, repeated here so that index entries can be derived from rows.
+    pub(crate) content: [u8; 16],
     /// The complete SD-JWT with all disclosures.
     pub(crate) sd_jwt: String,
     /// The row as it stood in the file, unchanged.
@@ -50,6 +51,14 @@ impl Row for RecordRow {
     const VERSION: u8 = 1;
 }
 
+impl RecordRow {
+    /// The record. The row was authenticated under the node's own data key when it was opened, so the signature is not
+    /// checked again on the way out; the asker checks it.
+    pub(crate) fn sd_jwt_parse(&self) -> Result<VerifiedRecord> {
+        Ok(SdJwt::parse(&self.sd_jwt, SD_JWT_LIMIT)?.accept_stored())
+    }
+}
+
 /// Where a record came from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceReference {
@@ -59,19 +68,6 @@ pub struct SourceReference {
     pub row: u64,
     /// The row's text.
     pub text: String,
-}
-
-/// What an identifier maps to: the record's number and the keyed hash of its content, by which an identical row is
-/// told from a different one with the same duplicate key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct RecordPointer {
-    pub(crate) number: u64,
-    pub(crate) content: [u8; 16],
-}
-
-impl Row for RecordPointer {
-    const NAME: &'static str = "record pointer";
-    const VERSION: u8 = 1;
 }
 
 /// A record ready to be numbered and signed.
@@ -184,7 +180,7 @@ impl Node {
         NewRecord { id: RecordId(first_half(&id)), content: first_half(&content), draft, source }
     }
 
-    /// Signs a record under its number and adds what the store needs to `batch`.
+    /// Signs a record under its number, adds its row to `batch` and returns its index entries.
     pub(crate) fn record_sign(
         &self,
         new: &NewRecord,
@@ -193,7 +189,7 @@ impl Node {
         now: UnixTime,
         salt: &mut dyn FnMut(&mut [u8; 16]),
         batch: &mut Batch,
-    ) -> Result<()> {
+    ) -> Result<RecordEntries> {
         let authoriser = self.policy();
         let bundle = authoriser.bundle();
         let fields = new.draft.fields();
@@ -241,26 +237,29 @@ impl Node {
             batch: batch_id,
             state: RecordState::Effective,
             changed: now,
+            content: new.content,
             sd_jwt: sd_jwt.text().to_owned(),
             source: new.source.clone(),
         };
         let key = keyspace::record(number);
         let sealed = row.seal(&key, &self.parts.keys.data, self.row_nonce())?;
         batch.put(key, sealed);
-        batch.put(keyspace::record_by_id(&new.id), RecordPointer { number, content: new.content }.encode()?);
-        batch.put(keyspace::record_by_subject(&self.record_index_key(&new.draft), number), Vec::new());
-        Ok(())
+        Ok(self.record_entries(&row, fields, number))
     }
 
-    /// The index key of a record: its subject's, or its name's for a subject without a usable identifier.
-    pub(crate) fn record_index_key(&self, draft: &RecordDraft) -> SubjectKey {
-        match draft.fields().subject() {
-            Some(subject) => subject.key(&self.parts.keys.subject),
-            None => SubjectKey::of_name(
-                draft.fields().subject_name().unwrap_or_default(),
-                &self.parts.keys.subject,
-            ),
-        }
+    /// The index entries of a record, from its row, its fields and its number: the one place that says under which key
+    /// a record is found. That is its subject's, or its name's for a subject without a usable identifier.
+    pub(crate) fn record_entries(
+        &self,
+        row: &RecordRow,
+        fields: &RecordFields,
+        number: u64,
+    ) -> RecordEntries {
+        let key = match fields.subject() {
+            Some(subject) => self.subject_key(&subject),
+            None => SubjectKey::of_name(fields.subject_name().unwrap_or_default(), &self.parts.keys.subject),
+        };
+        RecordEntries::new(&row.id, number, &row.content, &key)
     }
 
     /// Reads a record by number. `None` if it does not exist for readers.
@@ -271,45 +270,22 @@ impl Node {
         let key = keyspace::record(number);
         let Some(bytes) = self.parts.store.get(&key).await? else { return Ok(None) };
         let row = RecordRow::open(&bytes, &key, &self.parts.keys.data)?;
-        // The row was authenticated under the node's own data key when it was opened, so the signature is not checked
-        // again on the way out; the asker checks it.
-        let record = SdJwt::parse(&row.sd_jwt, SD_JWT_LIMIT)?.accept_stored();
+        let record = row.sd_jwt_parse()?;
         Ok(Some((row, record)))
     }
 
-    /// The numbers of a subject's records, newest first, at most `limit`.
+    /// The numbers of a subject's visible records, newest first, at most `limit`.
     pub(crate) async fn record_numbers_of(&self, key: &SubjectKey, limit: usize) -> Result<Vec<u64>> {
-        let mut range = KeyRange::prefix(&keyspace::records_of_subject(key)).descending();
-        let mut numbers = Vec::new();
-        // Nearly every subject has few records, and a short page is read without changing threads.
-        let mut page_length = FIRST_PAGE;
-        while numbers.len() < limit {
-            let page = self.parts.store.scan(range.clone(), page_length.min(limit)).await?;
-            let Some((last, _)) = page.last() else { break };
-            let complete = page.len() < page_length.min(limit) && page_length == FIRST_PAGE;
-            range = range.after(last);
-            numbers.extend(
-                page.iter()
-                    .filter_map(|(key, _)| keyspace::indexed_number(key))
-                    .filter(|number| !self.number_is_hidden(*number)),
-            );
-            // The store cuts pages short only by their bytes, and index entries have none worth mentioning.
-            if complete {
-                break;
-            }
-            page_length = limit;
-        }
-        numbers.truncate(limit);
-        Ok(numbers)
+        let visible = |number| !self.number_is_hidden(number);
+        record_index::numbers_of(self.parts.store.as_ref(), key, limit, visible).await
     }
 
     /// Reads a record by identifier.
     pub(crate) async fn record_find(&self, id: &RecordId) -> Result<(u64, RecordRow, VerifiedRecord)> {
         let missing = ExchangeError::NotFound { what: "the record" };
-        let Some(bytes) = self.parts.store.get(&keyspace::record_by_id(id)).await? else {
+        let Some(pointer) = record_index::pointer_find(self.parts.store.as_ref(), id).await? else {
             return Err(missing);
         };
-        let pointer = RecordPointer::decode(&bytes)?;
         match self.record_read(pointer.number).await? {
             Some((row, sd_jwt)) => Ok((pointer.number, row, sd_jwt)),
             None => Err(missing),

@@ -4,8 +4,12 @@
 
 #[path = "exchange/check.rs"]
 mod check;
+#[path = "exchange/hooked.rs"]
+mod hooked;
 #[path = "exchange/import.rs"]
 mod import;
+#[path = "exchange/import_index.rs"]
+mod import_index;
 #[path = "exchange/notice.rs"]
 mod notice;
 #[path = "exchange/operator.rs"]

@@ -12,7 +12,7 @@ use chengxin_schemas::subject::SubjectId;
 use crate::support::{Federation, HEADER, MARKET, Memory, SUBJECT, as_role, penalty_file};
 
 /// A file of `rows` penalties against as many companies.
-fn many(rows: u64) -> Arc<dyn ImportFile> {
+pub(crate) fn many(rows: u64) -> Arc<dyn ImportFile> {
     let mut text = format!("{HEADER}\n");
     for row in 0..rows {
         let code = chengxin_import::generate::organisation_code(row);
@@ -23,7 +23,7 @@ fn many(rows: u64) -> Arc<dyn ImportFile> {
     Arc::new(Memory(text.into_bytes()))
 }
 
-async fn held(federation: &Federation) -> usize {
+pub(crate) async fn held(federation: &Federation) -> usize {
     let node = federation.node(MARKET);
     let clerk = as_role(&node, Role::Clerk).await;
     let filter = RecordFilter { limit: 1_000, ..RecordFilter::default() };
@@ -126,10 +126,7 @@ async fn an_interrupted_import_is_invisible_and_goes_on_where_it_stood() {
         batch
     };
     // Restart: what was hidden stays hidden.
-    while Arc::strong_count(&federation.node(MARKET)) > 2 {
-        tokio::task::yield_now().await;
-    }
-    federation.node_drop(MARKET);
+    federation.node_drop_idle(MARKET).await;
     federation.node_start(MARKET, false).await;
     assert_eq!(held(&federation).await, 0);
     let node = federation.node(MARKET);

@@ -8,6 +8,7 @@ use chengxin_schemas::receipt::{MeasureDecision, ReceiptOutcome};
 use chengxin_schemas::subject::SubjectId;
 use chengxin_schemas::wire::{self, PeerRequest, PeerResponse};
 
+use crate::hooked::Call;
 use crate::support::{FINANCE, Federation, LEAGUE, MARKET, NOW, SUBJECT, agency, as_role};
 
 async fn issue(
@@ -151,4 +152,47 @@ async fn a_restriction_ends_by_itself_on_its_last_day() {
     // Two years later; a general breach is published for a year at most.
     federation.clocks[&agency(FINANCE)].set(NOW.plus(2 * 366 * 86_400));
     assert_eq!(restricted(&federation, FINANCE).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_notice_rests_on_a_record_that_is_being_taken_back() {
+    let federation = Federation::new().await;
+    let batch = federation.penalty_import().await;
+    let node = federation.node(MARKET);
+    let reviewer = as_role(&node, Role::Reviewer).await;
+    // The notice stops right before its commit: its record was read, and no notice is there to be seen.
+    let (reached, mut stopped) = tokio::sync::watch::channel(false);
+    let (open, opened) = tokio::sync::watch::channel(false);
+    federation.hook(
+        MARKET,
+        Some(std::sync::Arc::new(move |call| {
+            let is_notice = match call {
+                Call::Commit(batch) => {
+                    batch.operations().iter().any(|operation| operation.key().first() == Some(&b'n'))
+                }
+                Call::Scan => false,
+            };
+            let (reached, mut opened) = (reached.clone(), opened.clone());
+            Box::pin(async move {
+                if is_notice {
+                    reached.send(true).expect("awaited");
+                    opened.wait_for(|opened| *opened).await.expect("opened");
+                }
+                true
+            })
+        })),
+    );
+    let mut issued = std::pin::pin!(issue(&federation, "restrict-government-procurement"));
+    tokio::select! {
+        early = issued.as_mut() => panic!("not stopped: {early:?}"),
+        stop = stopped.wait_for(|stopped| *stopped) => { stop.expect("stopped"); }
+    }
+    // The rollback's first steps run without a pause up to the lock. Without the lock they would reach the look-up of
+    // notices, which sees the store as it is at that moment: without the notice.
+    let mut taken = std::pin::pin!(node.import_rollback(&reviewer, &batch.id));
+    assert!(futures::poll!(taken.as_mut()).is_pending());
+    open.send(true).expect("awaited");
+    issued.await.expect("issued");
+    assert_eq!(taken.await.expect_err("a notice rests on it").code(), ErrorCode::Conflict);
+    assert_eq!(restricted(&federation, MARKET).await, 1);
 }

@@ -32,6 +32,8 @@ use futures::future::BoxFuture;
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
+use crate::hooked::{Hook, HookPlace, HookedStore};
+
 /// When everything here happens: 2026-11-22T08:00:00Z.
 pub(crate) const NOW: UnixTime = UnixTime(1_795_334_400);
 pub(crate) const FINANCE: &str = "11150000DEM000129D";
@@ -99,6 +101,8 @@ pub(crate) struct Federation {
     pub(crate) fingerprint: chengxin_trust::RootFingerprint,
     pub(crate) clocks: HashMap<AgencyCode, Arc<FixedClock>>,
     wires: Arc<Mutex<Wires>>,
+    /// What a test wants asked before a node's store does something.
+    pub(crate) hooks: HashMap<AgencyCode, HookPlace>,
 }
 
 pub(crate) fn agency(code: &str) -> AgencyCode {
@@ -143,6 +147,7 @@ impl Federation {
             fingerprint: founded.fingerprint,
             clocks: BODIES.iter().map(|body| (agency(body.0), Arc::new(FixedClock::new(NOW)))).collect(),
             wires: Arc::default(),
+            hooks: BODIES.iter().map(|body| (agency(body.0), HookPlace::default())).collect(),
         };
         for body in BODIES {
             federation.node_start(body.0, true).await;
@@ -177,7 +182,10 @@ impl Federation {
         let node = Node::open(Parts {
             agency: agency(code),
             keys: NodeKeys::new(signing(number), seal, &seed(number + 4)).expect("keys"),
-            store: Arc::new(SledStore::open(home.join("store"), store).expect("store")),
+            store: Arc::new(HookedStore {
+                inner: SledStore::open(home.join("store"), store).expect("store"),
+                hook: self.hooks[&agency(code)].clone(),
+            }),
             log: Arc::new(log.expect("log")),
             trust: Arc::new(trust),
             policy,
@@ -213,6 +221,18 @@ impl Federation {
 
     pub(crate) fn node(&self, code: &str) -> Arc<Node> {
         self.wires.lock().unwrap().nodes[&agency(code)].clone()
+    }
+
+    /// Waits until what a dropped use case had begun has ended, then takes the node away.
+    pub(crate) async fn node_drop_idle(&self, code: &str) {
+        while Arc::strong_count(&self.node(code)) > 2 {
+            tokio::task::yield_now().await;
+        }
+        self.node_drop(code);
+    }
+
+    pub(crate) fn hook(&self, code: &str, hook: Option<Hook>) {
+        *self.hooks[&agency(code)].lock().unwrap() = hook;
     }
 
     pub(crate) fn down(&self, code: &str, down: bool) {

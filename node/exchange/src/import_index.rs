@@ -1,0 +1,152 @@
+//! Entering an import's records into the indexes, a stretch at a time beside the keeping of the next.
+//!
+//! Order: entries are handed over after the chunk that holds their records is on disk, so the indexes never name a
+//! record that a crash could take away. Crash story: the import's row says up to where its records are in the indexes;
+//! what lies above is derived from the records again when the import is resumed ([`Node::import_index_rebuild`]), and
+//! entering twice changes nothing. Until the import is committed no reader sees what the entries name.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chengxin_store::{KeyRange, Store};
+use tokio::task::JoinHandle;
+
+use crate::error::{ExchangeError, Result};
+use crate::import::ImportBatch;
+use crate::import_lock::{ImportWriter, write_await};
+use crate::keyspace;
+use crate::node::Node;
+use crate::record::RecordRow;
+use crate::record_index::{self, RecordEntries};
+use crate::row::Row;
+
+/// Records of one merge into the indexes: as a merge rewrites most blocks of an index, the longer the better; two
+/// stretches of entries are held in memory at once, 5 MiB each.
+pub(crate) const STRETCH_RECORDS: u64 = 65_536;
+/// Records read at once to derive their entries: about 4 MiB.
+const PAGE_RECORDS: usize = 1_000;
+
+/// The part of an import's records that is not in the indexes yet.
+pub(crate) struct ImportIndex {
+    store: Arc<dyn Store>,
+    writer: ImportWriter,
+    stretch: usize,
+    /// Records below this number are in the indexes.
+    indexed: u64,
+    /// Entries of records kept since the last merge began, and the number after them.
+    pending: Vec<RecordEntries>,
+    next: u64,
+    /// The merge on its way gives the number below which everything is then in the indexes.
+    merging: Option<JoinHandle<Result<u64>>>,
+}
+
+impl ImportIndex {
+    /// Nothing is pending, and records below `indexed` are in the indexes. Merges as soon as `stretch` entries wait.
+    pub(crate) fn new(store: Arc<dyn Store>, writer: ImportWriter, indexed: u64, stretch: u64) -> Self {
+        let stretch = usize::try_from(stretch).unwrap_or(usize::MAX);
+        Self { store, writer, stretch, indexed, pending: Vec::new(), next: indexed, merging: None }
+    }
+
+    /// The number below which all records of the import are known to be in the indexes.
+    pub(crate) async fn indexed(&mut self) -> Result<u64> {
+        if self.merging.as_ref().is_some_and(JoinHandle::is_finished) {
+            self.merge_await().await?;
+        }
+        Ok(self.indexed)
+    }
+
+    /// Takes over the entries of records that are on disk; `next` is the number after them. Waits if a merge is due
+    /// while the one before is still on its way, which bounds what is pending.
+    pub(crate) async fn kept_add(&mut self, entries: Vec<RecordEntries>, next: u64) -> Result<()> {
+        self.pending.extend(entries);
+        self.next = next;
+        if self.pending.len() >= self.stretch {
+            self.merge_start().await?;
+        }
+        Ok(())
+    }
+
+    /// Merges what is left, and returns the number below which everything is in the indexes.
+    pub(crate) async fn finish(mut self) -> Result<u64> {
+        self.merge_start().await?;
+        self.merge_await().await?;
+        Ok(self.indexed)
+    }
+
+    async fn merge_start(&mut self) -> Result<()> {
+        self.merge_await().await?;
+        let (store, writer, next) = (self.store.clone(), self.writer.clone(), self.next);
+        let entries = std::mem::take(&mut self.pending);
+        self.merging = Some(self.writer.write_start(async move {
+            record_index::entries_insert(store.as_ref(), &writer, &entries).await?;
+            Ok(next)
+        }));
+        Ok(())
+    }
+
+    async fn merge_await(&mut self) -> Result<()> {
+        if let Some(merging) = self.merging.take() {
+            self.indexed = write_await(merging).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Node {
+    /// Enters the records that an interrupted import kept and did not get into the indexes, in stretches.
+    pub(crate) async fn import_index_rebuild(
+        self: &Arc<Self>,
+        writer: &ImportWriter,
+        batch: &mut ImportBatch,
+        stretch: u64,
+    ) -> Result<()> {
+        while batch.indexed < batch.next {
+            let end = batch.next.min(batch.indexed.saturating_add(stretch.max(1)));
+            let entries = self.entries_between(batch.indexed, end).await?;
+            let (store, merger) = (self.parts.store.clone(), writer.clone());
+            writer
+                .write_run(
+                    async move { record_index::entries_insert(store.as_ref(), &merger, &entries).await },
+                )
+                .await?;
+            batch.indexed = end;
+        }
+        Ok(())
+    }
+
+    /// The index entries of the records from `first` up to `end`, hidden ones too; numbers without a record are left
+    /// out.
+    pub(crate) async fn entries_between(
+        self: &Arc<Self>,
+        first: u64,
+        end: u64,
+    ) -> Result<Vec<RecordEntries>> {
+        let mut range = KeyRange::between(&keyspace::record(first), &keyspace::record(end));
+        let mut entries = Vec::new();
+        loop {
+            let page = self.parts.store.scan(range.clone(), PAGE_RECORDS).await?;
+            let Some((last, _)) = page.last() else { return Ok(entries) };
+            range = range.after(last);
+            // Beside the runtime's threads: a page takes long enough to open and read to hold up answers.
+            let node = self.clone();
+            let derived = tokio::task::spawn_blocking(move || node.page_entries(&page)).await;
+            entries.extend(derived.map_err(|_| ExchangeError::Task { what: "reading records" })??);
+        }
+    }
+
+    fn page_entries(&self, page: &[(Bytes, Bytes)]) -> Result<Vec<RecordEntries>> {
+        let mut entries = Vec::with_capacity(page.len());
+        for (key, bytes) in page {
+            let number = keyspace::record_number(key).ok_or_else(|| ExchangeError::Stored {
+                what: RecordRow::NAME,
+                reason: "its key has no number".to_owned(),
+            })?;
+            let row = RecordRow::open(bytes, key, &self.parts.keys.data)?;
+            entries.push(self.record_entries(&row, row.sd_jwt_parse()?.fields(), number));
+        }
+        Ok(entries)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+//! Stretches much shorter than an import.
+
+use chengxin_import::ImportOptions;
+use chengxin_schemas::identity::RecordId;
+use chengxin_schemas::operator::Role;
+use chengxin_schemas::subject::SubjectKey;
+use chengxin_store::{Batch, SledOptions, SledStore};
+
+use super::*;
+use crate::import::{BatchState, ImportFile};
+use crate::import_lock::ImportLock;
+use crate::record_index::pointer_find;
+use crate::support::{Federation, HEADER, MARKET, Memory, as_role};
+
+const STRETCH: u64 = 100;
+
+fn record(number: u64) -> RecordEntries {
+    RecordEntries::new(&record_id(number), number, &[1; 16], &SubjectKey([2; 32]))
+}
+
+fn record_id(number: u64) -> RecordId {
+    let mut id = [0; 16];
+    id[..8].copy_from_slice(&number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+    RecordId(id)
+}
+
+#[tokio::test]
+async fn stretches_follow_the_chunks_and_the_next_import_waits_for_them() {
+    let folder = tempfile::tempdir().expect("folder");
+    let store: Arc<dyn Store> =
+        Arc::new(SledStore::open(folder.path().join("store"), SledOptions::creating()).expect("store"));
+    let lock = ImportLock::default();
+    let turn = lock.turn_begin().await.expect("turn");
+    let mut index = ImportIndex::new(store.clone(), turn.writer().clone(), 1, STRETCH);
+    for first in (1..=1_000).step_by(30) {
+        let indexed = index.indexed().await.expect("indexed");
+        for number in 1..indexed {
+            assert!(pointer_find(store.as_ref(), &record_id(number)).await.expect("read").is_some());
+        }
+        index.kept_add((first..first + 30).map(record).collect(), first + 30).await.expect("added");
+        assert!(index.pending.len() < 130, "what is pending is bounded");
+        assert!(first + 30 - index.indexed().await.expect("indexed") <= 260, "and the merge keeps up");
+    }
+    let next = index.next;
+    assert_eq!(index.finish().await.expect("finished"), next);
+
+    // An import whose caller goes away: its merge ends before the next import begins.
+    let mut index = ImportIndex::new(store.clone(), turn.writer().clone(), next, STRETCH);
+    let end = next + STRETCH;
+    index.kept_add((next..end).map(record).collect(), end).await.expect("added");
+    drop((index, turn));
+    let _turn = lock.turn_begin().await.expect("next");
+    for number in 1..end {
+        let found = pointer_find(store.as_ref(), &record_id(number)).await.expect("read").expect("there");
+        assert_eq!(found.number, number);
+    }
+}
+
+/// Both indexes, byte for byte.
+async fn index_bytes(node: &Node) -> Vec<(Bytes, Bytes)> {
+    let mut all = Vec::new();
+    for letter in [keyspace::RECORD_BY_ID, keyspace::RECORD_BY_SUBJECT] {
+        all.extend(node.parts.store.scan(KeyRange::prefix(&[letter]), 1_000).await.expect("scan"));
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_missing_is_derived_from_the_records_and_taken_out_again() {
+    let federation = Federation::new().await;
+    let node = federation.node(MARKET);
+    let clerk = as_role(&node, Role::Clerk).await;
+    let mut text = format!("{HEADER}\n");
+    for row in 0..700 {
+        let code = chengxin_import::generate::organisation_code(row);
+        text.push_str(&format!(
+            "示例第{row}有限公司,{code},,,示罚{row}号,类型,事实,罚款,1,2026-09-18,示例市场监督管理局\n"
+        ));
+    }
+    let file: Arc<dyn ImportFile> = Arc::new(Memory(text.into_bytes()));
+    let (_, batch) =
+        node.import_run(&clerk, file, ImportOptions::default(), Arc::new(|_| {})).await.expect("import");
+    let mut batch = batch.expect("batch");
+    assert_eq!((batch.state, batch.records, batch.indexed), (BatchState::Committed, 700, batch.next));
+    let turn = node.importing.turn_begin().await.expect("turn");
+
+    let kept = index_bytes(&node).await;
+    let entries = node.entries_between(batch.first, batch.next).await.expect("entries");
+    assert_eq!(entries.len(), 700);
+    batch.indexed = batch.first + 250;
+    node.import_index_rebuild(turn.writer(), &mut batch, STRETCH).await.expect("rebuilt");
+    assert_eq!(index_bytes(&node).await, kept, "what was there already is not written anew");
+
+    let mut clear = Batch::new();
+    kept.iter().for_each(|(key, _)| {
+        clear.delete(key.clone());
+    });
+    node.parts.store.commit(clear).await.expect("cleared");
+    batch.indexed = batch.first;
+    node.import_index_rebuild(turn.writer(), &mut batch, STRETCH).await.expect("rebuilt");
+    assert_eq!(batch.indexed, batch.next);
+    for entry in &entries {
+        let (number, row, _) = node.record_find(&row_id(&node, entry.number).await).await.expect("found");
+        assert_eq!((number, row.batch), (entry.number, batch.id));
+    }
+
+    node.rollback_delete(turn.writer(), &batch, STRETCH).await.expect("deleted");
+    assert!(index_bytes(&node).await.is_empty(), "an index of nothing is no key");
+    assert!(node.entries_between(0, u64::MAX).await.expect("entries").is_empty());
+}
+
+async fn row_id(node: &Node, number: u64) -> RecordId {
+    node.record_read(number).await.expect("read").expect("record").0.id
+}

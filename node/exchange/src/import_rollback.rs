@@ -1,0 +1,141 @@
+//! Taking an import back: its records exist for no reader from one write on, then they are deleted.
+//!
+//! Commit points: the write of the state that hides the records; then, per stretch, the merges that take their entries
+//! out of the indexes and the deletion of the records; at last the state that says that nothing is left. In this order
+//! because the entries of a record are derived from its row: a crash leaves every record whose entries may still be in
+//! an index, and the rollback asked for again starts over with the records that are left. It appends no second audit
+//! entry then, since the first one stands before the write that hid them. Only a crash between the two leads to two.
+
+use std::sync::Arc;
+
+use chengxin_schemas::identity::BatchId;
+use chengxin_schemas::operator::Role;
+use chengxin_store::{Batch, KeyRange};
+
+use crate::audit::{EntryDraft, EntryKind};
+use crate::error::{ExchangeError, Result};
+use crate::import::{BatchState, ImportBatch};
+use crate::import_index::STRETCH_RECORDS;
+use crate::import_lock::ImportWriter;
+use crate::keyspace;
+use crate::node::Node;
+use crate::notice::NoticeRow;
+use crate::operation::Operation;
+use crate::record_index::{self, RecordEntries};
+use crate::row::Row;
+
+/// Records deleted in one commit: the store keeps what a batch replaces in memory, about 4 MiB for these.
+const DELETE_RECORDS: usize = 1_000;
+
+impl Node {
+    /// Takes an import back: its records exist for no reader from the first write on.
+    pub async fn import_rollback(
+        self: &Arc<Self>,
+        operation: &Operation,
+        id: &BatchId,
+    ) -> Result<ImportBatch> {
+        operation.require(&[Role::Reviewer], "roll an import back", "reviewer")?;
+        let turn = self.importing.turn_begin().await?;
+        let writer = turn.writer();
+        let mut batch = self.batch_read(id).await?;
+        match batch.state {
+            BatchState::RolledBack => {
+                return Err(ExchangeError::Conflict {
+                    what: "import",
+                    reason: "it was rolled back already".to_owned(),
+                });
+            }
+            // Begun before, checked and logged then; no notice was issued on a hidden record since.
+            BatchState::RollingBack => {}
+            BatchState::Staging | BatchState::Committed => {
+                self.rollback_begin(operation, writer, &mut batch).await?;
+            }
+        }
+        self.rollback_delete(writer, &batch, STRETCH_RECORDS).await?;
+        batch.state = BatchState::RolledBack;
+        batch.changed = self.now();
+        self.batch_write(writer, &batch).await?;
+        Ok(batch)
+    }
+
+    /// Hides the records, unless a notice rests on one of them.
+    async fn rollback_begin(
+        self: &Arc<Self>,
+        operation: &Operation,
+        writer: &ImportWriter,
+        batch: &mut ImportBatch,
+    ) -> Result<()> {
+        // No notice is on its way between the check and the moment from which nobody finds the records.
+        let _guard = self.resting.write().await;
+        self.rollback_notices_check(batch).await?;
+        let entry = EntryDraft::new(EntryKind::ImportRolledBack)
+            .request(batch.file)
+            .detail("batch", &batch.id.to_string())
+            .detail("records", &batch.records.to_string());
+        self.audit_append(Some(operation), entry).await?;
+        batch.state = BatchState::RollingBack;
+        batch.changed = operation.now();
+        self.batch_write(writer, batch).await
+    }
+
+    /// A record that a notice rests on cannot vanish: the notice is withdrawn first.
+    async fn rollback_notices_check(&self, batch: &ImportBatch) -> Result<()> {
+        let mut range = KeyRange::prefix(&keyspace::notices());
+        loop {
+            let page = self.parts.store.scan(range.clone(), 1_000).await?;
+            let Some((last, _)) = page.last() else { return Ok(()) };
+            range = range.after(last);
+            for (key, bytes) in &page {
+                let notice = NoticeRow::open(bytes, key, &self.parts.keys.data)?;
+                if !notice.issued_here {
+                    continue;
+                }
+                let store = self.parts.store.as_ref();
+                let pointer = record_index::pointer_find(store, &notice.content.record).await?;
+                if pointer.is_some_and(|pointer| (batch.first..batch.next).contains(&pointer.number)) {
+                    return Err(ExchangeError::Conflict {
+                        what: "import",
+                        reason: format!(
+                            "notice {} rests on one of its records: withdraw the notice first",
+                            notice.content.id
+                        ),
+                    });
+                }
+            }
+        }
+    }
+
+    /// Deletes the records in stretches of numbers, first from the indexes and then themselves.
+    pub(crate) async fn rollback_delete(
+        self: &Arc<Self>,
+        writer: &ImportWriter,
+        batch: &ImportBatch,
+        stretch: u64,
+    ) -> Result<()> {
+        let mut first = batch.first;
+        while first < batch.next {
+            let end = batch.next.min(first.saturating_add(stretch.max(1)));
+            let entries = self.entries_between(first, end).await?;
+            let (store, merger) = (self.parts.store.clone(), writer.clone());
+            writer
+                .write_run(async move {
+                    record_index::entries_remove(store.as_ref(), &merger, &entries).await?;
+                    for some in entries.chunks(DELETE_RECORDS) {
+                        store.commit(records_delete(some)).await?;
+                    }
+                    Ok(())
+                })
+                .await?;
+            first = end;
+        }
+        Ok(())
+    }
+}
+
+fn records_delete(records: &[RecordEntries]) -> Batch {
+    let mut deletes = Batch::new();
+    for record in records {
+        deletes.delete(keyspace::record(record.number));
+    }
+    deletes
+}
