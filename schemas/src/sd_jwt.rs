@@ -202,11 +202,6 @@ impl UnverifiedSdJwt {
         self.parts.signature_check(self.record.sd_jwt.jwt(), key)?;
         Ok(self.record)
     }
-
-    /// For callers that still read their store so; see [`SdJwt::stored`].
-    pub fn accept_stored(self) -> VerifiedRecord {
-        self.record
-    }
 }
 
 /// Names the key only: nothing else is vouched for.

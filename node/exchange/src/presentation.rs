@@ -8,7 +8,7 @@ use chengxin_schemas::answer::PresentedRecord;
 use chengxin_schemas::category::{ClassificationLevel, InformationCategory, RecordState};
 use chengxin_schemas::identity::RecordId;
 use chengxin_schemas::record::FieldValue;
-use chengxin_schemas::record_type::{PERSON_NUMBER, SUBJECT_CODE};
+use chengxin_schemas::record_type::{PERSON_NUMBER, RecordType, SUBJECT_CODE};
 use chengxin_schemas::sd_jwt::{Presentation, VerifiedRecord};
 use chengxin_schemas::subject::SubjectId;
 
@@ -44,7 +44,7 @@ pub(crate) fn present_to_peer(
     let disclosable: Vec<_> = record.sd_jwt().disclosable().collect();
     let mut masked = BTreeMap::new();
     let mut withheld = BTreeMap::new();
-    let mut counts = DisclosureCounts::default();
+    let mut counts = DisclosureCounts::new(bundle, record, person);
     let mut keep = Vec::new();
     for (name, value) in record.fields().iter() {
         let name = name.as_str();
@@ -52,15 +52,15 @@ pub(crate) fn present_to_peer(
         match permit.release(record_type, claims.category, name, person) {
             _ if public || asked_field == Some(name) => {
                 keep.push(name);
-                counts.shown(bundle, record, name);
+                counts.shown(name);
             }
             Release::Show => {
                 keep.push(name);
-                counts.shown(bundle, record, name);
+                counts.shown(name);
             }
             Release::Mask(rule) => {
                 masked.insert(name.to_owned(), rule.apply(&value.to_text()));
-                counts.masked(bundle, record, name);
+                counts.masked(name);
             }
             Release::Withhold(reason) => {
                 withheld.insert(name.to_owned(), reason.as_str().to_owned());
@@ -90,7 +90,7 @@ pub(crate) fn present_own(permit: &Permit, bundle: &Bundle, record: &VerifiedRec
     let claims = record.claims();
     let record_type = record.record_type();
     let person = is_about_person(record);
-    let mut counts = DisclosureCounts::default();
+    let mut counts = DisclosureCounts::new(bundle, record, person);
     let fields = record
         .fields()
         .iter()
@@ -102,12 +102,12 @@ pub(crate) fn present_own(permit: &Permit, bundle: &Bundle, record: &VerifiedRec
             match permit.release(record_type, claims.category, name, person) {
                 Release::Show => {
                     shown.value = Some(value.clone());
-                    counts.shown(bundle, record, name);
+                    counts.shown(name);
                 }
                 Release::Mask(rule) => {
                     shown.value = Some(FieldValue::Text(rule.apply(&value.to_text())));
                     shown.masked = true;
-                    counts.masked(bundle, record, name);
+                    counts.masked(name);
                 }
                 Release::Withhold(reason) => shown.withheld = Some(reason.as_str().to_owned()),
             }
@@ -128,33 +128,51 @@ pub(crate) fn field_label(record: &VerifiedRecord, name: &str) -> &'static str {
     record.record_type().field(name).map_or("", |(_, definition)| definition.chinese)
 }
 
-/// Counts fields by category and level, for the audit entry.
-#[derive(Default)]
-struct DisclosureCounts(BTreeMap<(InformationCategory, ClassificationLevel), (u32, u32)>);
+/// Counts the fields of one record by level, for the audit entry.
+struct DisclosureCounts<'a> {
+    bundle: &'a Bundle,
+    record_type: RecordType,
+    category: InformationCategory,
+    person: bool,
+    /// Fields shown and masked.
+    levels: BTreeMap<ClassificationLevel, (u32, u32)>,
+}
 
-impl DisclosureCounts {
-    fn count(&mut self, bundle: &Bundle, record: &VerifiedRecord, name: &str) -> &mut (u32, u32) {
-        // A field without a class is withheld, so what is counted has one; the strictest level is the safe default.
-        let level = bundle
-            .field_class(record.record_type(), name)
-            .map_or(ClassificationLevel::L4, |class| class.level_for(is_about_person(record)));
-        self.0.entry((record.claims().category, level)).or_default()
+impl<'a> DisclosureCounts<'a> {
+    fn new(bundle: &'a Bundle, record: &VerifiedRecord, person: bool) -> Self {
+        Self {
+            bundle,
+            record_type: record.record_type(),
+            category: record.claims().category,
+            person,
+            levels: BTreeMap::new(),
+        }
     }
 
-    fn shown(&mut self, bundle: &Bundle, record: &VerifiedRecord, name: &str) {
-        let count = self.count(bundle, record, name);
+    fn count(&mut self, name: &str) -> &mut (u32, u32) {
+        // A field without a class is withheld, so what is counted has one; the strictest level is the safe default.
+        let level = self
+            .bundle
+            .field_class(self.record_type, name)
+            .map_or(ClassificationLevel::L4, |class| class.level_for(self.person));
+        self.levels.entry(level).or_default()
+    }
+
+    fn shown(&mut self, name: &str) {
+        let count = self.count(name);
         count.0 = count.0.saturating_add(1);
     }
 
-    fn masked(&mut self, bundle: &Bundle, record: &VerifiedRecord, name: &str) {
-        let count = self.count(bundle, record, name);
+    fn masked(&mut self, name: &str) {
+        let count = self.count(name);
         count.1 = count.1.saturating_add(1);
     }
 
     fn into_vec(self) -> Vec<Disclosed> {
-        self.0
+        let category = self.category;
+        self.levels
             .into_iter()
-            .map(|((category, level), (shown, masked))| Disclosed { category, level, shown, masked })
+            .map(|(level, (shown, masked))| Disclosed { category, level, shown, masked })
             .collect()
     }
 }

@@ -10,7 +10,7 @@ use chengxin_schemas::record::{
     Confirmation, FieldValue, RecordClaims, RecordDraft, RecordFields, StatusClaim, StatusReference,
 };
 use chengxin_schemas::record_type::RecordType;
-use chengxin_schemas::sd_jwt::{self, SD_JWT_LIMIT, SdJwt, VerifiedRecord};
+use chengxin_schemas::sd_jwt::{self, SdJwt, VerifiedRecord};
 use chengxin_schemas::subject::{SubjectId, SubjectKey};
 use chengxin_schemas::time::{Day, UnixTime};
 use chengxin_store::{Batch, KeyRange};
@@ -52,10 +52,10 @@ impl Row for RecordRow {
 }
 
 impl RecordRow {
-    /// The record. The row was authenticated under the node's own data key when it was opened, so the signature is not
-    /// checked again on the way out; the asker checks it.
+    /// The record. The row was authenticated under the node's own data key when it was opened, so neither
+    /// signature nor digests are checked again on the way out; the asker checks them.
     pub(crate) fn sd_jwt_parse(&self) -> Result<VerifiedRecord> {
-        Ok(SdJwt::parse(&self.sd_jwt, SD_JWT_LIMIT)?.accept_stored())
+        Ok(SdJwt::stored(&self.sd_jwt)?)
     }
 }
 
