@@ -12,7 +12,8 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
 use crate::support::{
-    BOTH, FRAMES, Handler, Node, Raw, echo, frame, frame_read, gated, key, loopback, start, start_on, until,
+    BOTH, FRAMES, Handler, Node, PATIENCE, Raw, echo, frame, frame_read, gated, key, loopback, start,
+    start_on, until,
 };
 
 const BAD: u8 = 66;
@@ -84,30 +85,46 @@ async fn ten_thousand_mutated_frames() {
     }
 }
 
+/// Sends so many malformed frames, each on a stream of its own, and sees each stream end without an answer.
+async fn malformed_send(node: &Node, bad: &mut Raw, count: u32) {
+    let address = node.network.listening()[0].clone();
+    for _ in 0..count {
+        let mut stream = bad.stream(node.identity(), &address, FRAMES).await;
+        let _ = stream.write_all(&[0xff; 64]).await;
+        let _ = stream.flush().await;
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        assert_eq!(answer, b"");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn third_malformed_frame_bans_for_a_time() {
+async fn third_malformed_frame_bans() {
     for transport in BOTH {
-        let limits = Limits { ban_first: Duration::from_millis(500), ..Limits::default() };
+        // Outlasts the test on the slowest machine.
+        let limits = Limits { ban_first: Duration::from_secs(3600), ..Limits::default() };
         let (node, honest, mut bad) = besieged(transport, limits, echo()).await;
-        let address = node.network.listening()[0].clone();
-        for _ in 0..3 {
-            let mut stream = bad.stream(node.identity(), &address, FRAMES).await;
-            let _ = stream.write_all(&[0xff; 64]).await;
-            let _ = stream.flush().await;
-            let mut answer = Vec::new();
-            let _ = stream.read_to_end(&mut answer).await;
-            assert_eq!(answer, b"");
-        }
+        malformed_send(&node, &mut bad, 3).await;
         until("banned", || status_of_bad(&node).banned_for.is_some()).await;
         until("cut off", || status_of_bad(&node).connection.is_none()).await;
-        let error =
-            node.network.call(&key(BAD).identity(), "x".into(), Duration::from_secs(9)).await.unwrap_err();
+        let error = node.network.call(&key(BAD).identity(), "x".into(), PATIENCE).await.unwrap_err();
         assert!(
             matches!(&error, CallError::Unreachable { reason, .. } if reason.contains("shut out")),
             "{error:?}"
         );
         assert_eq!(honest.ask(&node, b"honest").await.unwrap(), "honest");
-        until("the ban is over", || status_of_bad(&node).banned_for.is_none()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ban_ends_by_itself() {
+    for transport in BOTH {
+        let limits = Limits { ban_first: Duration::from_millis(50), ..Limits::default() };
+        let (node, _honest, mut bad) = besieged(transport, limits, echo()).await;
+        malformed_send(&node, &mut bad, 3).await;
+        // Whether the ban is over by now is not asked: only that it cut the connection, and that it passes.
+        until("cut off", || status_of_bad(&node).connection.is_none()).await;
+        let address = node.network.listening()[0].clone();
         let served = async {
             loop {
                 if let Some(Ok(mut stream)) = bad.open(node.identity(), &address, FRAMES).await
@@ -119,7 +136,9 @@ async fn third_malformed_frame_bans_for_a_time() {
                 }
             }
         };
-        assert_eq!(served.await, (2, 1, b"good again".to_vec()));
+        let answer = tokio::time::timeout(PATIENCE, served).await.expect("the ban is over");
+        assert_eq!(answer, (2, 1, b"good again".to_vec()));
+        assert_eq!(status_of_bad(&node).banned_for, None);
     }
 }
 
@@ -207,9 +226,9 @@ async fn silent_stream_is_closed() {
         let limits = Limits { silence: Duration::from_millis(300), ..Limits::default() };
         let (node, _honest, mut bad) = besieged(transport, limits, echo()).await;
         let mut stream = bad.stream(node.identity(), &node.network.listening()[0], FRAMES).await;
-        // Half a header, and never the rest.
-        stream.write_all(&frame(1, 1, b"x")[..6]).await.unwrap();
-        stream.flush().await.unwrap();
+        // Half a header, and never the rest. On a slow machine the silence before it is already too long.
+        let _ = stream.write_all(&frame(1, 1, b"x")[..6]).await;
+        let _ = stream.flush().await;
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer).await;
         assert_eq!(answer, b"");
@@ -235,7 +254,7 @@ async fn false_answers_end_the_stream_and_the_call() {
             let _theirs = bad.stream(node.identity(), &node.network.listening()[0], FRAMES).await;
             until("connected", || status_of_bad(&node).connection.is_some()).await;
             let bad_identity = key(BAD).identity();
-            let call = node.network.call(&bad_identity, "question".into(), crate::support::PATIENCE);
+            let call = node.network.call(&bad_identity, "question".into(), PATIENCE);
             let lie = async {
                 let (_, mut stream) = incoming.next().await.unwrap();
                 // The question has arrived; a ping comes with it.

@@ -7,18 +7,28 @@ use futures::future::join_all;
 
 use crate::support::{BOTH, PATIENCE, echo, key, loopback, pair, pair_with, start, start_on, until};
 
-/// An address where nobody listens: its port was free a moment ago.
-fn nobody(transport: TransportKind) -> PeerAddress {
-    match transport {
+/// An address where nobody answers: its port is taken by a socket that never reads or listens, so that no node of
+/// another test can get it.
+struct Nobody {
+    address: PeerAddress,
+    _socket: Box<dyn Send>,
+}
+
+fn nobody(transport: TransportKind) -> Nobody {
+    let (address, socket): (_, Box<dyn Send>) = match transport {
         TransportKind::Quic => {
             let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-            format!("/ip4/127.0.0.1/udp/{}/quic-v1", socket.local_addr().unwrap().port()).parse().unwrap()
+            let port = socket.local_addr().unwrap().port();
+            (format!("/ip4/127.0.0.1/udp/{port}/quic-v1"), Box::new(socket))
         }
         TransportKind::Tcp => {
-            let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-            format!("/ip4/127.0.0.1/tcp/{}", socket.local_addr().unwrap().port()).parse().unwrap()
+            let socket = tokio::net::TcpSocket::new_v4().unwrap();
+            socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+            let port = socket.local_addr().unwrap().port();
+            (format!("/ip4/127.0.0.1/tcp/{port}"), Box::new(socket))
         }
-    }
+    };
+    Nobody { address: address.parse().unwrap(), _socket: socket }
 }
 
 /// Gives up soon on an address where nobody answers.
@@ -54,21 +64,24 @@ async fn killed_peer_is_found_again() {
         drop(two.task);
         until("ended", || two.network.peers().is_empty()).await;
         drop(two.network);
-        let two = loop {
-            // The system may need a moment to give the port back.
-            let (members, receiver) = tokio::sync::watch::channel(std::sync::Arc::default());
-            let config = chengxin_network::NetworkConfig {
-                listen: listen.clone(),
-                limits: Limits::default(),
-                jitter_seed: 2,
-            };
-            if let Ok((network, task)) =
-                chengxin_network::Network::start(&key(2), config, receiver, echo()).await
-            {
-                break crate::support::Node { network, task, members };
+        let start = async {
+            loop {
+                // The system may need a moment to give the port back.
+                let (members, receiver) = tokio::sync::watch::channel(std::sync::Arc::default());
+                let config = chengxin_network::NetworkConfig {
+                    listen: listen.clone(),
+                    limits: Limits::default(),
+                    jitter_seed: 2,
+                };
+                if let Ok((network, task)) =
+                    chengxin_network::Network::start(&key(2), config, receiver, echo()).await
+                {
+                    return crate::support::Node { network, task, members };
+                }
+                tokio::task::yield_now().await;
             }
-            tokio::task::yield_now().await;
         };
+        let two = tokio::time::timeout(PATIENCE, start).await.expect("the port is given back");
         two.knows([one.member()]).await;
         let answered = async {
             // Calls may meet the dead connection until its loss is noticed; then they are answered again.
@@ -113,9 +126,10 @@ async fn both_dial_at_once() {
 async fn nobody_there_is_said_with_the_reason() {
     for transport in BOTH {
         let one = start_on(1, vec![loopback(transport)], quick(), echo()).await;
+        let nobody = nobody(transport);
         let absent = Member {
             identity: key(2).identity(),
-            addresses: vec![nobody(transport)],
+            addresses: vec![nobody.address.clone()],
             label: "absent".into(),
         };
         one.knows([absent.clone()]).await;
@@ -173,9 +187,10 @@ async fn quic_is_preferred_and_tcp_is_the_way_out() {
     assert_eq!(transport(), TransportKind::Quic);
 
     one.knows([]).await;
+    let nobody = nobody(TransportKind::Quic);
     for address in &mut member.addresses {
         if address.transport() == TransportKind::Quic {
-            *address = nobody(TransportKind::Quic);
+            address.clone_from(&nobody.address);
         }
     }
     one.knows([member]).await;
@@ -185,21 +200,28 @@ async fn quic_is_preferred_and_tcp_is_the_way_out() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn quiet_connection_is_kept_alive() {
-    for transport in BOTH {
-        let limits = Limits {
-            ping_after: Duration::from_millis(50),
-            silence: Duration::from_millis(500),
-            idle_connection: Duration::from_millis(100),
-            ..Limits::default()
-        };
-        let (one, two) = pair_with(transport, limits, echo()).await;
-        one.ask(&two, b"x").await.unwrap();
-        // Three times the silence after which a stream is given up.
-        let age = || one.network.peers()[0].connection.map_or(Duration::ZERO, |connection| connection.age);
-        until("old enough", || age() > Duration::from_millis(1500)).await;
-        assert_eq!(one.network.peers()[0].last_failure, None);
-        assert_eq!(one.ask(&two, b"still").await.unwrap(), "still");
-    }
+    // The pings have eighty chances within the silence that ends a stream, so that a machine that stops for a second
+    // or two does not end it; the connection grows older than that silence, and much older than an idle one.
+    let silence = Duration::from_secs(4);
+    let limits = Limits {
+        ping_after: silence / 80,
+        silence,
+        idle_connection: Duration::from_secs(1),
+        ..Limits::default()
+    };
+    let kept = BOTH.map(|transport| {
+        let limits = limits.clone();
+        async move {
+            let (one, two) = pair_with(transport, limits, echo()).await;
+            one.ask(&two, b"x").await.unwrap();
+            let age =
+                || one.network.peers()[0].connection.map_or(Duration::ZERO, |connection| connection.age);
+            until("old enough", || age() > silence + Duration::from_secs(1)).await;
+            assert_eq!(one.network.peers()[0].last_failure, None);
+            assert_eq!(one.ask(&two, b"still").await.unwrap(), "still");
+        }
+    });
+    join_all(kept).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -208,7 +230,6 @@ async fn unused_peer_is_let_go_until_the_next_call() {
         let limits = Limits {
             ping_after: Duration::from_millis(50),
             unused: Duration::from_millis(100),
-            idle_connection: Duration::from_millis(100),
             ..Limits::default()
         };
         let (one, two) = pair_with(transport, limits, echo()).await;
