@@ -5,6 +5,7 @@ use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -253,17 +254,24 @@ impl Drop for Stage {
     }
 }
 
-/// Ports free for TCP and UDP alike, all held until the last is found so that none comes twice.
+/// Ports free for TCP and UDP alike. A port must stay free from here until its node binds it, and while the node is
+/// down. So they lie below the range from which Linux serves everybody who names no port (32768 and above), and no two
+/// stages of a run are given the same; two runs on one machine begin at different places.
 fn free_ports(count: usize) -> Vec<u16> {
-    let mut held = Vec::new();
-    while held.len() < count {
-        let tcp = TcpListener::bind(("127.0.0.1", 0)).expect("a TCP port");
-        let port = tcp.local_addr().expect("address").port();
-        if let Ok(udp) = UdpSocket::bind(("127.0.0.1", port)) {
-            held.push((port, tcp, udp));
+    const FIRST: u32 = 20_000;
+    const COUNT: u32 = 12_000;
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    let place = std::process::id().wrapping_mul(61);
+    let mut ports = Vec::new();
+    while ports.len() < count {
+        let given = GIVEN.fetch_add(1, Ordering::Relaxed);
+        assert!(given < COUNT, "no ports are left");
+        let port = u16::try_from(FIRST + place.wrapping_add(given) % COUNT).expect("below 65536");
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() && UdpSocket::bind(("127.0.0.1", port)).is_ok() {
+            ports.push(port);
         }
     }
-    held.iter().map(|(port, _, _)| *port).collect()
+    ports
 }
 
 /// A file in the national layout with `rows` invented penalties of [`MARKET`] against [`SUBJECT`].
