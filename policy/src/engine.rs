@@ -9,7 +9,7 @@
 use std::future::Future;
 use std::task::{Context, Poll, Waker};
 
-use casbin::{CoreApi as _, DefaultModel, Enforcer, Model as _, NullAdapter};
+use casbin::{CoreApi as _, DefaultModel, Enforcer, EventData, Logger, Model as _, NullAdapter};
 
 use crate::error::PolicyError;
 use crate::provenance::RuleId;
@@ -28,6 +28,26 @@ pub(crate) struct Question<'a> {
     pub(crate) level: &'a str,
     pub(crate) action: &'a str,
     pub(crate) form: &'a str,
+}
+
+/// casbin's own logger is a thread with a queue for each enforcer, and would write to the terminal if it were switched on.
+/// Decisions are logged by who asks for them.
+struct NoLogger;
+
+impl Logger for NoLogger {
+    fn enable_log(&mut self, _: bool) {}
+
+    fn is_enabled(&self) -> bool {
+        false
+    }
+
+    fn print_enforce_log(&self, _: Vec<String>, _: bool, _: bool) {}
+
+    fn print_mgmt_log(&self, _: &EventData) {}
+
+    fn print_explain_log(&self, _: Vec<String>) {}
+
+    fn print_status_log(&self, _: bool) {}
 }
 
 /// A casbin enforcer with the fixed model. Its rules never change after construction.
@@ -61,6 +81,7 @@ impl Engine {
         }
         // `new_raw` keeps the rules already in the model; `new` would replace them by the adapter's, which has none.
         let mut enforcer = drive(Enforcer::new_raw(model, NullAdapter))??;
+        enforcer.set_logger(Box::new(NoLogger));
         enforcer.build_role_links()?;
         let engine = Self { enforcer };
         engine.soundness_check(count)?;

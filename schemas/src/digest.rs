@@ -34,7 +34,7 @@ impl Sha256 {
 impl std::fmt::Display for Sha256 {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("sha256:")?;
-        self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+        hex_write(&self.0, formatter)
     }
 }
 
@@ -133,11 +133,25 @@ pub fn hex_decode<const N: usize>(text: &str) -> Option<[u8; N]> {
 
 /// Lower-case hexadecimal.
 pub fn hex_encode(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    let mut text = String::with_capacity(bytes.len() * 2);
+    // A text takes whatever is written.
+    let _ = hex_write(bytes, &mut text);
+    text
+}
+
+/// Writes bytes in lower-case hexadecimal, many digits at a time: every identifier and digest of every message and log
+/// entry comes by here.
+pub(crate) fn hex_write(bytes: &[u8], output: &mut dyn std::fmt::Write) -> std::fmt::Result {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut digits = [0_u8; 64];
+    for part in bytes.chunks(digits.len() / 2) {
+        for (pair, byte) in digits.chunks_exact_mut(2).zip(part) {
+            pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+        }
+        let written = digits.get(..part.len() * 2).unwrap_or_default();
+        output.write_str(std::str::from_utf8(written).map_err(|_| std::fmt::Error)?)?;
+    }
+    Ok(())
 }
 
 /// Base64url without padding (RFC 7515 appendix C).

@@ -43,7 +43,7 @@ macro_rules! random_id {
         impl std::fmt::Display for $name {
             fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 formatter.write_str($prefix)?;
-                self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+                crate::digest::hex_write(&self.0, formatter)
             }
         }
 

@@ -94,7 +94,7 @@ impl SubjectKey {
 
 impl std::fmt::Display for SubjectKey {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+        crate::digest::hex_write(&self.0, formatter)
     }
 }
 

@@ -19,6 +19,10 @@ use chengxin_cli::console::Console;
 use chengxin_cli::environment::Environment;
 use chengxin_cli::{Invocation, run};
 
+/// A fifth of an import's time, and a tenth of an answer's, went into the system's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> std::process::ExitCode {
     // One provider by name, before anything can pick another: a second installation fails and changes nothing.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();

@@ -1,6 +1,7 @@
 //! Between the network and the use cases: who a connection belongs to, and what goes to the metadata files instead.
 
-use std::sync::{Arc, OnceLock};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use chengxin_schemas::ErrorCode;
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::directory::DirectoryEntry;
 use chengxin_schemas::wire::{self, PeerRequest, PeerResponse};
-use chengxin_trust::{MetadataSource, SourceError, TrustStore, VerifiedDirectory};
+use chengxin_trust::{DirectoryVersions, MetadataSource, SourceError, TrustStore, VerifiedDirectory};
 use futures::future::BoxFuture;
 use tokio::sync::{Notify, watch};
 
@@ -61,6 +62,34 @@ pub(crate) struct MeshHandler {
     pub(crate) directory: watch::Receiver<Arc<VerifiedDirectory>>,
     /// Told when a coordinator greets.
     pub(crate) hint: Arc<Notify>,
+    /// Who is behind each identity, for the version of the directory it was filled from: an identity in text, by which
+    /// the directory knows it, takes longer to write than to look up.
+    pub(crate) known: Mutex<(DirectoryVersions, HashMap<PeerIdentity, MeshMember>)>,
+}
+
+/// A member behind a connection.
+#[derive(Clone, Copy)]
+pub(crate) struct MeshMember {
+    agency: AgencyCode,
+    coordinator: bool,
+}
+
+impl MeshHandler {
+    /// The member who proves this identity, if the directory in force has one. No more identities are kept than it has.
+    fn member(&self, identity: PeerIdentity) -> Option<MeshMember> {
+        let directory = self.directory.borrow();
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.0 != directory.versions() {
+            *known = (directory.versions(), HashMap::new());
+        }
+        if let Some(member) = known.1.get(&identity) {
+            return Some(*member);
+        }
+        let entry = directory.by_transport_identity(&identity.to_string())?;
+        let member = MeshMember { agency: entry.agency, coordinator: entry.coordinator };
+        known.1.insert(identity, member);
+        Some(member)
+    }
 }
 
 impl RequestHandler for MeshHandler {
@@ -70,21 +99,18 @@ impl RequestHandler for MeshHandler {
         request: Bytes,
     ) -> BoxFuture<'static, Result<Bytes, HandlerRefusal>> {
         let (node, trust) = (self.node.clone(), self.trust.clone());
-        let member = self
-            .directory
-            .borrow()
-            .by_transport_identity(&from.to_string())
-            .map(|entry| (entry.agency, entry.coordinator));
+        let member = self.member(from);
         let hint = self.hint.clone();
         Box::pin(async move {
-            let Some((agency, coordinator)) = member else {
+            let Some(MeshMember { agency, coordinator }) = member else {
                 return Err(HandlerRefusal {
                     code: ErrorCode::Unauthenticated,
                     text: "not in this node's member directory".to_owned(),
                 });
             };
-            match wire::decode::<PeerRequest>(&request) {
-                Ok(PeerRequest::Metadata(name)) => return metadata_answer(&trust, &agency, &name).await,
+            let request = wire::decode::<PeerRequest>(&request);
+            match &request {
+                Ok(PeerRequest::Metadata(name)) => return metadata_answer(&trust, &agency, name).await,
                 Ok(PeerRequest::Versions) if coordinator => hint.notify_one(),
                 Ok(PeerRequest::Versions | PeerRequest::Check(_) | PeerRequest::Deliver { .. }) | Err(_) => {}
             }

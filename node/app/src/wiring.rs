@@ -1,7 +1,8 @@
 //! Puts a node together: load, open, verify, spawn, serve, drain. One function reads like the checklist it is.
 
+use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chengxin_api::bounded_file::text_read;
@@ -117,6 +118,7 @@ pub(crate) async fn start(config: Config) -> Result<Running, AppError> {
         trust: trust.clone(),
         directory: directory_receiver,
         hint: hint.clone(),
+        known: Mutex::new((first.versions(), HashMap::new())),
     };
     let network_config = NetworkConfig {
         listen: config.listen.clone(),

@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use chengxin_audit_log::Disclosed;
 use chengxin_policy::{AccessRequest, Action, AskerContext, Decision, Denied, Permit};
-use chengxin_schemas::ErrorCode;
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::answer::{ANSWER_RECORDS_LIMIT, ANSWER_TYP, AnswerClaims, AnswerOutcome};
 use chengxin_schemas::digest::Sha256;
@@ -14,6 +13,7 @@ use chengxin_schemas::sd_jwt::presentations_digest;
 use chengxin_schemas::subject::SubjectKey;
 use chengxin_schemas::time::UnixTime;
 use chengxin_schemas::wire::{self, PeerRequest, PeerResponse};
+use chengxin_schemas::{ErrorCode, SchemaError};
 
 use crate::audit::{EntryDraft, EntryKind};
 use crate::error::{ExchangeError, Result};
@@ -26,8 +26,12 @@ pub const REQUEST_LIMIT: usize = 16 * 1024;
 impl Node {
     /// Handles one message from a member whose identity the transport has proven. Always gives an answer: a message
     /// that cannot be considered is answered with the reason, as far as the peer may know it.
-    pub async fn peer_handle(&self, from: &AgencyCode, message: Bytes) -> Bytes {
-        let response = match wire::decode::<PeerRequest>(&message) {
+    pub async fn peer_handle(
+        &self,
+        from: &AgencyCode,
+        request: std::result::Result<PeerRequest, SchemaError>,
+    ) -> Bytes {
+        let response = match request {
             Ok(PeerRequest::Check(request)) => self.answer_check(from, &request).await,
             Ok(PeerRequest::Deliver { header, sealed }) => self.notice_receive(from, &header, &sealed).await,
             Ok(PeerRequest::Versions) => self.versions(),

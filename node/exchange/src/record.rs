@@ -183,7 +183,7 @@ impl Node {
     /// Signs a record under its number, adds its row to `batch` and returns its index entries.
     pub(crate) fn record_sign(
         &self,
-        new: &NewRecord,
+        new: NewRecord,
         number: u64,
         batch_id: BatchId,
         now: UnixTime,
@@ -238,8 +238,8 @@ impl Node {
             state: RecordState::Effective,
             changed: now,
             content: new.content,
-            sd_jwt: sd_jwt.text().to_owned(),
-            source: new.source.clone(),
+            sd_jwt: sd_jwt.into_text(),
+            source: new.source,
         };
         let key = keyspace::record(number);
         let sealed = row.seal(&key, &self.parts.keys.data, self.row_nonce())?;

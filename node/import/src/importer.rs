@@ -120,7 +120,8 @@ pub struct SourceRow {
 impl SourceRow {
     /// The cells as one canonical text: a JSON array of strings.
     pub fn to_text(&self) -> String {
-        serde_json::Value::from(self.cells.as_slice()).to_string()
+        // Texts always serialise.
+        serde_json::to_string(&self.cells).unwrap_or_default()
     }
 }
 

@@ -248,16 +248,16 @@ async fn a_request_counts_once_from_its_sender_and_in_its_time() {
         PeerResponse::Failed { code, reason } => (code, reason),
         other => panic!("{other:?}"),
     };
-    let (code, reason) = code_of(market.peer_handle(&agency(FINANCE), request.clone()).await);
+    let (code, reason) = code_of(market.peer_handle(&agency(FINANCE), wire::decode(&request)).await);
     assert_eq!((code, reason.contains("answered before")), (ErrorCode::Conflict, true), "replayed");
     let filter = Filter { kinds: vec![EntryKind::AccessRefused], ..Filter::default() };
     let refused = market.log().search(filter, 10).await.expect("search").entries.remove(0).leaf;
     assert_eq!(refused.peer, Some(agency(FINANCE)), "a refusal is logged with its sender");
     assert_eq!(refused.outcome, chengxin_audit_log::Outcome::Failed(ErrorCode::Conflict));
-    let (code, _) = code_of(market.peer_handle(&agency(LEAGUE), request.clone()).await);
+    let (code, _) = code_of(market.peer_handle(&agency(LEAGUE), wire::decode(&request)).await);
     assert_eq!(code, ErrorCode::Integrity, "sent by another member");
     let league = federation.node(LEAGUE);
-    let (code, reason) = code_of(league.peer_handle(&agency(FINANCE), request.clone()).await);
+    let (code, reason) = code_of(league.peer_handle(&agency(FINANCE), wire::decode(&request)).await);
     assert_eq!(
         (code, reason.contains("another agency")),
         (ErrorCode::Invalid, true),
@@ -276,10 +276,10 @@ async fn a_request_counts_once_from_its_sender_and_in_its_time() {
     }
     assert!(check(&federation).await.nothing_found());
     for bytes in [&b""[..], b"\x01", b"\x02abc", &request[..request.len() / 2]] {
-        let (code, _) = code_of(market.peer_handle(&agency(FINANCE), Bytes::copy_from_slice(bytes)).await);
+        let (code, _) = code_of(market.peer_handle(&agency(FINANCE), wire::decode(bytes)).await);
         assert_eq!(code, ErrorCode::Invalid);
     }
     let oversized = wire::encode(&PeerRequest::Check("a".repeat(100_000))).expect("encoded");
-    let (code, _) = code_of(market.peer_handle(&agency(FINANCE), Bytes::from(oversized)).await);
+    let (code, _) = code_of(market.peer_handle(&agency(FINANCE), wire::decode(&oversized)).await);
     assert_eq!(code, ErrorCode::TooLarge);
 }

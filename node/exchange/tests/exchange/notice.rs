@@ -81,8 +81,8 @@ async fn duplicates_get_the_same_receipt_and_nothing_else_passes() {
     federation.deliver(MARKET).await;
     let item = federation.last_sent(MARKET, FINANCE);
     let finance = federation.node(FINANCE);
-    let first = finance.peer_handle(&agency(MARKET), item.clone()).await;
-    let second = finance.peer_handle(&agency(MARKET), item.clone()).await;
+    let first = finance.peer_handle(&agency(MARKET), wire::decode(&item)).await;
+    let second = finance.peer_handle(&agency(MARKET), wire::decode(&item)).await;
     assert_eq!(first, second, "a duplicate gets the original receipt");
     assert!(matches!(wire::decode::<PeerResponse>(&first), Ok(PeerResponse::Receipt(_))));
     assert_eq!(restricted(&federation, FINANCE).await, 1);
@@ -92,9 +92,9 @@ async fn duplicates_get_the_same_receipt_and_nothing_else_passes() {
         other => panic!("{other:?}"),
     };
     let league = federation.node(LEAGUE);
-    let answer = league.peer_handle(&agency(MARKET), item.clone()).await;
+    let answer = league.peer_handle(&agency(MARKET), wire::decode(&item)).await;
     assert_eq!(failed(answer), ErrorCode::Integrity, "forwarded to another recipient");
-    let answer = finance.peer_handle(&agency(LEAGUE), item.clone()).await;
+    let answer = finance.peer_handle(&agency(LEAGUE), wire::decode(&item)).await;
     assert_eq!(failed(answer), ErrorCode::Integrity, "sent by another member");
     let Ok(PeerRequest::Deliver { header, mut sealed }) = wire::decode::<PeerRequest>(&item) else {
         panic!("item")
@@ -102,7 +102,7 @@ async fn duplicates_get_the_same_receipt_and_nothing_else_passes() {
     let last = sealed.len() - 1;
     sealed[last] ^= 1;
     let tampered = wire::encode(&PeerRequest::Deliver { header, sealed }).expect("encoded");
-    let answer = finance.peer_handle(&agency(MARKET), Bytes::from(tampered)).await;
+    let answer = finance.peer_handle(&agency(MARKET), wire::decode(&tampered)).await;
     assert_eq!(failed(answer), ErrorCode::Integrity, "another payload under the header");
 }
 

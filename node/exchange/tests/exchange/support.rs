@@ -86,7 +86,7 @@ impl Peers for Mesh {
                 }
                 (wires.nodes[&to.agency].clone(), wires.lies.get(&to.agency).cloned())
             };
-            let answer = node.peer_handle(&self.own, message.clone()).await;
+            let answer = node.peer_handle(&self.own, chengxin_schemas::wire::decode(&message)).await;
             Ok(match lie {
                 Some(lie) => lie(message, answer),
                 None => answer,
