@@ -62,6 +62,10 @@ const IN_FLIGHT: [usize; 3] = [1, 64, 256];
 /// Bytes of an Ed25519 signature.
 const SIGNATURE: usize = 64;
 
+/// As in the program: both ends of an exchange are nodes.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 type Call = Arc<dyn Fn(usize) -> BoxFuture<'static, ()> + Send + Sync>;
 
 fn main() {

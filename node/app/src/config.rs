@@ -69,7 +69,7 @@ const KEYS: &[Key] = &[
     },
     Key {
         name: "store.cache_mib",
-        default: "24",
+        default: "4",
         zh: "嵌入式存储的缓存 (MiB)",
         en: "cache of the embedded store, in MiB",
     },

@@ -64,7 +64,8 @@ pub struct SledOptions {
     /// Whether to create the store if the folder holds none. Off by default: a node that starts while its
     /// data disk is not mounted must not begin anew.
     pub create: bool,
-    /// Bytes of pages that sled is asked to keep in memory. Default 16 MiB.
+    /// Bytes of pages that sled is asked to keep in memory. Default 4 MiB: with long values beside sled, a million records are
+    /// read as fast as with 16, and importing them takes no more memory at the end than at the beginning.
     ///
     /// sled needs more than this: its page table from the moment it opens, and up to 64 recently used pages in each of
     /// 256 lists before it drops any.
@@ -84,7 +85,7 @@ impl Default for SledOptions {
     fn default() -> Self {
         Self {
             create: false,
-            cache_bytes: 16 * 1024 * 1024,
+            cache_bytes: 4 * 1024 * 1024,
             value_file_bytes: 128 * 1024 * 1024,
             overlay_bytes: 64 * 1024 * 1024,
             segment_bytes: DEFAULT_SEGMENT_BYTES,
