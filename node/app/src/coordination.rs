@@ -9,7 +9,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use chengxin_api::bounded_file::text_read;
+use chengxin_api::bounded_file::{BoundedFileError, text_read};
 use chengxin_audit_log::EntryKind;
 use chengxin_exchange::Node;
 use chengxin_exchange::audit::EntryDraft;
@@ -34,8 +34,8 @@ use zeroize::Zeroizing;
 use crate::error::AppError;
 use crate::home::{Home, file_replace};
 
-/// Longest token book read.
-const TOKENS_FILE_LIMIT: u64 = 4 * 1024 * 1024;
+/// Longest token book: 4,000 rows of up to 4 KiB. One that would be longer is not written, or it could not be read again.
+const TOKENS_FILE_LIMIT: u64 = 16 * 1024 * 1024;
 /// The timestamp is signed again when less than this share of its life is left: one half.
 const TIMESTAMP_RENEWAL_DIVISOR: i64 = 2;
 
@@ -287,6 +287,9 @@ impl Coordination {
         let path = self.home.tokens();
         let text = serde_json::to_vec(book.rows())
             .map_err(|error| AppError::FileContent { path: path.clone(), reason: error.to_string() })?;
+        if u64::try_from(text.len()).is_ok_and(|length| length > TOKENS_FILE_LIMIT) {
+            return Err(BoundedFileError::TooLong { path, limit: TOKENS_FILE_LIMIT }.into());
+        }
         file_replace(&path, 0o600, &text)
     }
 

@@ -40,7 +40,7 @@ impl ImportLock {
     pub(crate) async fn turn_begin(&self) -> Result<ImportTurn<'_>> {
         let running = self.running.try_lock().map_err(|_| ExchangeError::Busy {
             what: "import",
-            reason: "another import is running: wait for its end (chengxin record imports)".to_owned(),
+            reason: "another import is running: wait for its end (chengxin import list)".to_owned(),
         })?;
         let writing = Arc::new(self.writing.clone().lock_owned().await);
         Ok(ImportTurn { _running: running, writer: ImportWriter { _writing: writing } })
