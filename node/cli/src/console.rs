@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, IsTerminal, Write};
 
+use crate::arguments::Format;
 use crate::environment::Settings;
 use crate::error::{CliError, Told};
 use crate::exit::Exit;
@@ -77,10 +78,17 @@ impl Console {
         }
     }
 
-    /// Tells an error and returns how the program ends: what, field, rule, fix, class.
+    /// Tells an error and returns how the program ends: what, field, rule, fix, class; to programs as one JSON document
+    /// in a line.
     pub fn error(&mut self, settings: &Settings, error: &CliError) -> Exit {
         let language = settings.language;
         let exit = error.exit();
+        if matches!(settings.format, Format::Json | Format::Jsonl)
+            && let Ok(document) = serde_json::to_string(&error.document())
+        {
+            self.message(&document);
+            return exit;
+        }
         let Told { what, field, fix, rule, more, code, trace_id } = error.told(language);
         self.message(&format!("{}{}", text(Key::ErrorPrefix, language), clean(&what)));
         for fault in more {

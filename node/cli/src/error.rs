@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use chengxin_api::bounded_file::BoundedFileError;
-use chengxin_api::types::problem::Problem;
+use chengxin_api::types::problem::{FieldProblem, Problem};
 use chengxin_schemas::ErrorCode;
+use serde::Serialize;
 
 use crate::exit::Exit;
 use crate::language::Language;
@@ -76,6 +77,32 @@ pub struct Told {
     pub trace_id: Option<String>,
 }
 
+/// An error for programs, in one line on standard error when the form of the output is JSON: the class and the number
+/// of the exit, and the words of both languages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ErrorDocument {
+    schema: &'static str,
+    /// The class.
+    code: &'static str,
+    /// How the program ends.
+    exit: u8,
+    detail_en: String,
+    detail_zh: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fix_en: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fix_zh: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<String>,
+    /// Several faults at once.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldProblem>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<String>,
+}
+
 /// A file that is too long is told with the limit and the fix; what the operating system says stays what it says.
 impl From<BoundedFileError> for CliError {
     fn from(error: BoundedFileError) -> Self {
@@ -140,6 +167,34 @@ impl CliError {
             | Self::Timeout { .. }
             | Self::File { .. }
             | Self::Output(_) => self.code().into(),
+        }
+    }
+
+    /// The error for programs.
+    pub fn document(&self) -> ErrorDocument {
+        let (en, zh) = (self.told(Language::En), self.told(Language::Zh));
+        let errors = match self {
+            Self::Problem(problem) => problem.errors.clone(),
+            Self::Unreachable { .. }
+            | Self::Protocol { .. }
+            | Self::Timeout { .. }
+            | Self::File { .. }
+            | Self::Output(_)
+            | Self::NotConfirmed
+            | Self::Interrupted { .. } => Vec::new(),
+        };
+        ErrorDocument {
+            schema: "error/v1",
+            code: en.code,
+            exit: self.exit().number(),
+            detail_en: en.what,
+            detail_zh: zh.what,
+            field: en.field,
+            fix_en: en.fix,
+            fix_zh: zh.fix,
+            rule: en.rule,
+            errors,
+            trace_id: en.trace_id,
         }
     }
 

@@ -21,7 +21,7 @@ use std::ffi::OsString;
 use chengxin_schemas::time::Clock;
 use clap::FromArgMatches as _;
 
-use crate::arguments::CommandLine;
+use crate::arguments::{CommandLine, Format};
 use crate::console::Console;
 use crate::environment::{Environment, Settings};
 use crate::exit::Exit;
@@ -46,17 +46,21 @@ pub struct Invocation<'a> {
 pub fn run(invocation: Invocation<'_>) -> Exit {
     let Invocation { arguments, environment, mut console, clock, host } = invocation;
     let language = Language::choose(&arguments, &environment);
+    let format = Format::choose(&arguments, &environment);
     let parsed = help::command(language)
         .try_get_matches_from(&arguments)
         .and_then(|matches| CommandLine::from_arg_matches(&matches));
     let line = match parsed {
         Ok(line) => line,
-        Err(error) => return help::usage_error(&error, language, &mut console),
+        Err(error) => {
+            let settings = Settings { language, format, ..Settings::default() };
+            return help::usage_error(&error, &settings, &mut console);
+        }
     };
     let settings = match Settings::resolve(&line.globals, language, environment) {
         Ok(settings) => settings,
         Err(error) => {
-            let settings = Settings { language, ..Settings::default() };
+            let settings = Settings { language, format, ..Settings::default() };
             return console.error(&settings, &error);
         }
     };

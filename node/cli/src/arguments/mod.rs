@@ -33,6 +33,8 @@ use chengxin_schemas::identity::{BatchId, NoticeId, RecordId};
 use chengxin_schemas::operator::{OperatorName, Role};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::environment::Environment;
+
 /// A public body's credit node: check counterparties, file records, exchange sanction notices.
 #[derive(Debug, Parser)]
 #[command(
@@ -109,6 +111,29 @@ pub enum Format {
     Jsonl,
     /// Comma-separated values, UTF-8 with byte order mark.
     Csv,
+}
+
+impl Format {
+    /// The form to tell an error in before anything is parsed: `-o` or `--output` among the arguments, else
+    /// `CHENGXIN_OUTPUT`, else tables. What is no form is told by the parser.
+    pub fn choose(arguments: &[std::ffi::OsString], environment: &Environment) -> Self {
+        let mut rest = arguments.iter().filter_map(|argument| argument.to_str());
+        while let Some(argument) = rest.next() {
+            let value = match argument.strip_prefix("--output").or_else(|| argument.strip_prefix("-o")) {
+                Some("") => rest.next(),
+                Some(value) => Some(value.strip_prefix('=').unwrap_or(value)),
+                None if argument == "--" => break,
+                None => continue,
+            };
+            if let Some(format) = value.and_then(|value| Self::from_str(value, true).ok()) {
+                return format;
+            }
+        }
+        environment
+            .text("CHENGXIN_OUTPUT")
+            .and_then(|text| Self::from_str(text, true).ok())
+            .unwrap_or_default()
+    }
 }
 
 /// What to do.

@@ -47,6 +47,7 @@ const OUTPUT_ZH: &str = "\
   -o jsonl   每行一个 JSON 文档; 列表逐项输出, 每项带 schema
   -o csv     UTF-8 带 BOM, CRLF; 以 = + - @ 开头的内容前加单引号, 防止被当作公式
 机器可读的形式 (json, jsonl, csv) 和错误代码从不翻译; 时间为 UTC 的 RFC 3339。
+用 json 或 jsonl 时, 错误也是标准错误中的一行 JSON (\"schema\":\"error/v1\": code, exit, detail, field, fix)。
 表格中时间为北京时间。外来文本中的控制字符显示为 U+FFFD。
 核查结果总是先写覆盖情况; 只有所询机关全部答复才会写\"未发现\"。
 ";
@@ -61,6 +62,8 @@ Standard output has data only; messages, progress and hints go to standard error
   -o csv     UTF-8 with byte order mark, CRLF; a text that begins with = + - @ gets an apostrophe,
              so that no spreadsheet runs it as a formula
 Machine forms (json, jsonl, csv) and error codes are never translated; times are RFC 3339 in UTC.
+With json or jsonl an error, too, is one line of JSON on standard error (\"schema\":\"error/v1\": code, exit,
+detail, field, fix).
 Tables show Beijing time. Control characters in foreign text show as U+FFFD.
 A check result always begins with its coverage; it says \"nothing found\" only if every agency asked has answered.
 ";

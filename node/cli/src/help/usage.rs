@@ -7,16 +7,14 @@ use crate::console::Console;
 use crate::environment::Settings;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::language::Language;
 
 /// Tells a usage error, or prints the help or version that was asked for.
-pub fn usage_error(error: &clap::Error, language: Language, console: &mut Console) -> Exit {
-    let settings = Settings { language, ..Settings::default() };
+pub fn usage_error(error: &clap::Error, settings: &Settings, console: &mut Console) -> Exit {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             match console.data(error.render().to_string().as_bytes()) {
                 Ok(()) => Exit::Done,
-                Err(error) => console.error(&settings, &error),
+                Err(error) => console.error(settings, &error),
             }
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
@@ -25,7 +23,7 @@ pub fn usage_error(error: &clap::Error, language: Language, console: &mut Consol
         }
         // clap's list of kinds is open; those without a text of their own are told by clap's words in the last arm of
         // `reason`.
-        _ => console.error(&settings, &as_problem(error)),
+        _ => console.error(settings, &as_problem(error)),
     }
 }
 

@@ -49,6 +49,30 @@ fn a_node_that_is_not_there_is_told_with_what_to_do() {
 }
 
 #[test]
+fn programs_get_errors_as_one_line_of_json() {
+    let nowhere = Path::new("/nonexistent/socket");
+    for (line, variables, code, exit) in [
+        ("chengxin status -o json", [].as_slice(), "unavailable", Exit::Partial),
+        ("chengxin status --output=jsonl --lang en", &[], "unavailable", Exit::Partial),
+        ("chengxin status --bogus -ojson", &[], "invalid", Exit::Usage),
+        ("chengxin record lsit", &[("CHENGXIN_OUTPUT", "json")], "invalid", Exit::Usage),
+    ] {
+        let words: Vec<&str> = line.split(' ').collect();
+        let ran = chengxin_words(nowhere, &words, variables);
+        assert_eq!(ran.exit, exit, "{line}");
+        assert!(ran.out.is_empty(), "{line}");
+        assert_eq!(ran.err.lines().count(), 1, "{line}: {}", ran.err);
+        let document: serde_json::Value = serde_json::from_str(&ran.err).expect("json");
+        assert_eq!(document["schema"], "error/v1");
+        assert_eq!(document["code"], code, "{line}");
+        assert_eq!(document["exit"], exit.number(), "{line}");
+        for member in ["detail_en", "detail_zh", "fix_en", "fix_zh"] {
+            assert!(document[member].as_str().is_some_and(|text| !text.is_empty()), "{line}: {member}");
+        }
+    }
+}
+
+#[test]
 fn help_and_version_are_data_and_topics_exist() {
     let nowhere = Path::new("/nonexistent/socket");
     for line in
