@@ -30,6 +30,10 @@ const STATUS_LIST_LENGTH: u64 = 1 << 17;
 pub const RECORD_PAGE_LIMIT: usize = 1_000;
 /// Most records looked through for one page: a filter that matches nothing must not read a whole store in one call.
 const RECORD_SCAN_LIMIT: usize = 20_000;
+/// Records read at once for a list, at least and at most: a short list reads little, a long search takes few steps of
+/// about a megabyte.
+const STRETCH_SHORTEST: usize = 16;
+const STRETCH_LONGEST: usize = 256;
 
 /// A record as stored, version 1. Encrypted: it holds every field.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -150,12 +154,23 @@ pub struct RecordFilter {
     pub category: Option<InformationCategory>,
     /// From this import.
     pub batch: Option<BatchId>,
+    /// In this state.
+    pub state: Option<RecordState>,
     /// About this subject.
     pub subject: Option<SubjectId>,
     /// Only below this number (from [`RecordPage::next`]).
     pub below: Option<u64>,
     /// At most so many.
     pub limit: usize,
+}
+
+impl RecordFilter {
+    fn wants(&self, record: &RecordSummary) -> bool {
+        self.record_type.is_none_or(|wanted| wanted == record.record_type)
+            && self.category.is_none_or(|wanted| wanted == record.category)
+            && self.state.is_none_or(|wanted| wanted == record.state)
+            && self.batch.is_none_or(|wanted| wanted == record.batch)
+    }
 }
 
 impl Node {
@@ -269,9 +284,13 @@ impl Node {
         }
         let key = keyspace::record(number);
         let Some(bytes) = self.parts.store.get(&key).await? else { return Ok(None) };
-        let row = RecordRow::open(&bytes, &key, &self.parts.keys.data)?;
+        self.record_open(&key, &bytes).map(Some)
+    }
+
+    fn record_open(&self, key: &[u8], bytes: &[u8]) -> Result<(RecordRow, VerifiedRecord)> {
+        let row = RecordRow::open(bytes, key, &self.parts.keys.data)?;
         let record = row.sd_jwt_parse()?;
-        Ok(Some((row, record)))
+        Ok((row, record))
     }
 
     /// The numbers of a subject's visible records, newest first, at most `limit`.
@@ -301,43 +320,57 @@ impl Node {
         }
         self.audit_append(Some(operation), entry).await?;
         let limit = filter.limit.clamp(1, RECORD_PAGE_LIMIT);
-        let numbers = match &filter.subject {
-            Some(subject) => self.record_numbers_of(&self.subject_key(subject), RECORD_PAGE_LIMIT).await?,
-            None => self.record_numbers_below(filter.below).await?,
-        };
+        let stretch = limit.saturating_add(1).clamp(STRETCH_SHORTEST, STRETCH_LONGEST);
+        let subject = filter.subject.as_ref().map(|subject| self.subject_key(subject));
         let mut records = Vec::new();
-        let mut last = None;
-        for number in
-            numbers.iter().copied().filter(|number| filter.below.is_none_or(|below| *number < below))
-        {
-            if records.len() == limit {
-                return Ok(RecordPage { records, next: last });
+        let (mut below, mut looked_at) = (filter.below, 0_usize);
+        while looked_at < RECORD_SCAN_LIMIT {
+            let found = self.records_below(subject.as_ref(), below, stretch).await?;
+            if found.is_empty() {
+                return Ok(RecordPage { records, next: None });
             }
-            last = Some(number);
-            let Some((row, sd_jwt)) = self.record_read(number).await? else { continue };
-            let summary = record_summary(&row, &sd_jwt)?;
-            let wanted = filter.record_type.is_none_or(|wanted| wanted == summary.record_type)
-                && filter.category.is_none_or(|wanted| wanted == summary.category)
-                && filter.batch.is_none_or(|wanted| wanted == summary.batch);
-            if wanted {
-                records.push(summary);
+            for (number, record) in found {
+                if records.len() == limit {
+                    return Ok(RecordPage { records, next: below });
+                }
+                below = Some(number);
+                looked_at = looked_at.saturating_add(1);
+                let Some((row, sd_jwt)) = record else { continue };
+                let summary = record_summary(&row, &sd_jwt)?;
+                if filter.wants(&summary) {
+                    records.push(summary);
+                }
             }
         }
-        let more = filter.subject.is_none() && numbers.len() >= RECORD_SCAN_LIMIT;
-        Ok(RecordPage { records, next: if more { last } else { None } })
+        Ok(RecordPage { records, next: below })
     }
 
-    async fn record_numbers_below(&self, below: Option<u64>) -> Result<Vec<u64>> {
-        let end = keyspace::record(below.unwrap_or(u64::MAX));
-        let mut range = KeyRange::between(&keyspace::records(), &end).descending();
-        let mut numbers = Vec::new();
-        while numbers.len() < RECORD_SCAN_LIMIT {
-            let page = self.parts.store.scan(range.clone(), 1_000).await?;
-            let Some((last, _)) = page.last() else { break };
-            range = range.after(last);
-            numbers.extend(page.iter().filter_map(|(key, _)| keyspace::record_number(key)));
+    /// The next records with a smaller number than `below`, of one subject or of all, newest first, at most `most`; each
+    /// with its number, and nothing else where readers may not see it. Empty at the end only.
+    async fn records_below(
+        &self,
+        subject: Option<&SubjectKey>,
+        below: Option<u64>,
+        most: usize,
+    ) -> Result<Vec<(u64, Option<(RecordRow, VerifiedRecord)>)>> {
+        let mut found = Vec::new();
+        if let Some(subject) = subject {
+            let wanted = |number| below.is_none_or(|below| number < below) && !self.number_is_hidden(number);
+            let store = self.parts.store.as_ref();
+            for number in record_index::numbers_of(store, subject, most, wanted).await? {
+                found.push((number, self.record_read(number).await?));
+            }
+            return Ok(found);
         }
-        Ok(numbers)
+        let end = keyspace::record(below.unwrap_or(u64::MAX));
+        let range = KeyRange::between(&keyspace::records(), &end).descending();
+        for (key, bytes) in self.parts.store.scan(range, most).await? {
+            let Some(number) = keyspace::record_number(&key) else { continue };
+            let visible = !self.number_is_hidden(number);
+            let record = if visible { Some(self.record_open(&key, &bytes)?) } else { None };
+            found.push((number, record));
+        }
+        Ok(found)
     }
 
     /// Shows one own record as policy lets its reader see it.

@@ -14,5 +14,7 @@ mod import_index;
 mod notice;
 #[path = "exchange/operator.rs"]
 mod operator;
+#[path = "exchange/record.rs"]
+mod record;
 #[path = "exchange/support.rs"]
 mod support;

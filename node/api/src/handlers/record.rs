@@ -39,17 +39,13 @@ pub(crate) async fn record_list(
         record_type: wanted.record_type,
         category: wanted.category,
         batch: wanted.batch,
+        state: wanted.state,
         subject: wanted.subject.as_deref().map(SubjectId::parse).transpose()?,
         below,
         limit: wanted.limit.unwrap_or(PAGE_DEFAULT).clamp(1, RECORD_PAGE_LIMIT),
     };
     let page = services.node.record_list(&caller.operation, filter).await?;
-    let records = page
-        .records
-        .into_iter()
-        .filter(|record| wanted.state.is_none_or(|state| state == record.state))
-        .map(summary)
-        .collect();
+    let records = page.records.into_iter().map(summary).collect();
     Ok(Json(Records { schema: RecordListSchema::V1, records, next: page.next.map(|next| next.to_string()) }))
 }
 

@@ -36,7 +36,7 @@ pub struct RecordQuery {
     /// Only this import.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<BatchId>,
-    /// Only this state. Looked at after a page was read: a page may hold fewer than `limit` and still have a next one.
+    /// Only this state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<RecordState>,
     /// Only this subject, as a clerk types it.
