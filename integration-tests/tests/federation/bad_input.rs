@@ -10,7 +10,7 @@ fn bad_input_is_refused_with_field_and_fix() {
     accounts_and_places(&stage);
     certificate(&stage);
     configuration(&stage);
-    stage.run(FINANCE, None, &["serve"]).refused(5, &["open in another process"]);
+    stage.run(FINANCE, None, &["serve"]).refused(5, &["runs already", "stop the other process"]);
     stage.kill(FINANCE);
     stage.run(FINANCE, Some("sys"), &["status"]).refused(5, &["no node answers", "chengxin serve"]);
 }

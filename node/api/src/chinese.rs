@@ -79,6 +79,7 @@ pub fn schema_words(error: &SchemaError) -> SchemaWords {
 /// Clauses with one changing part: what stands before and after it, and the whole in Chinese.
 const PATTERNS: &[(&str, &str, &str)] = &[
     ("check character 18 should be ", "", "第 18 位校验码应为 {}"),
+    ("the node of ", " runs already", "{} 的节点已在运行"),
     (
         "character ",
         " is not one of 0-9 and A-Y without I, O, S, V",
@@ -97,6 +98,10 @@ const PHRASES: &[(&str, &str)] = &[
     ("the measure in the list of sanction measures", "失信惩戒措施清单中的该措施"),
     ("this node's own directory entry", "本节点的目录条目"),
     ("this node belongs to a federation already", "本节点已属于一个联盟"),
+    (
+        "stop the other process first; another node needs a home of its own",
+        "先停止另一个进程; 另一个节点请用它自己的数据目录",
+    ),
     (
         "a node joins once; use a new home for another federation",
         "一个节点只加入一次; 另一个联盟请用新的数据目录",

@@ -8,7 +8,7 @@ use std::time::Duration;
 use chengxin_api::bounded_file::text_read;
 use chengxin_audit_log::log::LogOptions;
 use chengxin_audit_log::note::{KeyKind, KeyName, NoteVerifier};
-use chengxin_audit_log::{AuditLog, BodyKey, BodyKeys};
+use chengxin_audit_log::{AuditLog, BodyKey, BodyKeys, LogError};
 use chengxin_exchange::audit::{EntryDraft, EntryKind};
 use chengxin_exchange::node::NodeKeys;
 use chengxin_exchange::operator::OperatorDraft;
@@ -79,13 +79,14 @@ pub(crate) async fn start(config: Config) -> Result<Running, AppError> {
     let identity = NodeIdentity::read(&home)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let trust = Arc::new(trust_open(&home).await?);
+    // Its lock keeps a second process out before anything is signed or written.
+    let log = Arc::new(log_open(&home, &identity)?);
     let changed = Arc::new(Notify::new());
     let coordination = coordination_open(&home, &config, &trust, &clock, &changed).await?;
     let first = trust.directory()?;
     let policy = Arc::new(policy_load(&first)?);
     tracing::info!(policy = %policy.bundle().manifest().version, "policy loaded");
 
-    let log = Arc::new(log_open(&home, &identity)?);
     let store = SledOptions {
         cache_bytes: config.store_cache_mib.saturating_mul(1024 * 1024),
         ..SledOptions::default()
@@ -261,8 +262,15 @@ pub(crate) fn log_options(home: &Home, identity: &NodeIdentity) -> Result<LogOpt
 }
 
 fn log_open(home: &Home, identity: &NodeIdentity) -> Result<AuditLog, AppError> {
-    AuditLog::open(&home.audit(), log_options(home, identity)?)
-        .map_err(|source| AppError::Log { path: home.audit(), source })
+    AuditLog::open(&home.audit(), log_options(home, identity)?).map_err(|source| match source {
+        // It may be on its way out, so waiting can help: not a conflict.
+        LogError::Locked { path } => AppError::State {
+            what: format!("the node of {} runs already", path.display()),
+            fix: "stop the other process first; another node needs a home of its own",
+            code: ErrorCode::Unavailable,
+        },
+        source => AppError::Log { path: home.audit(), source },
+    })
 }
 
 fn jitter_seed() -> u64 {
