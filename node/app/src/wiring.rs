@@ -264,8 +264,8 @@ pub(crate) fn log_options(home: &Home, identity: &NodeIdentity) -> Result<LogOpt
 fn log_open(home: &Home, identity: &NodeIdentity) -> Result<AuditLog, AppError> {
     AuditLog::open(&home.audit(), log_options(home, identity)?).map_err(|source| match source {
         // It may be on its way out, so waiting can help: not a conflict.
-        LogError::Locked { path } => AppError::State {
-            what: format!("the node of {} runs already", path.display()),
+        LogError::Locked { .. } => AppError::State {
+            what: format!("the node of {} runs already", home.path().display()),
             fix: "stop the other process first; another node needs a home of its own",
             code: ErrorCode::Unavailable,
         },

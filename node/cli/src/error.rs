@@ -173,16 +173,7 @@ impl CliError {
     /// The error for programs.
     pub fn document(&self) -> ErrorDocument {
         let (en, zh) = (self.told(Language::En), self.told(Language::Zh));
-        let errors = match self {
-            Self::Problem(problem) => problem.errors.clone(),
-            Self::Unreachable { .. }
-            | Self::Protocol { .. }
-            | Self::Timeout { .. }
-            | Self::File { .. }
-            | Self::Output(_)
-            | Self::NotConfirmed
-            | Self::Interrupted { .. } => Vec::new(),
-        };
+        let errors = if let Self::Problem(problem) = self { problem.errors.clone() } else { Vec::new() };
         ErrorDocument {
             schema: "error/v1",
             code: en.code,
