@@ -36,7 +36,9 @@ pub use error::PolicyError;
 pub use explain::{CellExplanation, Explanation};
 pub use files::{BundleFiles, FILE_LIMIT, FILES_LIMIT, PACKED_LIMIT};
 pub use functions::{Function, FunctionScope};
-pub use measures::{Applicability, DeclineReason, Measure, NotApplicableReason};
+pub use measures::{
+    Applicability, DeclineReason, Measure, MeasureGround, NotApplicableReason, SanctionObject,
+};
 pub use periods::{Period, Publicity};
 pub use permit::{Permit, Release, WithholdReason};
 pub use provenance::{Provenance, RuleId};

@@ -6,7 +6,7 @@ use chengxin_schemas::catalogue::MeasureCode;
 use chengxin_schemas::category::BreachSeverity;
 use chengxin_schemas::federation::FunctionCode;
 use chengxin_schemas::purpose::LegalBasis;
-use chengxin_schemas::subject::SubjectKind;
+use chengxin_schemas::subject::SubjectId;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
@@ -25,20 +25,86 @@ pub struct Measure {
     pub chinese: String,
     /// For people.
     pub english: String,
-    /// Whom it can strike.
-    pub objects: Vec<SubjectKind>,
-    /// The basis; absent where no source states one, so the issuer must cite it.
-    pub legal_basis: Option<LegalBasis>,
     /// The bodies that carry it out.
     pub functions: FunctionScope,
+    /// Whom it can strike and on which basis; at most one for each kind, never empty.
+    pub grounds: Vec<MeasureGround>,
+}
+
+impl Measure {
+    /// What the list says about subjects of a kind; None if the measure cannot strike them.
+    pub fn ground(&self, object: SanctionObject) -> Option<&MeasureGround> {
+        self.grounds.iter().find(|ground| ground.object == object)
+    }
+}
+
+/// That a measure may strike one kind of subject. The same measure rests on different law for different kinds:
+/// 发改财金〔2023〕1103号 is about public bodies that break their word and says nothing about their suppliers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MeasureGround {
+    /// Whom.
+    pub object: SanctionObject,
+    /// The basis; absent where no source states one, so the issuer must cite it.
+    pub legal_basis: Option<LegalBasis>,
     /// The mildest breach that can bear it.
     pub severity_floor: BreachSeverity,
     /// What the entry rests on.
     pub source: String,
     /// Title or number of the document.
     pub document: String,
-    /// Whether measure and basis were read in the document.
+    /// Whether measure, kind and basis were read in the document.
     pub verified: bool,
+}
+
+/// 惩戒对象: the kinds of subjects that the law of sanctions tells apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SanctionObject {
+    /// 机关, 事业单位: a unified social credit code beginning with 11 or 12.
+    PublicBody,
+    /// Every other organisation, 个体工商户 among them.
+    Organisation,
+    /// 自然人.
+    Person,
+}
+
+impl SanctionObject {
+    /// The kind of a subject.
+    pub fn of(subject: &SubjectId) -> Self {
+        match subject {
+            SubjectId::Organisation(code) if code.is_public_body() => Self::PublicBody,
+            SubjectId::Organisation(_) => Self::Organisation,
+            SubjectId::Person(_) => Self::Person,
+        }
+    }
+
+    /// For machines.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PublicBody => "public_body",
+            Self::Organisation => "organisation",
+            Self::Person => "person",
+        }
+    }
+
+    /// For people.
+    pub fn chinese(self) -> &'static str {
+        match self {
+            Self::PublicBody => "机关事业单位",
+            Self::Organisation => "其他组织",
+            Self::Person => "自然人",
+        }
+    }
+
+    /// For people.
+    pub fn english(self) -> &'static str {
+        match self {
+            Self::PublicBody => "public body",
+            Self::Organisation => "other organisation",
+            Self::Person => "person",
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -53,13 +119,9 @@ struct RawMeasure {
     code: Spanned<MeasureCode>,
     chinese: String,
     english: String,
-    objects: Vec<SubjectKind>,
-    legal_basis: Option<LegalBasis>,
     functions: Vec<Spanned<String>>,
-    severity_floor: BreachSeverity,
-    source: String,
-    document: String,
-    verified: bool,
+    #[serde(default)]
+    ground: Vec<Spanned<MeasureGround>>,
 }
 
 pub(crate) fn measures_parse(
@@ -71,37 +133,44 @@ pub(crate) fn measures_parse(
     for entry in raw.measure {
         let code = entry.code.get_ref().clone();
         if measures.iter().any(|other| other.code == code) {
-            return Err(error_at(
-                FILE,
-                text,
-                &entry.code,
-                format!("measure {code} stands twice"),
-                "keep one",
-            ));
+            let reason = format!("measure {code} stands twice");
+            return Err(error_at(FILE, text, &entry.code, reason, "keep one"));
         }
-        if entry.objects.is_empty() || (entry.verified && entry.legal_basis.is_none()) {
-            return Err(error_at(
-                FILE,
-                text,
-                &entry.code,
-                format!("measure {code} strikes nobody, or is verified without a basis"),
-                "name objects; a verified measure cites its basis",
-            ));
+        if entry.ground.is_empty() {
+            let reason = format!("measure {code} strikes nobody");
+            return Err(error_at(FILE, text, &entry.code, reason, "give it a [[measure.ground]]"));
         }
         measures.push(Measure {
+            grounds: grounds_parse(text, &code, entry.ground)?,
             code,
             chinese: entry.chinese,
             english: entry.english,
-            objects: entry.objects,
-            legal_basis: entry.legal_basis,
             functions: FunctionScope::parse(FILE, text, &entry.functions, known)?,
-            severity_floor: entry.severity_floor,
-            source: entry.source,
-            document: entry.document,
-            verified: entry.verified,
         });
     }
     Ok(measures)
+}
+
+fn grounds_parse(
+    text: &str,
+    code: &MeasureCode,
+    raw: Vec<Spanned<MeasureGround>>,
+) -> Result<Vec<MeasureGround>, PolicyError> {
+    let mut grounds: Vec<MeasureGround> = Vec::with_capacity(raw.len());
+    for entry in raw {
+        let ground = entry.get_ref();
+        let object = ground.object.as_str();
+        if grounds.iter().any(|other| other.object == ground.object) {
+            let reason = format!("measure {code} has two grounds for {object}");
+            return Err(error_at(FILE, text, &entry, reason, "keep one"));
+        }
+        if ground.verified && ground.legal_basis.is_none() {
+            let reason = format!("measure {code} for {object} is verified without a basis");
+            return Err(error_at(FILE, text, &entry, reason, "a verified ground cites its legal_basis"));
+        }
+        grounds.push(entry.into_inner());
+    }
+    Ok(grounds)
 }
 
 /// What a recipient makes of one measure of a notice.
@@ -191,22 +260,22 @@ impl Bundle {
         self.measure(measure).map(|listed| &listed.functions)
     }
 
-    /// Whether a body with `functions` carries `measure` out against a subject of a kind for a breach of a severity.
+    /// Whether a body with `functions` carries `measure` out against a kind of subject for a breach of a severity.
     /// Unlawful is judged before not concerned, so that every recipient tells the issuer.
     pub fn measure_applies(
         &self,
         measure: &MeasureCode,
         functions: &[FunctionCode],
-        subject_kind: SubjectKind,
+        object: SanctionObject,
         severity: BreachSeverity,
     ) -> Applicability {
         let Some(listed) = self.measure(measure) else {
             return Applicability::Declined(DeclineReason::UnknownMeasure);
         };
-        if !listed.objects.contains(&subject_kind) {
+        let Some(ground) = listed.ground(object) else {
             return Applicability::Declined(DeclineReason::SubjectKind);
-        }
-        if severity < listed.severity_floor {
+        };
+        if severity < ground.severity_floor {
             return Applicability::Declined(DeclineReason::Severity);
         }
         if listed.functions.holds_for(functions) {

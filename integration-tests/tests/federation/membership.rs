@@ -1,5 +1,7 @@
 //! Joining with a wrong fingerprint or token is refused and harms nothing; a member that was down learns of the new one.
 
+use chengxin_schemas::digest::Sha256;
+
 use crate::stage::{BODIES, Body, COORDINATOR, FINANCE, Stage};
 
 const SIXTH: Body = ("sixth", "11150000DEM000065F", "示例自治区第六厅", "finance");
@@ -60,6 +62,9 @@ fn a_member_is_entered_by_hand_without_a_network() {
     let told =
         ran.stderr.split_whitespace().find_map(|word| word.strip_prefix("sha256:")).expect("fingerprint");
     let told = format!("sha256:{}", &told[..64]);
+    assert_eq!(told, Sha256::of(&std::fs::read(&application).expect("application")).to_string());
+    // Asked again while the file is on its way: it stays as it was told.
+    assert!(stage.run(FINANCE, None, &join).stderr.contains(&told[7..]));
     let wrong = format!("sha256:{}", "00".repeat(32));
     let enrol = |fingerprint: &str| {
         let arguments = ["--yes", "federation", "enrol", &file, "--fingerprint", fingerprint];

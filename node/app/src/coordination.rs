@@ -19,6 +19,7 @@ use chengxin_schemas::ErrorCode;
 use chengxin_schemas::digest::Sha256;
 use chengxin_schemas::directory::DirectoryEntry;
 use chengxin_schemas::federation::FunctionCode;
+use chengxin_schemas::jws::UnverifiedJws;
 use chengxin_schemas::operator::Role;
 use chengxin_schemas::region::RegionCode;
 use chengxin_schemas::time::Clock;
@@ -66,6 +67,29 @@ pub(crate) struct ApplicationFile {
     pub(crate) functions: Vec<FunctionCode>,
     /// The compact JWS of the application.
     pub(crate) application: String,
+}
+
+/// Most bytes of an [`ApplicationFile`]: the application's own limit and room for a name and functions.
+pub(crate) const APPLICATION_FILE_LIMIT: u64 = 64 * 1024;
+
+impl ApplicationFile {
+    /// Whether `other` holds and applies for the same body with the same keys and addresses to the same federation,
+    /// whenever it was signed.
+    pub(crate) fn says_the_same(&self, other: &Self) -> bool {
+        let (Ok(own), Ok(others)) = (application_claims(&self.application), other.claims()) else {
+            return false;
+        };
+        let others = JoinApplication { iat: own.iat, signing_key_since: own.signing_key_since, ..others };
+        let texts = |file: &Self| (file.name.clone(), file.region, file.functions.clone());
+        texts(self) == texts(other) && own == others
+    }
+
+    /// What the application claims, if the key it names has signed it.
+    fn claims(&self) -> Result<JoinApplication, AppError> {
+        let claimed = application_claims(&self.application)?;
+        let unverified = application_parse(&self.application)?;
+        Ok(unverified.verify::<JoinApplication>(&claimed.signing_key)?.into_claims())
+    }
 }
 
 /// The version tag of [`ApplicationFile`].
@@ -160,7 +184,7 @@ impl Coordination {
         fingerprint: &str,
     ) -> Result<(DirectoryEntry, u64), AppError> {
         operation.require(&[Role::Coordinator], "enrol members", "coordinator")?;
-        if Sha256::of(text.trim().as_bytes()) != fingerprint.trim().parse()? {
+        if Sha256::of(text.as_bytes()) != fingerprint.trim().parse()? {
             return Err(AppError::State {
                 what: "the application's fingerprint is another than the one given".to_owned(),
                 fix: "compare with the body again, by telephone or letter; somebody may have exchanged the file",
@@ -323,14 +347,14 @@ impl Coordination {
     }
 }
 
-/// The claims of an application that the application's own key has signed, for its time and identity.
+/// What an application claims, for its time and identity; [`application_check`] verifies it.
 fn application_claims(text: &str) -> Result<JoinApplication, AppError> {
-    let unverified = chengxin_schemas::jws::UnverifiedJws::parse(
-        text,
-        chengxin_trust::APPLICATION_TYP,
-        chengxin_trust::limits::APPLICATION_LIMIT,
-    )?;
-    Ok(unverified.claims_unverified()?)
+    Ok(application_parse(text)?.claims_unverified()?)
+}
+
+fn application_parse(text: &str) -> Result<UnverifiedJws<'_>, AppError> {
+    let (typ, limit) = (chengxin_trust::APPLICATION_TYP, chengxin_trust::limits::APPLICATION_LIMIT);
+    Ok(UnverifiedJws::parse(text, typ, limit)?)
 }
 
 /// Answers at the door.

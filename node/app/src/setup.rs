@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
+use chengxin_api::bounded_file::text_read;
 use chengxin_audit_log::AuditLog;
 use chengxin_network::{JoinClient, PeerAddress, TransportKey};
 use chengxin_policy::Bundle;
@@ -29,7 +30,7 @@ use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{SystemClock, seed};
-use crate::coordination::{ApplicationFile, ApplicationSchema};
+use crate::coordination::{APPLICATION_FILE_LIMIT, ApplicationFile, ApplicationSchema};
 use crate::error::AppError;
 use crate::home::{Home, KeyRole, file_create, file_replace, folder_make, key_create, key_read};
 use crate::identity::NodeIdentity;
@@ -329,7 +330,10 @@ pub(crate) async fn join_by_hand(
     })
 }
 
-/// Writes the application for a coordinator who enters this body by hand. Returns the fingerprint of the file.
+/// Writes the application for a coordinator who enters this body by hand. Returns the fingerprint of the file: the
+/// SHA-256 of its bytes, which any tool computes again.
+///
+/// An application that says the same already stays as it is: it may be on its way, and its fingerprint told.
 fn application_write(
     home: &Home,
     identity: &NodeIdentity,
@@ -343,9 +347,15 @@ fn application_write(
         functions: identity.functions.clone(),
         application: application(home, identity, fingerprint)?,
     };
-    let text = serde_json::to_string(&file)
+    if let Ok(text) = text_read(&path, APPLICATION_FILE_LIMIT)
+        && serde_json::from_str(&text).is_ok_and(|kept| file.says_the_same(&kept))
+    {
+        return Ok(Sha256::of(text.as_bytes()));
+    }
+    let mut text = serde_json::to_string(&file)
         .map_err(|error| AppError::FileContent { path: path.clone(), reason: error.to_string() })?;
-    file_replace(&path, 0o644, format!("{text}\n").as_bytes())?;
+    text.push('\n');
+    file_replace(&path, 0o644, text.as_bytes())?;
     Ok(Sha256::of(text.as_bytes()))
 }
 

@@ -1,6 +1,6 @@
 //! The three streams of the process, as values: data goes to standard output, everything else to standard error.
 
-use std::io::{BufRead, BufReader, IsTerminal, Write};
+use std::io::{BufRead, BufReader, IsTerminal, Read as _, Write};
 
 use crate::arguments::Format;
 use crate::environment::Settings;
@@ -76,6 +76,19 @@ impl Console {
             "y" | "Y" | "yes" | "是" => Ok(()),
             _ => Err(CliError::NotConfirmed),
         }
+    }
+
+    /// One line of standard input, of at most `limit` bytes, without the blanks around it; `question` is asked where a
+    /// person types it. None if the input ends before there is anything.
+    pub fn line(&mut self, question: &str, limit: u64) -> Result<Option<String>, CliError> {
+        if self.input_is_terminal {
+            let _ = write!(self.err, "{} ", clean(question));
+            let _ = self.err.flush();
+        }
+        let mut line = String::new();
+        (&mut self.input).take(limit).read_line(&mut line).map_err(CliError::Input)?;
+        let line = line.trim();
+        Ok((!line.is_empty()).then(|| line.to_owned()))
     }
 
     /// Tells an error and returns how the program ends: what, field, rule, fix, class; to programs as one JSON document

@@ -47,6 +47,9 @@ pub enum CliError {
     /// The output could not be written.
     #[error("the output cannot be written")]
     Output(#[source] std::io::Error),
+    /// Standard input could not be read.
+    #[error("standard input cannot be read")]
+    Input(#[source] std::io::Error),
     /// The question before a dangerous change was not answered with yes.
     #[error("not confirmed; nothing was changed")]
     NotConfirmed,
@@ -143,7 +146,7 @@ impl CliError {
         match self {
             Self::Problem(problem) => problem.code,
             Self::Unreachable { .. } => ErrorCode::Unavailable,
-            Self::Protocol { .. } | Self::Output(_) => ErrorCode::Internal,
+            Self::Protocol { .. } | Self::Output(_) | Self::Input(_) => ErrorCode::Internal,
             Self::Timeout { .. } => ErrorCode::Timeout,
             Self::File { source, .. } => match source.kind() {
                 std::io::ErrorKind::NotFound => ErrorCode::NotFound,
@@ -166,7 +169,8 @@ impl CliError {
             | Self::Protocol { .. }
             | Self::Timeout { .. }
             | Self::File { .. }
-            | Self::Output(_) => self.code().into(),
+            | Self::Output(_)
+            | Self::Input(_) => self.code().into(),
         }
     }
 
@@ -260,6 +264,12 @@ impl CliError {
                 told.what = pick(
                     format!("无法写出结果: {source}"),
                     format!("the output cannot be written: {source}"),
+                );
+            }
+            Self::Input(source) => {
+                told.what = pick(
+                    format!("无法读取标准输入: {source}"),
+                    format!("standard input cannot be read: {source}"),
                 );
             }
             Self::NotConfirmed => {

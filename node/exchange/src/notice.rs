@@ -5,7 +5,7 @@
 //! exists; after it every recipient gets the notice, however long that takes. A crash in between leaves at most an
 //! audit entry that announces a notice which does not exist; the operator sees the failure and issues it again.
 
-use chengxin_policy::{AccessRequest, Action, Applicability, AskerContext, Decision, Permit};
+use chengxin_policy::{AccessRequest, Action, Applicability, AskerContext, Decision, Permit, SanctionObject};
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::catalogue::MeasureCode;
 use chengxin_schemas::delivery::{ITEM_TYP, ItemClaims, SealedNotice};
@@ -182,17 +182,19 @@ impl Node {
         })?;
         let authoriser = self.policy();
         let bundle = authoriser.bundle();
+        let object = SanctionObject::of(&subject);
         let mut measures = Vec::with_capacity(draft.measures.len());
         for wanted in &draft.measures {
             let listed = bundle
                 .measure(&wanted.measure)
                 .ok_or(ExchangeError::NotFound { what: "the measure in the list of sanction measures" })?;
             if let Applicability::Declined(reason) =
-                bundle.measure_applies(&wanted.measure, &[], subject.kind(), severity)
+                bundle.measure_applies(&wanted.measure, &[], object, severity)
             {
                 return Err(refuse("measure", &format!("{} / {}", reason.chinese(), reason.english())));
             }
-            let legal_basis = wanted.legal_basis.clone().or_else(|| listed.legal_basis.clone()).ok_or_else(|| {
+            let stated = listed.ground(object).and_then(|ground| ground.legal_basis.clone());
+            let legal_basis = wanted.legal_basis.clone().or(stated).ok_or_else(|| {
                 refuse("legal_basis", "the list gives none for this measure: name the law, regulation or central policy with --basis")
             })?;
             let until = wanted.until.or(claims.publicity_end).ok_or_else(|| {
@@ -229,7 +231,7 @@ impl Node {
             let applicability = bundle.measure_applies(
                 &measure.measure,
                 &entry.functions,
-                content.subject.kind(),
+                SanctionObject::of(&content.subject),
                 content.severity,
             );
             matches!(applicability, Applicability::Applies)
@@ -388,7 +390,7 @@ impl Node {
                 let decision = bundle.measure_applies(
                     &measure.measure,
                     &own.functions,
-                    content.subject.kind(),
+                    SanctionObject::of(&content.subject),
                     content.severity,
                 );
                 let (applied, reason) = match decision {

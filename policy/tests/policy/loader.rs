@@ -171,6 +171,8 @@ fn unknown_keys_and_wrong_values_are_refused_by_line_in_every_file() {
         "severity_floor = \"mild\"",
         "unknown variant",
     );
+    let message = refused("measures.toml", "object = \"organisation\"", "object = \"public_body\"");
+    assert!(message.contains("two grounds for public_body"), "{message}");
     refused_at("periods.toml", "maximum_months = 3\n", "maximum_months = -3\n", "invalid value");
     let message = refused("categories.toml", "fields = [\"penalty_kinds\"]", "fields = [\"penalty_kind\"]");
     assert!(message.contains("has no field \"penalty_kind\""), "{message}");
@@ -180,7 +182,7 @@ fn unknown_keys_and_wrong_values_are_refused_by_line_in_every_file() {
     assert!(message.contains("overlaps"), "{message}");
     let message = refused("calendar/2026.toml", "\"2026-01-04\"", "\"2026-01-05\"");
     assert!(message.contains("no Saturday or Sunday"), "{message}");
-    let message = refused("bundle.toml", "baseline-2026.1", "2026.1");
+    let message = refused("bundle.toml", "baseline-2026.2", "2026.1");
     assert!(message.contains("not well formed"), "{message}");
 }
 

@@ -2,12 +2,13 @@
 
 use std::sync::LazyLock;
 
-use chengxin_policy::{Applicability, Bundle, DeclineReason, FunctionScope, MaskRule, NotApplicableReason};
+use chengxin_policy::{
+    Applicability, Bundle, DeclineReason, FunctionScope, MaskRule, NotApplicableReason, SanctionObject,
+};
 use chengxin_schemas::category::{BreachSeverity, InformationCategory};
 use chengxin_schemas::federation::FunctionCode;
 use chengxin_schemas::record::RecordFields;
 use chengxin_schemas::record_type::RecordType;
-use chengxin_schemas::subject::SubjectKind;
 use chengxin_schemas::time::{Day, PeriodEnd};
 use proptest::prelude::*;
 
@@ -118,7 +119,7 @@ fn measures_reach_those_who_carry_them_out() {
         BUNDLE.measure_applies(&measure.parse().expect("measure"), &functions(codes), kind, severity)
     };
     use BreachSeverity::{General, Minor, Serious};
-    use SubjectKind::{Organisation, Person};
+    use SanctionObject::{Organisation, Person, PublicBody};
     let procurement = "restrict-government-procurement";
     assert_eq!(applies(procurement, &[], Organisation, General), Applicability::Applies);
     assert_eq!(
@@ -138,6 +139,14 @@ fn measures_reach_those_who_carry_them_out() {
         Applicability::NotApplicable(NotApplicableReason::Function)
     );
     assert_eq!(applies("restrict-high-consumption", &["court"], Person, Serious), Applicability::Applies);
+    // What law provides against public bodies is not turned against their counterparties.
+    assert_eq!(applies("restrict-special-bond", &["finance"], PublicBody, General), Applicability::Applies);
+    for object in [Organisation, Person] {
+        assert_eq!(
+            applies("restrict-special-bond", &["finance"], object, Serious),
+            Applicability::Declined(DeclineReason::SubjectKind)
+        );
+    }
     let recipients = |measure: &str| BUNDLE.recipients_for(&measure.parse().expect("measure"));
     assert_eq!(recipients(procurement), Some(&FunctionScope::Every));
     assert_eq!(recipients("restrict-fund-allocation"), Some(&FunctionScope::Having(functions(&["finance"]))));
@@ -171,7 +180,13 @@ fn every_measure_of_the_lists_is_there_and_a_basis_stands_behind_the_verified_on
         );
     }
     for measure in BUNDLE.measures() {
-        assert!(!measure.verified || measure.legal_basis.is_some(), "{}", measure.code);
+        for ground in &measure.grounds {
+            assert!(!ground.verified || ground.legal_basis.is_some(), "{}", measure.code);
+            let of_public_bodies = ["发改财金〔2023〕1103号", "国务院令第802号", "国发〔2016〕76号"];
+            if of_public_bodies.contains(&ground.document.as_str()) {
+                assert_eq!(ground.object, SanctionObject::PublicBody, "{}", measure.code);
+            }
+        }
     }
 }
 

@@ -43,12 +43,16 @@ pub(crate) async fn policy_show(State(services): State<Arc<Services>>) -> Answer
     let measures = bundle
         .measures()
         .iter()
-        .map(|measure| MeasureEntry {
+        .flat_map(|measure| measure.grounds.iter().map(move |ground| (measure, ground)))
+        .map(|(measure, ground)| MeasureEntry {
             code: measure.code.clone(),
             name: measure.chinese.clone(),
             name_en: measure.english.clone(),
-            legal_basis: measure.legal_basis.as_ref().map(ToString::to_string),
-            document: measure.document.clone(),
+            object: ground.object,
+            severity_floor: ground.severity_floor,
+            legal_basis: ground.legal_basis.as_ref().map(ToString::to_string),
+            document: ground.document.clone(),
+            verified: ground.verified,
         })
         .collect();
     let version = bundle.manifest().version.clone();

@@ -1,7 +1,8 @@
 //! The policy in force: its codes, one decision explained, the whole decision table.
 
+use chengxin_policy::SanctionObject;
 use chengxin_schemas::catalogue::MeasureCode;
-use chengxin_schemas::category::{ClassificationLevel, InformationCategory};
+use chengxin_schemas::category::{BreachSeverity, ClassificationLevel, InformationCategory};
 use chengxin_schemas::operator::Role;
 use chengxin_schemas::purpose::PurposeCode;
 use chengxin_schemas::record_type::RecordType;
@@ -56,7 +57,8 @@ pub struct PurposeEntry {
     pub case_reference: bool,
 }
 
-/// A sanction measure.
+/// A sanction measure against one kind of subject; a measure that strikes several kinds has an entry for each, because
+/// its basis differs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MeasureEntry {
     /// Its code.
@@ -65,11 +67,17 @@ pub struct MeasureEntry {
     pub name: String,
     /// Its name in English.
     pub name_en: String,
+    /// Whom it strikes.
+    pub object: SanctionObject,
+    /// The mildest breach that can bear it.
+    pub severity_floor: BreachSeverity,
     /// The law it rests on; absent where the issuer must cite one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub legal_basis: Option<String>,
     /// The document that lists it.
     pub document: String,
+    /// Whether measure, kind and basis were read in the document.
+    pub verified: bool,
 }
 
 /// What `POST /api/v1/policy/explain` takes: a query as it might be made.

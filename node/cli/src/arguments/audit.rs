@@ -8,6 +8,7 @@ use chengxin_schemas::time::UnixTime;
 use clap::{Args, Subcommand};
 
 use super::duration::Span;
+use super::subject::SubjectArgument;
 
 /// What is done with the audit log.
 #[derive(Debug, Subcommand)]
@@ -24,9 +25,9 @@ pub struct AuditSearchArguments {
     /// Only this operator
     #[arg(long, value_name = "NAME")]
     pub actor: Option<OperatorName>,
-    /// Only entries about this subject
+    /// Only entries about this subject; - reads it from standard input
     #[arg(long, value_name = "SUBJECT")]
-    pub subject: Option<String>,
+    pub subject: Option<SubjectArgument>,
     /// Only this kind of event
     #[arg(long, value_name = "EVENT")]
     pub event: Option<String>,

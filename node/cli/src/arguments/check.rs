@@ -8,13 +8,14 @@ use chengxin_schemas::purpose::{LegalBasis, PurposeCode};
 use clap::{Args, Subcommand};
 
 use super::duration::Span;
+use super::subject::SubjectArgument;
 
 /// What is checked, for what.
 #[derive(Clone, Args)]
 pub struct CheckArguments {
-    /// Unified social credit code or resident identity number
+    /// Unified social credit code or resident identity number; - reads it from standard input
     #[arg(value_name = "SUBJECT")]
-    pub subject: String,
+    pub subject: SubjectArgument,
     /// Why: a purpose that policy knows; chengxin policy show lists them
     #[arg(long, value_name = "CODE")]
     pub purpose: PurposeCode,

@@ -12,6 +12,7 @@ mod operator;
 mod policy;
 mod record;
 mod setup;
+mod subject;
 
 pub use audit::{AuditCommand, AuditSearchArguments, AuditVerifyArguments, Since};
 pub use check::{CertificateCommand, CertificateVerifyArguments, CheckArguments};
@@ -26,6 +27,7 @@ pub use operator::{OperatorAddArguments, OperatorCommand, OperatorDisableArgumen
 pub use policy::{PolicyCommand, PolicyExplainArguments, PolicyTableArguments};
 pub use record::{RecordCommand, RecordImportArguments, RecordListArguments, RecordTemplateArguments};
 pub use setup::{DemoArguments, FirstAccount, InitArguments, JoinArguments, ManArguments};
+pub use subject::SubjectArgument;
 
 use std::path::PathBuf;
 

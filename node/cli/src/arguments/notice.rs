@@ -6,7 +6,7 @@ use chengxin_schemas::purpose::LegalBasis;
 use chengxin_schemas::time::{Day, PeriodEnd};
 use clap::{Args, Subcommand};
 
-use super::NoticeArguments;
+use super::{NoticeArguments, SubjectArgument};
 
 /// What is done with notices.
 #[derive(Debug, Subcommand)]
@@ -64,9 +64,9 @@ pub enum RestrictionCommand {
 /// About whom.
 #[derive(Clone, Args)]
 pub struct RestrictionListArguments {
-    /// Unified social credit code or resident identity number
+    /// Unified social credit code or resident identity number; - reads it from standard input
     #[arg(value_name = "SUBJECT")]
-    pub subject: String,
+    pub subject: SubjectArgument,
 }
 
 /// Leaves the subject out: it may be a person's number.

@@ -8,7 +8,7 @@ use chengxin_schemas::identity::BatchId;
 use chengxin_schemas::record_type::RecordType;
 use clap::{Args, Subcommand};
 
-use super::RecordArguments;
+use super::{RecordArguments, SubjectArgument};
 
 /// What is done with records.
 #[derive(Debug, Subcommand)]
@@ -78,9 +78,9 @@ pub struct RecordListArguments {
     /// Only this state
     #[arg(long, value_name = "STATE")]
     pub state: Option<RecordState>,
-    /// Only this subject
+    /// Only this subject; - reads it from standard input
     #[arg(long, value_name = "SUBJECT")]
-    pub subject: Option<String>,
+    pub subject: Option<SubjectArgument>,
     /// At most so many on a page
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=200))]
     pub limit: Option<u16>,

@@ -13,6 +13,7 @@ use chengxin_schemas::time::UnixTime;
 use crate::arguments::{
     AuditCommand, CertificateCommand, Command, ConfigCommand, FederationCommand, ImportCommand,
     NoticeCommand, OperatorCommand, PeerCommand, PolicyCommand, RecordCommand, RestrictionCommand,
+    SubjectArgument,
 };
 use crate::client::Client;
 use crate::console::Console;
@@ -21,7 +22,10 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::host::HostCommands;
 use crate::output::{self, Document};
-use crate::texts::{Key, fill};
+use crate::texts::{Key, fill, text};
+
+/// Longest line with a subject on standard input, in bytes: a prefix and eighteen characters, full-width ones too.
+const SUBJECT_LINE_LIMIT: u64 = 256;
 
 /// What every command works with.
 pub(crate) struct Context<'a> {
@@ -90,6 +94,24 @@ impl Context<'_> {
         Ok(Client::new(self.host.socket_path(self.settings)?, self.settings))
     }
 
+    /// Whom the command is about: as typed, or the first line of standard input.
+    fn subject(&mut self, typed: SubjectArgument) -> Result<String, CliError> {
+        if let Some(subject) = typed.typed() {
+            return Ok(subject);
+        }
+        let language = self.settings.language;
+        let line = self.console.line(text(Key::SubjectQuestion, language), SUBJECT_LINE_LIMIT)?;
+        line.ok_or_else(|| {
+            CliError::usage(
+                "SUBJECT",
+                "standard input has no first line",
+                "标准输入没有第一行",
+                "write the code on it, or give the code instead of -",
+                "在标准输入中写代码, 或直接给出代码而不用 -",
+            )
+        })
+    }
+
     fn print(&mut self, document: &impl Document) -> Result<(), CliError> {
         output::print(document, self.settings, self.console)
     }
@@ -129,7 +151,16 @@ fn file_write(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
     let mut part_name = name.to_owned();
     part_name.push(".part");
     let part = path.with_file_name(part_name);
-    let written = std::fs::File::create(&part)
+    // What an earlier attempt left goes first: the new file is made and never opened, so a link put there by somebody
+    // else is not followed.
+    match std::fs::remove_file(&part) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    let written = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&part)
         .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
         .and_then(|()| std::fs::rename(&part, path));
     written.map_err(|source| {

@@ -18,7 +18,7 @@ use chengxin_schemas::identity::{BatchId, NoticeId, RecordId};
 use super::{Context, Ended, block_on};
 use crate::arguments::{
     AuditSearchArguments, AuditVerifyArguments, ConfigShowArguments, ImportListArguments,
-    NoticeListArguments, PolicyExplainArguments, PolicyTableArguments, RecordListArguments,
+    NoticeListArguments, PolicyExplainArguments, PolicyTableArguments, RecordListArguments, SubjectArgument,
 };
 use crate::exit::Exit;
 use crate::output::config::ConfigView;
@@ -60,12 +60,13 @@ impl Context<'_> {
     /// gives one document per page.
     pub(super) fn record_list(&mut self, arguments: RecordListArguments) -> Ended {
         let client = self.client()?;
+        let subject = arguments.subject.map(|subject| self.subject(subject)).transpose()?;
         let mut query = RecordQuery {
             record_type: arguments.record_type,
             category: arguments.category,
             batch: arguments.batch,
             state: arguments.state,
-            subject: arguments.subject,
+            subject,
             cursor: arguments.cursor,
             limit: arguments.limit.map(usize::from),
         };
@@ -129,7 +130,8 @@ impl Context<'_> {
         self.printed(&document)
     }
 
-    pub(super) fn restriction_list(&mut self, subject: String) -> Ended {
+    pub(super) fn restriction_list(&mut self, subject: SubjectArgument) -> Ended {
+        let subject = self.subject(subject)?;
         let client = self.client()?;
         let restrictions: Restrictions =
             block_on(client.document_fetch("/api/v1/restrictions", &RestrictionQuery { subject }))?;
@@ -164,9 +166,10 @@ impl Context<'_> {
 
     pub(super) fn audit_search(&mut self, arguments: AuditSearchArguments) -> Ended {
         let client = self.client()?;
+        let subject = arguments.subject.map(|subject| self.subject(subject)).transpose()?;
         let query = AuditQuery {
             actor: arguments.actor,
-            subject: arguments.subject,
+            subject,
             event: arguments.event,
             since: arguments.since.map(|since| since.moment(self.now)),
             until: arguments.until.map(|until| until.moment(self.now)),

@@ -37,7 +37,7 @@ impl Context<'_> {
             ));
         }
         let request = CheckRequest {
-            subject: arguments.subject,
+            subject: self.subject(arguments.subject)?,
             name: arguments.name,
             purpose: arguments.purpose,
             case_reference: arguments.reference,

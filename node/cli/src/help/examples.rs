@@ -163,9 +163,9 @@ pub const EXAMPLES: &[Example] = &[
     ),
     example(
         "check",
-        "chengxin check person:11010519491231002X --purpose civil-service-recruitment --ref ZL-2026-7 --deadline 20s",
-        "录用前核查, 最多等 20 秒",
-        "check before recruitment, waiting at most 20 seconds",
+        "chengxin check - --purpose civil-service-recruitment --ref ZL-2026-7 --deadline 20s",
+        "录用前核查, 居民身份号码从标准输入读取, 最多等 20 秒",
+        "check before recruitment, the identity number from standard input, waiting at most 20 seconds",
     ),
     example(
         "certificate verify",

@@ -14,6 +14,9 @@ impl Document for Policy {
             column("code", Key::Code),
             column("name", Key::Name),
             column("legal_basis", Key::LegalBasis),
+            column("object", Key::SanctionObject),
+            column("verified", Key::Verified),
+            wide("severity_floor", Key::SeverityFloor),
             wide("roles", Key::Roles),
             wide("source", Key::Source),
         ]);
@@ -24,6 +27,9 @@ impl Document for Policy {
                 Cell::of(&purpose.code),
                 Cell::new(view.pick(&purpose.name, &purpose.name_en)),
                 Cell::new(purpose.legal_basis.as_deref().unwrap_or("")),
+                Cell::empty(),
+                Cell::empty(),
+                Cell::empty(),
                 Cell::new(view.join(purpose.roles.iter().map(|role| view.role(*role)))),
                 Cell::new(&purpose.requirement),
             ]);
@@ -34,6 +40,13 @@ impl Document for Policy {
                 Cell::of(&measure.code),
                 Cell::new(view.pick(&measure.name, &measure.name_en)),
                 Cell::new(measure.legal_basis.as_deref().unwrap_or("")),
+                Cell::new(if view.machine {
+                    measure.object.as_str()
+                } else {
+                    view.pick(measure.object.chinese(), measure.object.english())
+                }),
+                Cell::new(view.yes_no(measure.verified)),
+                Cell::new(view.severity(measure.severity_floor)),
                 Cell::empty(),
                 Cell::new(&measure.document),
             ]);

@@ -55,6 +55,7 @@ keys! {
     ConfigBad,
     ConfigGood,
     ConfirmSuffix,
+    SubjectQuestion,
     Coordinator,
     CoverageComplete,
     CoverageCounts,
@@ -199,7 +200,9 @@ keys! {
     Sending,
     Setting,
     SettingOrigin,
+    SanctionObject,
     Severity,
+    SeverityFloor,
     Shown,
     ShownWhole,
     SignedAt,
@@ -231,6 +234,7 @@ keys! {
     When,
     Withheld,
     Writing,
+    Verified,
     Yes,
 }
 

@@ -200,7 +200,10 @@ pub fn policy() -> Policy {
          "legal_basis": "内政发〔2021〕12号", "roles": ["clerk", "reviewer"], "case_reference": true}
     ], "measures": [
         {"code": "restrict-government-procurement", "name": "限制参与政府采购", "name_en": "Exclusion from government procurement",
-         "document": "全国失信惩戒措施基础清单"}
+         "object": "organisation", "severity_floor": "general", "document": "全国失信惩戒措施基础清单", "verified": false},
+        {"code": "restrict-government-procurement", "name": "限制参与政府采购", "name_en": "Exclusion from government procurement",
+         "object": "public_body", "severity_floor": "general", "legal_basis": "发改财金〔2023〕1103号",
+         "document": "发改财金〔2023〕1103号", "verified": true}
     ]}))
 }
 

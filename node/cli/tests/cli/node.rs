@@ -5,7 +5,7 @@ use std::path::Path;
 use chengxin_cli::exit::Exit;
 use serde_json::Value;
 
-use crate::runner::{Ran, chengxin_words};
+use crate::runner::{Ran, chengxin_reading, chengxin_words};
 use crate::support::{Served, own_uid, penalty_file, wrong_penalty_file};
 
 /// A served node with a runtime of its own, so that commands can run on the test's thread as they do in the binary.
@@ -110,6 +110,30 @@ fn refusals_end_with_their_codes_and_say_what_to_do() {
         assert!(ran.err.contains(words), "{line}: {}", ran.err);
         assert!(ran.out.is_empty() && ran.err.contains("class: "), "{line}: {}", ran.err);
         assert!(!ran.err.contains("91320100748204660"), "{line}: {}", ran.err);
+    }
+    stage.stop();
+}
+
+#[test]
+fn a_subject_is_read_from_standard_input() {
+    let stage = Stage::new();
+    for line in [
+        "chengxin check - --purpose government-procurement --ref CG-1",
+        "chengxin restriction list -",
+        "chengxin record list --subject -",
+    ] {
+        let words: Vec<&str> = line.split(' ').chain(["--operator", "clerk", "--lang", "en"]).collect();
+        let run = |input| chengxin_reading(&stage.served.socket, &words, &[], input);
+        let good = run(" 91320100748204660Q\n11010519491231002X\n");
+        assert!(matches!(good.exit, Exit::Done | Exit::Partial), "{line}: {}", good.err);
+        for nothing in ["", "\n91320100748204660Q\n"] {
+            let ran = run(nothing);
+            assert_eq!(ran.exit, Exit::Usage, "{line}: {}", ran.err);
+            assert!(ran.err.contains("SUBJECT") && !ran.err.contains("748204660"), "{line}: {}", ran.err);
+        }
+        let wrong = run("11010519491231002Y\n");
+        assert_eq!(wrong.exit, Exit::Usage, "{line}: {}", wrong.err);
+        assert!(!wrong.err.contains("19491231"), "{line}: {}", wrong.err);
     }
     stage.stop();
 }

@@ -38,11 +38,21 @@ pub fn chengxin(socket: &Path, line: &str) -> Ran {
 
 /// Runs the words with these variables.
 pub fn chengxin_words(socket: &Path, words: &[&str], variables: &[(&str, &str)]) -> Ran {
+    chengxin_reading(socket, words, variables, "")
+}
+
+/// Runs the words with these variables and this standard input.
+pub fn chengxin_reading(
+    socket: &Path,
+    words: &[&str],
+    variables: &[(&str, &str)],
+    input: &'static str,
+) -> Ran {
     let (out, err) = (Captured::default(), Captured::default());
     let console = Console {
         out: Box::new(out.clone()),
         err: Box::new(err.clone()),
-        input: Box::new(std::io::empty()),
+        input: Box::new(input.as_bytes()),
         out_is_terminal: false,
         err_is_terminal: false,
         input_is_terminal: false,

@@ -118,7 +118,7 @@ async fn a_recipient_that_lost_its_state_says_so_and_gets_everything_again() {
     std::fs::remove_dir_all(federation.folder.path().join(LEAGUE)).expect("gone");
     federation.node_start(LEAGUE, true).await;
     assert_eq!(restricted(&federation, LEAGUE).await, 0);
-    issue(&federation, "cancel-award-eligibility").await.expect("issued");
+    issue(&federation, "restrict-government-procurement").await.expect("issued");
     federation.deliver(MARKET).await;
     assert_eq!(restricted(&federation, LEAGUE).await, 2, "the gap was named and filled in order");
     assert_eq!(federation.node(MARKET).delivery_owed(), 0);
