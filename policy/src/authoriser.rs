@@ -23,8 +23,10 @@ use crate::request::{
 };
 use crate::rules::{Rule, rule_function};
 
-/// Most profiles the decision cache keeps; a full cache is emptied. Only known purposes and functions named in rules
-/// make distinct profiles, so the baseline cannot reach it: a peer that varies its requests gains nothing.
+/// Most profiles the decision cache keeps; a full cache is emptied. Only known purposes and the functions that rules name
+/// make distinct profiles, and a peer's functions stand in the directory, so a peer that varies its requests gains
+/// nothing: with the baseline one set of functions makes at most 16 purposes × 6 roles × 4 actions × 2 kinds of subject,
+/// 768 profiles.
 pub const PROFILE_LIMIT: usize = 8_192;
 
 /// The answer to an [`AccessRequest`].
@@ -143,16 +145,9 @@ impl Authoriser {
     fn permit(&self, request: &AccessRequest) -> Result<Permit, Box<Denied>> {
         let (purpose, profile) = self.profile(request)?;
         let has_basis = request.legal_basis.is_some() || purpose.legal_basis.is_some();
-        let permit = Permit::new(
-            self.bundle.clone(),
-            Arc::clone(&profile),
-            request.action,
-            has_basis,
-            &request.categories,
-        )
-        .ok_or_else(|| {
-            Box::new(Denied::attributed(request, purpose, &profile, self.bundle.rules_version()))
-        })?;
+        let permit =
+            Permit::new(self.bundle.clone(), Arc::clone(&profile), request.action, &request.categories)
+                .ok_or_else(|| Box::new(Denied::attributed(request, purpose, &profile, &self.bundle)))?;
         let missing = if request.action == Action::Read && !request.own_records {
             Some(DenialReason::OwnRecordsOnly)
         } else if purpose.case_reference && request.case_reference.is_none() {

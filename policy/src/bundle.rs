@@ -165,6 +165,11 @@ impl Bundle {
         self.content.digest
     }
 
+    /// Whether the bundle may decide on `day`, a date in China's time: not before its effective date.
+    pub fn is_effective_on(&self, day: Day) -> bool {
+        day >= self.manifest().effective
+    }
+
     /// Id, version, effective date and titles.
     pub fn manifest(&self) -> &Manifest {
         &self.content.manifest

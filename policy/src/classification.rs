@@ -29,17 +29,18 @@ impl MaskRule {
         Self { left, right }
     }
 
-    /// The masked text, as long as the original. Texts so short that the kept ends would meet are masked wholly; the
-    /// whole is never shown.
+    /// The masked text, as long as the original. At least half of it is hidden: of a text so short that the kept ends
+    /// are more than half, nothing is shown. A passport number under the rule for identity numbers (six and two) would
+    /// else lose a single character.
     pub fn apply(&self, text: &str) -> String {
         let count = text.chars().count();
         let (left, right) = (usize::from(self.left), usize::from(self.right));
-        let meets = left + right >= count;
+        let too_short = 2 * (left + right) > count;
         text.chars()
             .enumerate()
             .map(
                 |(place, symbol)| {
-                    if !meets && (place < left || place >= count - right) { symbol } else { MASK }
+                    if !too_short && (place < left || place >= count - right) { symbol } else { MASK }
                 },
             )
             .collect()
@@ -123,6 +124,13 @@ impl Classification {
                     "lower the level or the disclosure",
                 ));
             }
+            let open = entry.disclosure == DisclosureAttribute::OpenToPublic;
+            if open && entry.sharing != SharingAttribute::Unconditional {
+                return Err(wrong(
+                    format!("{name} is open to the public but not shared unconditionally"),
+                    "what stands in the public part reaches everybody: share it unconditionally, or close it",
+                ));
+            }
             if definition.is_personal_number() && entry.level != ClassificationLevel::L4 {
                 return Err(wrong(format!("{name} is a person's document number but not L4"), "grade it L4"));
             }
@@ -189,6 +197,10 @@ mod tests {
         assert_eq!(MaskRule::new(1, 0).apply("示例人"), "示**");
         assert_eq!(MaskRule::new(1, 0).apply("示"), "*");
         assert_eq!(MaskRule::new(2, 2).apply("四字姓名"), "****");
+        assert_eq!(MaskRule::new(2, 2).apply("刚好八个字的名称"), "刚好****名称");
+        for passport in ["E12345678", "H1234567801", "K00000000"] {
+            assert_eq!(MaskRule::new(6, 2).apply(passport), "*".repeat(passport.len()));
+        }
         assert_eq!(MaskRule::new(u16::MAX, u16::MAX).apply("short"), "*****");
         assert_eq!(MaskRule::new(0, 0).apply(""), "");
     }

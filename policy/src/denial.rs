@@ -5,7 +5,8 @@ use chengxin_schemas::operator::Role;
 use chengxin_schemas::subject::SubjectKind;
 
 use crate::authoriser::{DEFAULT_DENY, Profile};
-use crate::functions::FunctionScope;
+use crate::bundle::Bundle;
+use crate::functions::{Function, FunctionScope};
 use crate::provenance::RuleId;
 use crate::purposes::Purpose;
 use crate::request::{AccessRequest, Action, subject_str};
@@ -44,8 +45,8 @@ pub enum DenialReason {
     },
     /// The body has none of the functions the purpose is for.
     Function {
-        /// Bodies that may.
-        allowed: FunctionScope,
+        /// The functions of which a body needs one.
+        allowed: Vec<Function>,
     },
     /// The purpose is not about this kind of subject.
     SubjectKind {
@@ -86,8 +87,9 @@ impl Denied {
         request: &AccessRequest,
         purpose: &Purpose,
         profile: &Profile,
-        version: &str,
+        bundle: &Bundle,
     ) -> Self {
+        let version = bundle.rules_version();
         let explicit = request
             .categories
             .iter()
@@ -99,7 +101,7 @@ impl Denied {
         } else if !body && !purpose.roles.contains(&request.role) {
             DenialReason::Role { allowed: purpose.roles.clone() }
         } else if !purpose.functions.holds_for(&request.asker.functions) {
-            DenialReason::Function { allowed: purpose.functions.clone() }
+            DenialReason::Function { allowed: functions_of(bundle, &purpose.functions) }
         } else if !purpose.subjects.contains(&request.subject_kind) {
             DenialReason::SubjectKind { allowed: purpose.subjects.clone() }
         } else if let Some(rule) = explicit {
@@ -127,13 +129,10 @@ impl Denied {
             DenialReason::Role { allowed } => {
                 format!("该用途只限角色：{}", texts(allowed.iter().map(|role| role.chinese()).collect()))
             }
-            DenialReason::Function { allowed: FunctionScope::Having(functions) } => {
-                format!(
-                    "该用途只限承担以下职能的单位：{}",
-                    texts(functions.iter().map(|code| code.as_str()).collect())
-                )
+            DenialReason::Function { allowed } => {
+                let names = allowed.iter().map(|function| function.chinese.as_str()).collect();
+                format!("该用途只限承担以下职能的单位：{}", texts(names))
             }
-            DenialReason::Function { allowed: FunctionScope::Every } => "本单位职能不符".to_owned(),
             DenialReason::SubjectKind { allowed } => {
                 let names = allowed.iter().map(|kind| match kind {
                     SubjectKind::Organisation => "法人和非法人组织",
@@ -170,12 +169,9 @@ impl Denied {
                     texts(allowed.iter().map(|role| role.as_str()).collect())
                 )
             }
-            DenialReason::Function { allowed: FunctionScope::Having(functions) } => {
-                let names = functions.iter().map(|code| code.as_str()).collect();
+            DenialReason::Function { allowed } => {
+                let names = allowed.iter().map(|function| function.english.as_str()).collect();
                 format!("the purpose is only for bodies with the function: {}", texts(names))
-            }
-            DenialReason::Function { allowed: FunctionScope::Every } => {
-                "the body's functions do not fit".to_owned()
             }
             DenialReason::SubjectKind { allowed } => {
                 let names = allowed.iter().map(|kind| subject_str(*kind)).collect();
@@ -192,6 +188,16 @@ impl Denied {
             DenialReason::OwnRecordsOnly => "only the body's own records may be read".to_owned(),
             DenialReason::NoRule => "no rule allows it".to_owned(),
             DenialReason::EngineFailure => "the rule engine failed, so the request is denied".to_owned(),
+        }
+    }
+}
+
+/// The functions that a scope names; none if it is every body's.
+fn functions_of(bundle: &Bundle, scope: &FunctionScope) -> Vec<Function> {
+    match scope {
+        FunctionScope::Every => Vec::new(),
+        FunctionScope::Having(codes) => {
+            bundle.functions().iter().filter(|function| codes.contains(&function.code)).cloned().collect()
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::error::PolicyError;
 
 /// Most bytes of one file: the largest baseline file has 20 KB.
 pub const FILE_LIMIT: usize = 1 << 20;
-/// Most files: fourteen fixed ones and calendars for half a century.
+/// Most files: eleven fixed ones and calendars for half a century.
 pub const FILES_LIMIT: usize = 64;
 /// Most bytes of the packed form, which escapes some characters of the texts.
 pub const PACKED_LIMIT: usize = 4 << 20;

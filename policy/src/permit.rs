@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use chengxin_schemas::category::{
-    ClassificationLevel, DisclosureAttribute, InformationCategory, SharingAttribute,
-};
+use chengxin_schemas::category::{ClassificationLevel, InformationCategory, SharingAttribute};
 use chengxin_schemas::record_type::RecordType;
 
 use crate::authoriser::Profile;
@@ -19,7 +17,6 @@ pub struct Permit {
     bundle: Bundle,
     profile: Arc<Profile>,
     action: Action,
-    has_basis: bool,
     categories: [InformationCategory; CATEGORY_COUNT],
     category_count: usize,
     refused: [InformationCategory; CATEGORY_COUNT],
@@ -48,8 +45,6 @@ pub enum WithholdReason {
     Unmaskable,
     /// The field is not shared with other bodies (不予共享).
     NotShared,
-    /// The field needs the subject's authorisation or a statutory power, and the request states no basis.
-    Authorisation,
     /// The field is not in the classification.
     Unclassified,
 }
@@ -62,7 +57,6 @@ impl WithholdReason {
             Self::Level(_) => "level",
             Self::Unmaskable => "unmaskable",
             Self::NotShared => "not-shared",
-            Self::Authorisation => "authorisation",
             Self::Unclassified => "unclassified",
         }
     }
@@ -74,7 +68,6 @@ impl WithholdReason {
             Self::Level(_) => "数据级别高于该用途可见的级别",
             Self::Unmaskable => "该字段只能部分提供，且无法遮盖",
             Self::NotShared => "不予共享",
-            Self::Authorisation => "需主体授权或法定依据",
             Self::Unclassified => "未分类分级",
         }
     }
@@ -86,7 +79,6 @@ impl WithholdReason {
             Self::Level(_) => "the level is above what the purpose may see",
             Self::Unmaskable => "only part may be released, and the field cannot be masked",
             Self::NotShared => "not shared with other bodies",
-            Self::Authorisation => "needs the subject's authorisation or a statutory basis",
             Self::Unclassified => "not classified",
         }
     }
@@ -98,7 +90,6 @@ impl Permit {
         bundle: Bundle,
         profile: Arc<Profile>,
         action: Action,
-        has_basis: bool,
         wanted: &[InformationCategory],
     ) -> Option<Self> {
         let mut categories = [InformationCategory::Basic; CATEGORY_COUNT];
@@ -116,16 +107,8 @@ impl Permit {
                 count += 1;
             }
         }
-        let permit = Self {
-            bundle,
-            profile,
-            action,
-            has_basis,
-            categories,
-            category_count: count,
-            refused,
-            refused_count,
-        };
+        let permit =
+            Self { bundle, profile, action, categories, category_count: count, refused, refused_count };
         (count > 0).then_some(permit)
     }
 
@@ -162,7 +145,9 @@ impl Permit {
         self.profile.cell(category, level)
     }
 
-    /// What may leave of one field of a record. `is_person` says whether the record's subject is a natural person.
+    /// What may leave of one field of a record. A field that is queried by authorisation (授权查询) needs no condition of
+    /// its own here: there is no permit without a legal basis, and the purpose's rules grade its level. An authorisation
+    /// by the subject itself is not carried by requests yet. `is_person` says whether the record's subject is a natural person.
     pub fn release(
         &self,
         record_type: RecordType,
@@ -178,9 +163,6 @@ impl Permit {
         };
         if class.sharing == SharingAttribute::NotShared && self.action != Action::Read {
             return Release::Withhold(WithholdReason::NotShared);
-        }
-        if class.disclosure == DisclosureAttribute::QueryByAuthorisation && !self.has_basis {
-            return Release::Withhold(WithholdReason::Authorisation);
         }
         let level = class.level_for(is_person);
         match self.profile.cell(category, level).treatment {

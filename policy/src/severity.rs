@@ -1,5 +1,7 @@
 //! `categories.toml`: in which category a record falls and how severe the breach is.
 
+use std::borrow::Cow;
+
 use chengxin_schemas::category::{BreachSeverity, InformationCategory};
 use chengxin_schemas::record::{FieldValue, RecordFields};
 use chengxin_schemas::record_type::RecordType;
@@ -60,6 +62,8 @@ struct RawCondition {
     #[serde(rename = "match")]
     how: How,
     texts: Vec<String>,
+    #[serde(default)]
+    ignoring: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -86,11 +90,21 @@ struct Condition {
     fields: Vec<&'static str>,
     how: How,
     texts: Vec<String>,
+    /// Phrases that are taken out of a value before it is looked at: they contain one of the texts and mean another
+    /// thing, as 应当罚款 contains 当罚.
+    ignoring: Vec<String>,
 }
 
 impl Condition {
     fn holds(&self, fields: &RecordFields) -> bool {
-        let matches = |text: &str| self.texts.iter().any(|wanted| text.contains(wanted.as_str()));
+        let matches = |text: &str| {
+            let mut looked_at = Cow::Borrowed(text);
+            for phrase in self.ignoring.iter().filter(|phrase| text.contains(phrase.as_str())) {
+                // A separator stays, so that what stood on both sides does not become a word.
+                looked_at = Cow::Owned(looked_at.replace(phrase.as_str(), " "));
+            }
+            self.texts.iter().any(|wanted| looked_at.contains(wanted.as_str()))
+        };
         let mut values =
             self.fields.iter().filter_map(|name| fields.value(name)).flat_map(|value| match value {
                 FieldValue::Text(text) => std::slice::from_ref(text).iter(),
@@ -117,7 +131,9 @@ pub(crate) fn severity_parse(text: &str) -> Result<Vec<SeverityRule>, PolicyErro
     let over = raw.rule.len() > ITEMS_LIMIT
         || raw.rule.iter().any(|rule| {
             rule.conditions.len() > ITEMS_LIMIT
-                || rule.conditions.iter().any(|condition| condition.texts.len() > ITEMS_LIMIT)
+                || rule.conditions.iter().any(|condition| {
+                    condition.texts.len() > ITEMS_LIMIT || condition.ignoring.len() > ITEMS_LIMIT
+                })
         });
     if over {
         return Err(PolicyError::TooLarge {
@@ -191,7 +207,8 @@ fn conditions_bind(
             })?;
             fields.push(definition.name);
         }
-        if fields.is_empty() || condition.texts.is_empty() || condition.texts.iter().any(String::is_empty) {
+        let mut phrases = condition.texts.iter().chain(&condition.ignoring);
+        if fields.is_empty() || condition.texts.is_empty() || phrases.any(String::is_empty) {
             return Err(PolicyError::file(
                 FILE,
                 condition.fields.first().map(|name| crate::bundle::line_of(text, name.span().start)),
@@ -199,7 +216,8 @@ fn conditions_bind(
                 "name at least one of each; an empty text would match everything",
             ));
         }
-        conditions.push(Condition { fields, how: condition.how, texts: condition.texts });
+        let RawCondition { how, texts, ignoring, .. } = condition;
+        conditions.push(Condition { fields, how, texts, ignoring });
     }
     Ok(conditions)
 }

@@ -119,9 +119,17 @@ pub(crate) struct Layers {
 }
 
 impl Layers {
-    /// Reads every layer: defaults, the file, `conf.d/*.toml` beside it in alphabetical order, without flags the home's
-    /// own file, environment, flags.
+    /// Reads every layer: defaults, one configuration file, `conf.d/*.toml` beside it in alphabetical order, environment,
+    /// flags.
+    ///
+    /// The file is the one named; else, where a home is named, the home's; else the system's. Only on a machine without
+    /// a system file is the home's own read without being named: the packaged unit reads the system file alone, and
+    /// operators, who must see the same settings, may not enter the home.
     pub(crate) fn load(settings: &Settings, named: Option<&Path>) -> Self {
+        Self::load_from(settings, named, Path::new(SYSTEM_FILE))
+    }
+
+    fn load_from(settings: &Settings, named: Option<&Path>, system: &Path) -> Self {
         let mut layers = Self { values: BTreeMap::new(), files: Vec::new(), faults: Vec::new() };
         for key in KEYS {
             // The defaults are constants of this file; a test parses them all.
@@ -133,7 +141,7 @@ impl Layers {
             Some(file) => (file, true),
             None => match &settings.home {
                 Some(home) => (home.join("config.toml"), false),
-                None => (PathBuf::from(SYSTEM_FILE), false),
+                None => (system.to_owned(), false),
             },
         };
         layers.file_read(&file, required);
@@ -146,8 +154,7 @@ impl Layers {
         {
             layers.file_read(part, true);
         }
-        if settings.config.is_none() && settings.home.is_none() && named.is_none() {
-            // What `init` wrote for this very node beats what the package knows.
+        if file == system && !required && layers.files.is_empty() && layers.faults.is_empty() {
             if let Some((Value::String(home), _)) = layers.values.get("home").cloned() {
                 layers.file_read(&Path::new(&home).join("config.toml"), false);
             }
@@ -155,11 +162,13 @@ impl Layers {
         layers.environment_read(settings);
         if let Some(home) = &settings.home {
             let value = Value::String(home.display().to_string());
-            layers.values.insert("home", (value, Origin::Flag("--home".to_owned())));
+            let origin = flag_or_variable(settings, "--home", "CHENGXIN_HOME", home);
+            layers.values.insert("home", (value, origin));
         }
         if let Some(socket) = &settings.socket {
             let value = Value::String(socket.display().to_string());
-            layers.values.insert("socket.path", (value, Origin::Flag("--socket".to_owned())));
+            let origin = flag_or_variable(settings, "--socket", "CHENGXIN_SOCKET", socket);
+            layers.values.insert("socket.path", (value, origin));
         }
         layers
     }
@@ -372,6 +381,14 @@ pub(crate) fn absolute(path: PathBuf) -> PathBuf {
     std::path::absolute(&path).unwrap_or(path)
 }
 
+/// Where a path of the settings comes from. A flag that says the same as the variable is told as the variable.
+fn flag_or_variable(settings: &Settings, flag: &str, variable: &str, path: &Path) -> Origin {
+    match settings.environment.path(variable) {
+        Some(given) if given == path => Origin::Environment(variable.to_owned()),
+        Some(_) | None => Origin::Flag(flag.to_owned()),
+    }
+}
+
 /// Dotted keys of a table.
 fn flatten(prefix: &str, table: &toml::Table) -> Vec<(String, Value)> {
     table
@@ -446,6 +463,28 @@ mod tests {
         let setting = shown.settings.iter().find(|setting| setting.key == "store.cache_mib").expect("shown");
         assert_eq!(setting.value, "7");
         assert_eq!(setting.origin, Origin::Environment("CHENGXIN_STORE_CACHE_MIB".to_owned()));
+    }
+
+    #[test]
+    fn the_file_of_the_home_is_not_read_beside_the_file_of_the_system() {
+        let folder = tempfile::tempdir().expect("folder");
+        let (system, home) = (folder.path().join("system.toml"), folder.path().join("home"));
+        std::fs::create_dir(&home).expect("home");
+        std::fs::write(home.join("config.toml"), "[store]\ncache_mib = 5\n").expect("write");
+        let named = format!("home = {:?}\n", home.display().to_string());
+        std::fs::write(&system, &named).expect("write");
+        let cache = |layers: Layers| layers.parse().expect("valid").store_cache_mib;
+        assert_eq!(cache(Layers::load_from(&settings(None, &[]), None, &system)), 4, "the system's alone");
+        assert_eq!(
+            cache(Layers::load_from(&settings(Some(&home), &[]), None, &system)),
+            5,
+            "the home's, named"
+        );
+        std::fs::remove_file(&system).expect("removed");
+        let variables = [("CHENGXIN_HOME", home.to_str().expect("path"))];
+        let layers = Layers::load_from(&settings(Some(&home), &variables), None, &system);
+        let origin = Origin::Environment("CHENGXIN_HOME".to_owned());
+        assert!(layers.show().settings.iter().any(|one| one.key == "home" && one.origin == origin));
     }
 
     #[test]

@@ -339,6 +339,17 @@ fn init_plan(settings: &Settings, arguments: &InitArguments) -> Result<InitPlan,
 
 /// The same separation that the node will enforce, before anything is written.
 fn accounts_check(accounts: &[FirstAccount], separation: Separation) -> Result<(), CliError> {
+    for (place, account) in accounts.iter().enumerate() {
+        if accounts.iter().take(place).any(|earlier| earlier.name == account.name) {
+            return Err(CliError::usage(
+                "--account",
+                &format!("account {} is given twice", account.name),
+                &format!("账户 {} 给出了两次", account.name),
+                "give all roles of an account at once: NAME=ROLE,ROLE",
+                "一个账户的全部角色一次给出: 账户名=角色,角色",
+            ));
+        }
+    }
     if separation == Separation::Trial {
         return Ok(());
     }

@@ -12,14 +12,14 @@ use chengxin_audit_log::{AuditLog, BodyKey, BodyKeys, LogError};
 use chengxin_exchange::audit::{EntryDraft, EntryKind};
 use chengxin_exchange::node::NodeKeys;
 use chengxin_exchange::operator::OperatorDraft;
-use chengxin_exchange::{Node, Parts};
+use chengxin_exchange::{ExchangeError, Node, Parts};
 use chengxin_network::{Network, NetworkConfig, NetworkTask, TransportKey};
 use chengxin_policy::{Authoriser, Bundle};
 use chengxin_schemas::ErrorCode;
 use chengxin_schemas::digest::HmacKey;
 use chengxin_schemas::key::SigningKey;
 use chengxin_schemas::seal::SealIdentity;
-use chengxin_schemas::time::{Clock, UnixTime};
+use chengxin_schemas::time::{Clock, Day, UnixTime};
 use chengxin_store::{SledOptions, SledStore};
 use chengxin_trust::{DirectoryEditor, FolderSource, Freshness, Lifetimes, TrustStore, VerifiedDirectory};
 use tokio::sync::{Notify, watch};
@@ -84,7 +84,7 @@ pub(crate) async fn start(config: Config) -> Result<Running, AppError> {
     let changed = Arc::new(Notify::new());
     let coordination = coordination_open(&home, &config, &trust, &clock, &changed).await?;
     let first = trust.directory()?;
-    let policy = Arc::new(policy_load(&first)?);
+    let policy = Arc::new(policy_load(&first, clock.now())?);
     tracing::info!(policy = %policy.bundle().manifest().version, "policy loaded");
 
     let store = SledOptions {
@@ -192,12 +192,24 @@ async fn coordination_open(
     Ok(Some(coordination))
 }
 
-/// The policy the federation publishes; the baseline of this program for a federation that publishes none.
-fn policy_load(directory: &VerifiedDirectory) -> Result<Authoriser, AppError> {
+/// The policy the federation publishes; the baseline of this program for a federation that publishes none. A policy
+/// that is not in force yet decides nothing.
+fn policy_load(directory: &VerifiedDirectory, now: UnixTime) -> Result<Authoriser, AppError> {
     let bundle = match directory.policy_bundle() {
         Some(bytes) => Bundle::from_packed(bytes)?,
         None => Bundle::baseline()?,
     };
+    if !bundle.is_effective_on(Day(now.shanghai_date())) {
+        return Err(AppError::State {
+            what: format!(
+                "policy {} takes effect on {}",
+                bundle.rules_version(),
+                bundle.manifest().effective
+            ),
+            fix: "set the clock, or start the node when the policy is in force",
+            code: ErrorCode::Unavailable,
+        });
+    }
     Ok(Authoriser::new(bundle)?)
 }
 
@@ -225,11 +237,12 @@ async fn accounts_found(home: &Home, config: &Config, node: &Node) -> Result<(),
             roles: account.roles,
         })
         .collect();
-    // A crash between making them and removing the file: they were all made, and the file goes.
     match node.operators_found(drafts, config.separation).await {
         Ok(made) => tracing::info!(accounts = made.len(), "first accounts made"),
-        Err(error) if error.code() == ErrorCode::Conflict => {
-            tracing::warn!(%error, "first accounts were made before");
+        // A crash between making them and removing the file: they were all made, and the file goes. Any other conflict
+        // is in the file itself; it stays, or nobody could ever use the node.
+        Err(ExchangeError::Conflict { what: "operators", .. }) => {
+            tracing::warn!("first accounts were made before");
         }
         Err(error) => return Err(error.into()),
     }

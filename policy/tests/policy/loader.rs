@@ -171,6 +171,12 @@ fn unknown_keys_and_wrong_values_are_refused_by_line_in_every_file() {
         "severity_floor = \"mild\"",
         "unknown variant",
     );
+    let message = refused(
+        "classification.toml",
+        "name = \"organisation_code\"\nlevel = \"L1\"\nperson_level = \"L2\"\nsharing = \"unconditional\"",
+        "name = \"organisation_code\"\nlevel = \"L1\"\nperson_level = \"L2\"\nsharing = \"not_shared\"",
+    );
+    assert!(message.contains("not shared unconditionally"), "{message}");
     let message = refused("measures.toml", "object = \"organisation\"", "object = \"public_body\"");
     assert!(message.contains("two grounds for public_body"), "{message}");
     refused_at("periods.toml", "maximum_months = 3\n", "maximum_months = -3\n", "invalid value");

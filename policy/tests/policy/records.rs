@@ -36,7 +36,7 @@ fn penalties_are_classed_by_kind() {
     use BreachSeverity::{General, Minor, Serious};
     type Case =
         (&'static [&'static str], &'static [(&'static str, &'static str)], BreachSeverity, &'static str);
-    let cases: [Case; 12] = [
+    let cases: [Case; 25] = [
         (&["警告"], &[], Minor, "penalty.minor-kinds"),
         (&["警告", "通报批评"], &[], Minor, "penalty.minor-kinds"),
         (&["警告", "罚款"], &[], General, "penalty.other"),
@@ -51,9 +51,39 @@ fn penalties_are_classed_by_kind() {
             &["暂扣或者吊销许可证、暂扣或者吊销执照"],
             &[("penalty_content", "吊销营业执照")],
             Serious,
-            "penalty.serious-kinds",
+            "penalty.serious-content",
         ),
         (&[], &[], General, "penalty.other"),
+        // The template beside a serious kind, in one value or in two, hides nothing.
+        (&["暂扣或者吊销许可证、责令停业"], &[], Serious, "penalty.serious-kinds"),
+        (&["暂扣或者吊销许可证", "责令停产"], &[], Serious, "penalty.serious-kinds"),
+        (&["暂扣或者吊销许可证", "吊销许可证件"], &[], Serious, "penalty.serious-kinds"),
+        (&["其他"], &[("penalty_content", "吊销营业执照")], Serious, "penalty.serious-content"),
+        (&[], &[("penalty_content", "责令关闭")], Serious, "penalty.serious-content-alone"),
+        (&["罚款"], &[("penalty_content", "罚款；逾期不缴的吊销执照")], General, "penalty.other"),
+        // Words that only look like a simple procedure.
+        (&["罚款"], &[("penalty_content", "依法应当罚款人民币伍拾万元")], General, "penalty.other"),
+        (&["罚款"], &[("remark", "本案不适用简易程序")], General, "penalty.other"),
+        (
+            &["罚款"],
+            &[("remark", "适用简易程序"), ("penalty_content", "限制从业五年")],
+            General,
+            "penalty.other",
+        ),
+        (
+            &["罚款"],
+            &[("decision_number", "示市监当罚〔2026〕12号")],
+            Minor,
+            "penalty.simple-procedure-number",
+        ),
+        (&["罚款"], &[("decision_number", "示市监处罚〔2026〕12号")], General, "penalty.other"),
+        (&["罚款"], &[("penalty_content", "当场处罚五十元")], Minor, "penalty.simple-procedure"),
+        (
+            &["暂扣或者吊销许可证"],
+            &[("penalty_content", "暂扣许可证三个月，不予吊销")],
+            General,
+            "penalty.suspend-or-revoke-template",
+        ),
     ];
     for (kinds, others, severity, rule) in cases {
         let ruling = BUNDLE.severity_for(&penalty(kinds, others));
@@ -213,6 +243,8 @@ proptest! {
         let masked = MaskRule::new(left % 40, right).apply(&text);
         prop_assert_eq!(masked.chars().count(), text.chars().count());
         prop_assert!(masked.contains('*'));
+        let hidden = masked.chars().zip(text.chars()).filter(|(shown, symbol)| shown != symbol).count();
+        prop_assert!(2 * hidden >= text.chars().count(), "{masked}");
         prop_assert_ne!(masked, text);
     }
 }
