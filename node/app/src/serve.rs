@@ -213,7 +213,8 @@ impl FederationDesk for Desk {
             let addresses = coordination.door_addresses().await;
             Ok(JoinToken {
                 schema: Default::default(),
-                token: token.as_str().to_owned(),
+                token: Some(token.as_str().to_owned()),
+                token_file: None,
                 agency: request.agency,
                 expires_at: Moment::from(expires),
                 addresses: addresses.iter().map(ToString::to_string).collect(),

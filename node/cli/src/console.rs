@@ -6,7 +6,7 @@ use crate::arguments::Format;
 use crate::environment::Settings;
 use crate::error::{CliError, Told};
 use crate::exit::Exit;
-use crate::output::sanitise::clean;
+use crate::output::sanitise::{clean, json_escape};
 use crate::texts::{Key, fill, text};
 
 /// The streams and whether a person sits at them.
@@ -99,7 +99,7 @@ impl Console {
         if matches!(settings.format, Format::Json | Format::Jsonl)
             && let Ok(document) = serde_json::to_string(&error.document())
         {
-            self.message(&document);
+            self.message(&json_escape(&document));
             return exit;
         }
         let Told { what, field, fix, rule, more, code, trace_id } = error.told(language);

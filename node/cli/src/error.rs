@@ -145,6 +145,9 @@ impl CliError {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::Problem(problem) => problem.code,
+            Self::Unreachable { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
+                ErrorCode::Denied
+            }
             Self::Unreachable { .. } => ErrorCode::Unavailable,
             Self::Protocol { .. } | Self::Output(_) | Self::Input(_) => ErrorCode::Internal,
             Self::Timeout { .. } => ErrorCode::Timeout,
@@ -225,6 +228,20 @@ impl CliError {
                     })
                     .collect();
                 told.trace_id = Some(problem.trace_id.clone()).filter(|trace| !trace.is_empty());
+            }
+            Self::Unreachable { socket, source }
+                if source.kind() == std::io::ErrorKind::PermissionDenied =>
+            {
+                told.what = pick(
+                    format!("当前系统用户不得使用套接字 {}", socket.display()),
+                    format!("this user may not use the socket {}", socket.display()),
+                );
+                told.fix = Some(pick(
+                    "请系统管理员把该用户加入套接字所属的组 (安装包为 chengxin-operators), 重新登录后再试".to_owned(),
+                    "ask the system administrator to add the user to the socket's group (chengxin-operators in \
+                     the packages), then log in again"
+                        .to_owned(),
+                ));
             }
             Self::Unreachable { socket, source } => {
                 told.what = pick(

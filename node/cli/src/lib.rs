@@ -13,6 +13,7 @@ pub mod exit;
 pub mod help;
 pub mod host;
 pub mod language;
+mod new_file;
 pub mod output;
 pub mod texts;
 

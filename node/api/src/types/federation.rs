@@ -42,8 +42,12 @@ pub struct TokenRequest {
 pub struct JoinToken {
     /// The tag.
     pub schema: JoinTokenSchema,
-    /// The one-time token: secret until it has been used.
-    pub token: String,
+    /// The one-time token: secret until it has been used. Absent where it was written into a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// The file the token was written into, by a program that took it for the person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_file: Option<std::path::PathBuf>,
     /// The body it admits.
     pub agency: AgencyCode,
     /// After this it is void.

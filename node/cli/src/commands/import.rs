@@ -43,8 +43,12 @@ impl Context<'_> {
             let body = if arguments.file == Path::new("-") {
                 reader_body(tokio::io::stdin())
             } else {
-                let file = tokio::fs::File::open(&arguments.file).await;
-                reader_body(file.map_err(|source| CliError::file(&arguments.file, source))?)
+                let failed = |source| CliError::file(&arguments.file, source);
+                let file = tokio::fs::File::open(&arguments.file).await.map_err(failed)?;
+                if file.metadata().await.map_err(failed)?.is_dir() {
+                    return Err(failed(std::io::ErrorKind::IsADirectory.into()));
+                }
+                reader_body(file)
             };
             let mut follower = Follower::new(settings, console);
             let sending = client.events_post(&path, Some("application/octet-stream"), body);

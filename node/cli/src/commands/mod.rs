@@ -5,7 +5,6 @@ mod reading;
 mod setup;
 mod writing;
 
-use std::io::Write as _;
 use std::path::Path;
 
 use chengxin_schemas::time::UnixTime;
@@ -21,6 +20,7 @@ use crate::environment::Settings;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::host::HostCommands;
+use crate::new_file::{Existing, NewFile};
 use crate::output::{self, Document};
 use crate::texts::{Key, fill, text};
 
@@ -135,39 +135,18 @@ impl Context<'_> {
     }
 }
 
-/// Runs `work` on a runtime of one thread: a command waits for one thing at a time.
+/// Runs `work` on a runtime of one thread: a command waits for one thing at a time. A read of standard input that still
+/// waits in a thread of its own does not hold the command up at its end.
 fn block_on<T>(work: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(CliError::Output)?
-        .block_on(work)
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::Output)?;
+    let ended = runtime.block_on(work);
+    runtime.shutdown_background();
+    ended
 }
 
-/// Writes a file whole or not at all: beside it first, then renamed onto it.
+/// Writes a file whole or not at all, in place of an older one.
 fn file_write(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
-    let failed = |source| CliError::file(path, source);
-    let name = path.file_name().ok_or_else(|| failed(std::io::ErrorKind::InvalidInput.into()))?;
-    let mut part_name = name.to_owned();
-    part_name.push(".part");
-    let part = path.with_file_name(part_name);
-    // What an earlier attempt left goes first: the new file is made and never opened, so a link put there by somebody
-    // else is not followed.
-    match std::fs::remove_file(&part) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
-        _ => {}
-    }
-    let written = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(&part)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| std::fs::rename(&part, path));
-    written.map_err(|source| {
-        // What was begun is of no use; that it may stay behind changes nothing for the person.
-        let _ = std::fs::remove_file(&part);
-        failed(source)
-    })
+    NewFile::begin(path, Existing::Replaced)?.finish(bytes)
 }
 
 /// The form of a file by its ending.

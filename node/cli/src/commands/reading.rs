@@ -10,16 +10,19 @@ use chengxin_api::types::peer::Peers;
 use chengxin_api::types::policy::{
     Policy, PolicyExplainRequest, PolicyExplanation, PolicyTable, PolicyTableQuery,
 };
+use chengxin_api::types::problem::{FieldProblem, Problem};
 use chengxin_api::types::record::{RecordDocument, RecordQuery, Records};
 use chengxin_api::types::restriction::{RestrictionQuery, Restrictions};
 use chengxin_api::types::status::{Health, Status};
+use chengxin_schemas::ErrorCode;
 use chengxin_schemas::identity::{BatchId, NoticeId, RecordId};
 
 use super::{Context, Ended, block_on};
 use crate::arguments::{
-    AuditSearchArguments, AuditVerifyArguments, ConfigShowArguments, ImportListArguments,
+    AuditSearchArguments, AuditVerifyArguments, ConfigShowArguments, Format, ImportListArguments,
     NoticeListArguments, PolicyExplainArguments, PolicyTableArguments, RecordListArguments, SubjectArgument,
 };
+use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::config::ConfigView;
 use crate::output::print_following;
@@ -56,9 +59,18 @@ impl Context<'_> {
         self.printed(&operators)
     }
 
-    /// With `--all`, pages are printed as they arrive, so memory does not grow with the number of records; JSON then
-    /// gives one document per page.
+    /// With `--all`, pages are printed as they arrive, so memory does not grow with the number of records. A table then
+    /// has its header on every page, because its columns are as wide as the page needs.
     pub(super) fn record_list(&mut self, arguments: RecordListArguments) -> Ended {
+        if arguments.all && self.settings.format == Format::Json {
+            return Err(CliError::usage(
+                "--all",
+                "json is one document, and all pages are many",
+                "json 只有一份文档, 而全部页有多份",
+                "give -o jsonl, a line for each record",
+                "改用 -o jsonl, 每条记录一行",
+            ));
+        }
         let client = self.client()?;
         let subject = arguments.subject.map(|subject| self.subject(subject)).transpose()?;
         let mut query = RecordQuery {
@@ -201,6 +213,28 @@ impl Context<'_> {
         } else {
             self.host.config_show(self.settings)?
         };
-        self.printed(&ConfigView { config: &config, origin: arguments.origin })
+        self.print(&ConfigView { config: &config, origin: arguments.origin })?;
+        if arguments.running {
+            return Ok(Exit::Done);
+        }
+        // What is shown is no configuration that a node would start with: say so, and why.
+        let faults = self.host.config_validate(self.settings, None)?.faults;
+        if faults.is_empty() {
+            return Ok(Exit::Done);
+        }
+        let mut problem =
+            Problem::new(ErrorCode::Invalid, "the configuration is not valid", "配置无效").with_fix(
+                "correct what is named; chengxin config validate checks again",
+                "按所列更正; 用 chengxin config validate 再次检查",
+            );
+        problem.errors = faults
+            .into_iter()
+            .map(|fault| FieldProblem {
+                field: format!("{} ({})", fault.key, fault.place),
+                detail_en: fault.detail_en,
+                detail_zh: fault.detail_zh,
+            })
+            .collect();
+        Err(CliError::problem(problem))
     }
 }

@@ -1,9 +1,5 @@
 //! Commands that change something, or that put a question to other agencies.
 
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
-
 use chengxin_api::bounded_file::text_read;
 use chengxin_api::types::check::{CHECK_DEADLINE_LIMIT, CheckRequest, CheckResult};
 use chengxin_api::types::federation::{EnrolRequest, Enrolment, JoinToken, TokenRequest};
@@ -11,13 +7,14 @@ use chengxin_api::types::notice::{MeasureRequest, NoticeDocument, NoticeIssueReq
 use chengxin_api::types::operator::{OperatorAddRequest, OperatorDocument};
 use chengxin_api::types::record::RecordDocument;
 
-use super::{Context, Ended, block_on, file_write};
+use super::{Context, Ended, block_on};
 use crate::arguments::{
     CheckArguments, EnrolArguments, NoticeIssueArguments, OperatorAddArguments, OperatorDisableArguments,
     TokenArguments,
 };
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::new_file::{Existing, NewFile};
 use crate::texts::{Key, fill};
 
 /// Largest application file: a few keys and addresses.
@@ -47,12 +44,21 @@ impl Context<'_> {
             certificate: arguments.certificate.is_some(),
         };
         let client = self.client()?;
+        // Begun before anybody is asked: a check whose certificate cannot be kept would be logged at every agency for
+        // nothing. An earlier certificate is never written over.
+        let file = match &arguments.certificate {
+            Some(path) => Some(NewFile::begin(path, Existing::Kept)?),
+            None => None,
+        };
         let mut result: CheckResult = block_on(client.document_post("/api/v1/checks", &request))?;
         // The file has the certificate; printing its evidence too would bury the result.
-        if let (Some(path), Some(certificate)) = (&arguments.certificate, result.certificate.take()) {
-            file_write(path, certificate.to_string().as_bytes())?;
-        }
+        let kept = match (file, result.certificate.take()) {
+            (Some(file), Some(certificate)) => file.finish(certificate.to_string().as_bytes()),
+            (_, _) => Ok(()),
+        };
+        // The result is in the logs already; a disk that filled up meanwhile does not take it from the person.
         self.print(&result)?;
+        kept?;
         if let Some(path) = &arguments.certificate {
             self.hint(Key::CertificateWritten, &[&path.display().to_string()]);
         }
@@ -112,10 +118,16 @@ impl Context<'_> {
             valid_seconds: arguments.valid.seconds(),
         };
         let client = self.client()?;
+        // Begun before the token is issued: issuing strikes out the body's earlier token, so a token that cannot be
+        // kept would leave it with none.
+        let file = match &arguments.token_file {
+            Some(path) => Some(NewFile::begin(path, Existing::Kept)?),
+            None => None,
+        };
         let mut token: JoinToken = block_on(client.document_post("/api/v1/federation/tokens", &request))?;
-        if let Some(path) = &arguments.token_file {
-            secret_write(path, &token.token)?;
-            token.token = format!("→ {}", path.display());
+        if let (Some(file), Some(secret)) = (file, token.token.take()) {
+            file.finish(format!("{secret}\n").as_bytes())?;
+            token.token_file = arguments.token_file.clone();
         }
         let address = token.addresses.first().cloned().unwrap_or_else(|| "ADDRESS".to_owned());
         self.print(&token)?;
@@ -163,18 +175,6 @@ fn notice_request(arguments: &NoticeIssueArguments) -> Result<NoticeIssueRequest
     Ok(NoticeIssueRequest { record: arguments.record, measures })
 }
 
-/// Writes a secret into a new file that only its owner can read. An existing file is not touched: its permissions may
-/// be wider.
-fn secret_write(path: &Path, secret: &str) -> Result<(), CliError> {
-    std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .and_then(|mut file| writeln!(file, "{secret}").and_then(|()| file.sync_all()))
-        .map_err(|source| CliError::file(path, source))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,15 +195,5 @@ mod tests {
         let request = notice_request(&arguments(&[])).expect("from the list");
         assert_eq!(request.measures[1].legal_basis, None);
         assert!(notice_request(&arguments(&["甲法", "乙法", "丙法"])).is_err());
-    }
-
-    #[test]
-    fn a_secret_file_is_new_and_private() {
-        use std::os::unix::fs::PermissionsExt as _;
-        let folder = tempfile::tempdir().expect("folder");
-        let path = folder.path().join("token");
-        secret_write(&path, "secret").expect("written");
-        assert_eq!(std::fs::metadata(&path).expect("file").permissions().mode() & 0o777, 0o600);
-        assert!(secret_write(&path, "again").is_err());
     }
 }

@@ -28,9 +28,12 @@ pub fn usage_error(error: &clap::Error, settings: &Settings, console: &mut Conso
 }
 
 fn as_problem(error: &clap::Error) -> CliError {
-    let field = context(error, ContextKind::InvalidArg)
-        .or_else(|| context(error, ContextKind::InvalidSubcommand))
-        .unwrap_or_else(|| "chengxin".to_owned());
+    // A word that is no flag may be a subject in a wrong place, and one that is close to no command may be one too.
+    let flag = context(error, ContextKind::InvalidArg)
+        .filter(|word| error.kind() != ErrorKind::UnknownArgument || word.starts_with('-'));
+    let command = context(error, ContextKind::InvalidSubcommand)
+        .filter(|_| context(error, ContextKind::SuggestedSubcommand).is_some());
+    let field = flag.or(command).unwrap_or_else(|| "chengxin".to_owned());
     let (en, zh) = reason(error);
     let (fix_en, fix_zh) = fix(error);
     CliError::usage(&field, &en, &zh, &fix_en, &fix_zh)

@@ -56,6 +56,14 @@ impl Document for ConfigValidation {
             column("place", Key::Place),
             column("detail", Key::Message),
         ]);
+        if view.machine && self.faults.is_empty() {
+            // A row for each file that was read and is good; without a file the defaults are.
+            let files = self.files.iter().map(|file| file.display().to_string());
+            let none = self.files.is_empty().then(String::new);
+            for file in files.chain(none) {
+                table.row([Cell::empty(), Cell::new(file), Cell::new("valid")]);
+            }
+        }
         for fault in &self.faults {
             table.row([
                 Cell::new(&fault.key),

@@ -66,7 +66,7 @@ impl Document for JoinToken {
         ]);
         table.row([
             Cell::of(self.agency),
-            Cell::new(&self.token),
+            Cell::new(token_text(self)),
             Cell::new(view.time(self.expires_at)),
             Cell::new(view.join(self.addresses.iter().map(String::as_str))),
             Cell::new(&self.root_fingerprint),
@@ -78,11 +78,20 @@ impl Document for JoinToken {
         let mut page = Page::default();
         page.pairs(vec![
             (Key::Agency, Cell::of(self.agency)),
-            (Key::Token, Cell::new(&self.token)),
+            (Key::Token, Cell::new(token_text(self))),
             (Key::Until, Cell::new(view.time(self.expires_at))),
             (Key::Addresses, Cell::new(view.join(self.addresses.iter().map(String::as_str)))),
             (Key::RootFingerprint, Cell::new(&self.root_fingerprint)),
         ]);
         page
+    }
+}
+
+/// The token, or where it was written.
+fn token_text(token: &JoinToken) -> String {
+    match (&token.token, &token.token_file) {
+        (Some(secret), _) => secret.clone(),
+        (None, Some(file)) => format!("→ {}", file.display()),
+        (None, None) => String::new(),
     }
 }

@@ -9,8 +9,12 @@ use super::{Document, List};
 use crate::texts::Key;
 
 impl Document for ImportReport {
-    /// The findings: what a person corrects in the file.
+    /// The findings: what a person corrects in the file. For programs with the outcome in every row, and one row without
+    /// a finding where there is none.
     fn table(&self, view: View) -> Table {
+        if view.machine {
+            return outcome_table(self, view);
+        }
         let mut table = Table::new(&[
             column("row", Key::Row),
             column("column", Key::ColumnTitle),
@@ -20,11 +24,9 @@ impl Document for ImportReport {
             wide("code", Key::Code),
         ]);
         for finding in &self.findings {
-            let weight = match (view.machine, finding.weight) {
-                (true, FindingWeight::Error) => Cell::new("error"),
-                (true, FindingWeight::Warning) => Cell::new("warning"),
-                (false, FindingWeight::Error) => Cell::new(view.text(Key::Error)).toned(Tone::Bad),
-                (false, FindingWeight::Warning) => Cell::new(view.text(Key::Warning)).toned(Tone::Warning),
+            let weight = match finding.weight {
+                FindingWeight::Error => Cell::new(view.text(Key::Error)).toned(Tone::Bad),
+                FindingWeight::Warning => Cell::new(view.text(Key::Warning)).toned(Tone::Warning),
             };
             let row = if finding.row == 0 { Cell::empty() } else { Cell::of(finding.row) };
             table.row([
@@ -60,6 +62,48 @@ impl Document for ImportReport {
         }
         page
     }
+}
+
+fn outcome_table(report: &ImportReport, view: View) -> Table {
+    let mut table = Table::new(&[
+        column("row", Key::Row),
+        column("column", Key::ColumnTitle),
+        column("weight", Key::Weight),
+        column("message", Key::Message),
+        column("fix", Key::Fix),
+        column("code", Key::Code),
+        column("batch", Key::Batch),
+        column("file_name", Key::File),
+        column("state", Key::State),
+        column("started_at", Key::StartedAt),
+        column("operator", Key::Operator),
+        column("rows", Key::Rows),
+        column("new", Key::RowsNew),
+        column("duplicate", Key::RowsDuplicate),
+        column("wrong", Key::RowsWrong),
+        column("warned", Key::RowsWarned),
+        column("type", Key::Type),
+    ]);
+    let findings = report.findings.iter().map(|finding| {
+        let weight = match finding.weight {
+            FindingWeight::Error => "error",
+            FindingWeight::Warning => "warning",
+        };
+        vec![
+            if finding.row == 0 { Cell::empty() } else { Cell::of(finding.row) },
+            Cell::new(&finding.column),
+            Cell::new(weight),
+            Cell::new(view.pick(&finding.message_zh, &finding.message_en)),
+            Cell::new(view.pick(&finding.fix_zh, &finding.fix_en)),
+            Cell::new(&finding.code),
+        ]
+    });
+    let none = report.findings.is_empty().then(|| (0..6).map(|_| Cell::empty()).collect());
+    for mut row in findings.chain(none) {
+        row.extend(import_row(&report.summary, view));
+        table.rows.push(row);
+    }
+    table
 }
 
 /// What became of an import, and whether that is good.

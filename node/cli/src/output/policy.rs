@@ -63,7 +63,11 @@ impl Document for Policy {
 }
 
 impl Document for PolicyExplanation {
+    /// The fields; for programs with the decision in every row, and one row without a field where none was asked for.
     fn table(&self, view: View) -> Table {
+        if view.machine {
+            return decision_table(self, view);
+        }
         let mut table = Table::new(&[
             column("field", Key::FieldName),
             column("label", Key::Field),
@@ -72,16 +76,16 @@ impl Document for PolicyExplanation {
             column("reason", Key::Reason),
         ]);
         for field in &self.fields {
-            let (code, key, tone) = match field.shown {
-                FieldShown::Shown => ("shown", Key::ShownWhole, Tone::Good),
-                FieldShown::Masked => ("masked", Key::Masked, Tone::Warning),
-                FieldShown::Withheld => ("withheld", Key::Withheld, Tone::Bad),
+            let (key, tone) = match field.shown {
+                FieldShown::Shown => (Key::ShownWhole, Tone::Good),
+                FieldShown::Masked => (Key::Masked, Tone::Warning),
+                FieldShown::Withheld => (Key::Withheld, Tone::Bad),
             };
             table.row([
                 Cell::new(&field.name),
                 Cell::new(&field.label),
                 Cell::of(field.level),
-                Cell::new(if view.machine { code } else { view.text(key) }).toned(tone),
+                Cell::new(view.text(key)).toned(tone),
                 Cell::new(view.pick(
                     field.reason_zh.as_deref().unwrap_or(""),
                     field.reason_en.as_deref().unwrap_or(""),
@@ -110,6 +114,50 @@ impl Document for PolicyExplanation {
         }
         page
     }
+}
+
+fn decision_table(explanation: &PolicyExplanation, view: View) -> Table {
+    let mut table = Table::new(&[
+        column("permitted", Key::Permitted),
+        column("rule", Key::Rule),
+        column("reason", Key::Reason),
+        column("policy", Key::PolicyVersion),
+        column("field", Key::FieldName),
+        column("label", Key::Field),
+        column("level", Key::Level),
+        column("shown", Key::Shown),
+        column("field_reason", Key::Reason),
+    ]);
+    let decision = || {
+        [
+            Cell::new(view.yes_no(explanation.permitted)),
+            Cell::new(explanation.rule.as_deref().unwrap_or("")),
+            Cell::new(view.pick(&explanation.reason_zh, &explanation.reason_en)),
+            Cell::new(&explanation.policy),
+        ]
+    };
+    for field in &explanation.fields {
+        let shown = match field.shown {
+            FieldShown::Shown => "shown",
+            FieldShown::Masked => "masked",
+            FieldShown::Withheld => "withheld",
+        };
+        let reason = view
+            .pick(field.reason_zh.as_deref().unwrap_or(""), field.reason_en.as_deref().unwrap_or(""))
+            .to_owned();
+        let cells = [
+            Cell::new(&field.name),
+            Cell::new(&field.label),
+            Cell::of(field.level),
+            Cell::new(shown),
+            Cell::new(reason),
+        ];
+        table.rows.push(decision().into_iter().chain(cells).collect());
+    }
+    if explanation.fields.is_empty() {
+        table.rows.push(decision().into_iter().chain((0..5).map(|_| Cell::empty())).collect());
+    }
+    table
 }
 
 impl Document for PolicyTable {

@@ -59,8 +59,26 @@ impl Document for InitOutcome {
 }
 
 impl Document for FederationFounded {
+    /// The files of the root keys; for programs with the federation and the fingerprint in every row.
     fn table(&self, view: View) -> Table {
-        file_table(&self.files, view)
+        let mut table = file_table(&self.files, view);
+        if view.machine {
+            table.columns.extend([
+                column("federation", Key::Federation),
+                column("root_fingerprint", Key::RootFingerprint),
+                column("threshold", Key::Threshold),
+                column("expires_at", Key::Until),
+            ]);
+            for row in &mut table.rows {
+                row.extend([
+                    Cell::of(&self.federation),
+                    Cell::new(&self.root_fingerprint),
+                    Cell::of(self.threshold),
+                    Cell::new(view.time(self.expires_at)),
+                ]);
+            }
+        }
+        table
     }
 
     fn page(&self, view: View) -> Page {

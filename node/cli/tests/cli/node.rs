@@ -159,11 +159,19 @@ fn a_file_goes_in_and_comes_out_again() {
         let strict = stage.run("clerk", &format!("chengxin record import {good} --dry-run --strict"));
         assert_eq!(strict.exit, Exit::Failed);
     }
+    let folder = stage.served.folder.path().to_str().expect("path").to_owned();
+    let wrong_kind = stage.run("clerk", &format!("chengxin record import {folder}"));
+    assert!(wrong_kind.err.contains(&folder) && !wrong_kind.err.contains("version"), "{}", wrong_kind.err);
+    let refused = stage.run("clerk", &format!("chengxin record import {wrong} -o csv"));
+    assert!(refused.out.lines().nth(1).is_some_and(|row| row.contains(",refused,")), "{}", refused.out);
     let report = stage.json("clerk", &format!("chengxin record import {good}"), Exit::Done);
     let batch = report["batch"].as_str().expect("batch").to_owned();
     let all = stage.run("clerk", "chengxin record list --limit 1 --all -o csv");
     assert_eq!(all.out.lines().count(), 3, "one header, two rows: {}", all.out);
     assert_eq!(all.out.matches('\u{FEFF}').count(), 1);
+    let many = stage.run("clerk", "chengxin record list --all -o json");
+    assert_eq!(many.exit, Exit::Usage, "json is one document");
+    assert!(many.err.contains("jsonl"), "{}", many.err);
     let lines = stage.run("clerk", "chengxin record list --all -o jsonl");
     assert!(
         lines.out.lines().all(|line| line.starts_with(r#"{"schema":"records/v1","record":"#)),
@@ -202,6 +210,14 @@ fn an_incomplete_check_ends_with_5_and_leaves_a_certificate() {
         "chengxin check {subject} --purpose government-procurement --ref CG-1 --certificate {}",
         certificate.display()
     );
+    let nowhere = line.replace("certificate.json", "nowhere/certificate.json");
+    let asked = || {
+        let entries = stage.json("audit", "chengxin audit search --actor clerk --limit 200", Exit::Done);
+        entries["entries"].as_array().expect("entries").len()
+    };
+    let before = asked();
+    assert_eq!(stage.run("clerk", &nowhere).exit, Exit::NotFound);
+    assert_eq!(asked(), before, "nobody was asked");
     let page = stage.run("clerk", &line);
     assert_eq!(page.exit, Exit::Partial, "{}", page.err);
     assert!(page.out.starts_with("Incomplete  2 asked: 1 answered, 0 refused, 1 silent"), "{}", page.out);

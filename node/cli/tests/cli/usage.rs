@@ -42,6 +42,22 @@ fn usage_errors_name_field_and_fix_in_both_languages_and_no_value() {
 }
 
 #[test]
+fn a_word_in_a_wrong_place_is_not_repeated() {
+    for line in [
+        "chengxin 11010519491231002X",
+        "chengxin status 11010519491231002X",
+        "chengxin record 11010519491231002X",
+        "chengxin check 91320100748204660Q 11010519491231002X --purpose x --ref CG-1",
+    ] {
+        for form in ["", " -o json"] {
+            let ran = chengxin(Path::new("/nonexistent/socket"), &format!("{line}{form}"));
+            assert_eq!(ran.exit, Exit::Usage, "{line}: {}", ran.err);
+            assert!(!ran.err.contains("19491231"), "{line}: {}", ran.err);
+        }
+    }
+}
+
+#[test]
 fn a_node_that_is_not_there_is_told_with_what_to_do() {
     let ran = chengxin(Path::new("/nonexistent/socket"), "chengxin status --lang en");
     assert_eq!(ran.exit, Exit::Partial);
