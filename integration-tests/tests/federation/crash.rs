@@ -32,8 +32,13 @@ fn an_import_killed_half_way_is_invisible_until_resumed() {
     assert_eq!(records(&stage, &batch), 0, "records of an unfinished import are visible");
     stage.run(MARKET, Some("aud"), &["audit", "verify"]).good();
 
-    stage.run(MARKET, Some("zhang"), &["import", "resume", &batch]).good();
+    let report = stage.run(MARKET, Some("zhang"), &["-o", "json", "import", "resume", &batch]).good().json();
+    let new = report["rows"]["new"].as_u64().expect("count");
+    assert_eq!(new, report["rows"]["total"].as_u64().expect("count"));
     assert_eq!(records(&stage, &batch), 200, "a full page");
+    let all = ["-o", "jsonl", "record", "list", "--all", "--batch", &batch];
+    let listed = stage.run(MARKET, Some("zhang"), &all).good().stdout.lines().count();
+    assert_eq!(listed as u64, new, "every record of the import");
     stage.run(MARKET, Some("aud"), &["audit", "verify"]).good();
 }
 

@@ -154,10 +154,13 @@ impl Layers {
         {
             layers.file_read(part, true);
         }
-        if file == system && !required && layers.files.is_empty() && layers.faults.is_empty() {
-            if let Some((Value::String(home), _)) = layers.values.get("home").cloned() {
-                layers.file_read(&Path::new(&home).join("config.toml"), false);
-            }
+        if file == system
+            && !required
+            && layers.files.is_empty()
+            && layers.faults.is_empty()
+            && let Some((Value::String(home), _)) = layers.values.get("home").cloned()
+        {
+            layers.file_read(&Path::new(&home).join("config.toml"), false);
         }
         layers.environment_read(settings);
         if let Some(home) = &settings.home {

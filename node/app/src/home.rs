@@ -140,7 +140,8 @@ pub(crate) fn folder_make(folder: &Path) -> Result<(), AppError> {
     folder.parent().map_or(Ok(()), folder_sync)
 }
 
-fn folder_sync(folder: &Path) -> Result<(), AppError> {
+/// Makes the names in a folder durable.
+pub(crate) fn folder_sync(folder: &Path) -> Result<(), AppError> {
     // The parent of a bare file name is the empty path, which means the working folder.
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     File::open(folder).and_then(|file| file.sync_all()).map_err(AppError::file("sync", folder))

@@ -52,7 +52,9 @@ impl HostCommands for Host {
             })
             .collect();
         let home = plan.home.clone();
-        if !arguments.dry_run {
+        if arguments.dry_run {
+            setup::init_check(&plan).map_err(told)?;
+        } else {
             setup::init(&mut plan).map_err(told)?;
         }
         let place = home.display();
@@ -62,7 +64,6 @@ impl HostCommands for Host {
             agency,
             files: init_files(&Home::new(&home), &plan.recovery_key),
             accounts,
-            application_fingerprint: None,
             next: vec![
                 format!(
                     "chengxin --home {place} join <MULTIADDR> --fingerprint <FINGERPRINT> --token-file <FILE>"
@@ -288,9 +289,10 @@ fn init_plan(settings: &Settings, arguments: &InitArguments) -> Result<InitPlan,
     };
     let advertise =
         if arguments.advertise.is_empty() { arguments.listen.clone() } else { arguments.advertise.clone() };
-    for address in arguments.listen.iter().chain(&advertise) {
+    for address in &arguments.listen {
         address.parse::<PeerAddress>().map_err(|error| told(AppError::from(error)))?;
     }
+    advertise_check(&advertise)?;
     if arguments.accounts.is_empty() {
         return Err(CliError::usage(
             "--account",
@@ -335,6 +337,36 @@ fn init_plan(settings: &Settings, arguments: &InitArguments) -> Result<InitPlan,
         accounts,
         recovery_key,
     })
+}
+
+/// The addresses go into the signed directory, where every member reads how to reach this node.
+fn advertise_check(advertise: &[String]) -> Result<(), CliError> {
+    let refuse = |en: &str, zh: &str| {
+        Err(CliError::usage(
+            "--advertise",
+            en,
+            zh,
+            "give the address at which other members reach the node, such as /ip4/10.0.0.5/tcp/7400 or \
+             /dns4/node.example/udp/7400/quic-v1",
+            "给出其他成员可到达本节点的地址, 例如 /ip4/10.0.0.5/tcp/7400 或 /dns4/node.example/udp/7400/quic-v1",
+        ))
+    };
+    if advertise.is_empty() {
+        return refuse(
+            "without --listen or --advertise no member can reach the node",
+            "没有 --listen 或 --advertise, 其他成员无法到达本节点",
+        );
+    }
+    for text in advertise {
+        let address = text.parse::<PeerAddress>().map_err(|error| told(AppError::from(error)))?;
+        if !address.is_dialable() {
+            return refuse(
+                &format!("{text} is for listening only, nobody can dial it"),
+                &format!("{text} 只能用于监听, 无法拨入"),
+            );
+        }
+    }
+    Ok(())
 }
 
 /// The same separation that the node will enforce, before anything is written.

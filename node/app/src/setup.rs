@@ -1,7 +1,8 @@
 //! `init`, `federation found` and `join`: from an empty folder to a node that a federation knows.
 //!
 //! Each refuses to touch what exists. `init` writes everything into `<home>.initialising` beside the home and renames
-//! it at the end: that is the commit point, and a crash before it leaves a folder that the next attempt removes.
+//! it at the end: that is the commit point. A crash before it leaves a folder that the next attempt removes, and after
+//! the last file a recovery key that opens nothing: the next attempt names it and asks for another place.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -32,7 +33,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::{SystemClock, seed};
 use crate::coordination::{APPLICATION_FILE_LIMIT, ApplicationFile, ApplicationSchema};
 use crate::error::AppError;
-use crate::home::{Home, KeyRole, file_create, file_replace, folder_make, key_create, key_read};
+use crate::home::{Home, KeyRole, file_create, file_replace, folder_make, folder_sync, key_create, key_read};
 use crate::identity::NodeIdentity;
 
 /// How long joining may take at each step.
@@ -59,9 +60,30 @@ pub(crate) struct InitPlan {
     pub(crate) recovery_key: PathBuf,
 }
 
+/// Whether [`init`] would find its places free. Changes nothing.
+pub(crate) fn init_check(plan: &InitPlan) -> Result<(), AppError> {
+    let occupied = std::fs::read_dir(&plan.home).is_ok_and(|mut listing| listing.next().is_some());
+    if occupied {
+        return Err(AppError::State {
+            what: format!("{} is not empty", plan.home.display()),
+            fix: "name a new folder with --home; an existing node is never overwritten",
+            code: ErrorCode::Conflict,
+        });
+    }
+    if plan.recovery_key.exists() {
+        return Err(AppError::State {
+            what: format!("the recovery key file {} exists", plan.recovery_key.display()),
+            fix: "name a new file with --recovery-key; remove the old one only if it belongs to an init that did not end",
+            code: ErrorCode::Conflict,
+        });
+    }
+    Ok(())
+}
+
 /// Makes a node. Returns the files written.
 pub(crate) fn init(plan: &mut InitPlan) -> Result<Vec<PathBuf>, AppError> {
-    home_check_free(&plan.home)?;
+    init_check(plan)?;
+    home_make_room(&plan.home)?;
     let mut beside = plan.home.as_os_str().to_owned();
     beside.push(".initialising");
     let beside = PathBuf::from(beside);
@@ -94,6 +116,7 @@ pub(crate) fn init(plan: &mut InitPlan) -> Result<Vec<PathBuf>, AppError> {
     let text = zeroize::Zeroizing::new(format!("{}\n", recovery.to_text().as_str()));
     file_create(&plan.recovery_key, 0o600, text.as_bytes())?;
     std::fs::rename(&beside, &plan.home).map_err(AppError::file("rename", &plan.home))?;
+    plan.home.parent().map_or(Ok(()), folder_sync)?;
     let home = Home::new(&plan.home);
     let mut files =
         vec![home.config(), home.identity(), home.keys(), home.first_accounts(), home.store(), home.audit()];
@@ -101,16 +124,8 @@ pub(crate) fn init(plan: &mut InitPlan) -> Result<Vec<PathBuf>, AppError> {
     Ok(files)
 }
 
-/// Refuses a home that holds anything, and a recovery file that exists.
-fn home_check_free(home: &Path) -> Result<(), AppError> {
-    let occupied = std::fs::read_dir(home).is_ok_and(|mut listing| listing.next().is_some());
-    if occupied {
-        return Err(AppError::State {
-            what: format!("{} is not empty", home.display()),
-            fix: "name a new folder with --home; an existing node is never overwritten",
-            code: ErrorCode::Conflict,
-        });
-    }
+/// Makes the parent, and takes an empty folder out of the way of the rename at the end.
+fn home_make_room(home: &Path) -> Result<(), AppError> {
     if home.exists() {
         // An empty folder that the package made: the rename at the end needs the place free.
         std::fs::remove_dir(home).map_err(AppError::file("remove the empty", home))?;

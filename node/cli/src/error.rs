@@ -229,9 +229,7 @@ impl CliError {
                     .collect();
                 told.trace_id = Some(problem.trace_id.clone()).filter(|trace| !trace.is_empty());
             }
-            Self::Unreachable { socket, source }
-                if source.kind() == std::io::ErrorKind::PermissionDenied =>
-            {
+            Self::Unreachable { socket, source } if source.kind() == std::io::ErrorKind::PermissionDenied => {
                 told.what = pick(
                     format!("当前系统用户不得使用套接字 {}", socket.display()),
                     format!("this user may not use the socket {}", socket.display()),

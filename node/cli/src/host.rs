@@ -155,9 +155,6 @@ pub struct InitOutcome {
     pub files: Vec<WrittenFile>,
     /// The accounts made.
     pub accounts: Vec<MadeAccount>,
-    /// Fingerprint of the application that a coordinator enters; tell it by another way than the file.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub application_fingerprint: Option<String>,
     /// Commands that come next.
     pub next: Vec<String>,
 }

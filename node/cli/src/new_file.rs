@@ -50,8 +50,12 @@ impl NewFile {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
             _ => {}
         }
-        let file =
-            std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&part).map_err(failed)?;
+        let file = std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(mode)
+            .open(&part)
+            .map_err(failed)?;
         Ok(Self { path: path.to_owned(), part, file: Some(file) })
     }
 

@@ -47,6 +47,17 @@ impl PeerAddress {
         self.transport
     }
 
+    /// Whether others can dial it: a host that stands for every interface, or a port that stands for any, is for
+    /// listening only.
+    pub fn is_dialable(&self) -> bool {
+        self.multiaddr.iter().all(|part| match part {
+            Protocol::Ip4(host) => !host.is_unspecified(),
+            Protocol::Ip6(host) => !host.is_unspecified(),
+            Protocol::Tcp(port) | Protocol::Udp(port) => port != 0,
+            _ => true,
+        })
+    }
+
     pub(crate) fn multiaddr(&self) -> Multiaddr {
         self.multiaddr.clone()
     }

@@ -17,6 +17,9 @@ const PURPOSE: &str = "government-procurement";
 const CASE: &str = "CG-2026-031";
 /// The measure of the notice.
 const MEASURE: &str = "restrict-government-procurement";
+/// Checks of the finance department that reach the market regulator: two before the import and two after it, each once
+/// for people and once for this program, and one with a node down. The one for a wrong purpose reaches nobody.
+const CHECKS: usize = 5;
 
 /// Tells the whole story; stops at the first step that does not hold.
 pub(crate) fn tell(stage: &mut Stage, console: &mut Console) -> Result<(), Broken> {
@@ -198,10 +201,14 @@ fn import(stage: &mut Stage, console: &mut Console) -> Result<(), Broken> {
     csv_generate(faulty, TextEncoding::Gb18030, &mut bytes).map_err(broken)?;
     let file = write(stage, "penalties-with-faults.csv", &bytes)?;
     let ran = stage.show(console, MARKET, Some("zhang"), &["record", "import", &file, "--dry-run"])?;
+    let (_, report) = stage.json(MARKET, Some("zhang"), &["record", "import", &file, "--dry-run"])?;
+    let findings = report["findings"].as_array().cloned().unwrap_or_default();
+    let placed =
+        findings.iter().all(|finding| finding["row"].as_u64() > Some(1) && finding["code"].is_string());
     stage.step(
         console,
         ("有错误的文件 (GB18030) 被拒绝, 逐行说明", "a file with faults (GB18030) is refused, row by row"),
-        ran.exit == 1,
+        ran.exit == 1 && report["rows"]["wrong"].as_u64() > Some(0) && !findings.is_empty() && placed,
         "",
     )?;
 
@@ -210,7 +217,10 @@ fn import(stage: &mut Stage, console: &mut Console) -> Result<(), Broken> {
     csv_generate(clean, TextEncoding::Gb18030, &mut bytes).map_err(broken)?;
     let file = write(stage, "penalties.csv", &bytes)?;
     let ran = stage.show(console, MARKET, Some("zhang"), &["record", "import", &file])?;
-    stage.step(console, ("500 条处罚记录导入", "500 penalties are imported"), ran.exit == 0, "")?;
+    let (_, imports) = stage.json(MARKET, Some("zhang"), &["import", "list"])?;
+    let new = &imports["imports"][0]["rows"]["new"];
+    let held = ran.exit == 0 && *new == 500;
+    stage.step(console, ("500 条处罚记录导入", "500 penalties are imported"), held, "")?;
     let file = write(stage, "penalty-of-the-counterparty.csv", penalty().as_bytes())?;
     let ran = stage.show(console, MARKET, Some("zhang"), &["record", "import", &file])?;
     stage.step(
@@ -275,7 +285,8 @@ fn deny(stage: &mut Stage, console: &mut Console) -> Result<(), Broken> {
     stage.say(console, "六、用途不当的核查被拒绝", "6. A check for a wrong purpose is denied");
     let arguments = ["check", SUBJECT, "--purpose", "securities-issuance", "--ref", CASE];
     let ran = stage.show(console, FINANCE, Some("zhang"), &arguments)?;
-    stage.step(console, ("被拒绝, 并说明规则", "denied, with the rule that decided"), ran.exit == 4, "")
+    let held = ran.exit == 4 && ran.stderr.contains("purpose.securities-issuance.functions");
+    stage.step(console, ("被拒绝, 并说明规则", "denied, with the rule that decided"), held, "")
 }
 
 fn sanction(stage: &mut Stage, console: &mut Console) -> Result<(), Broken> {
@@ -335,7 +346,8 @@ fn sanction(stage: &mut Stage, console: &mut Console) -> Result<(), Broken> {
 
 fn restricted(stage: &mut Stage, place: usize) -> Result<bool, Broken> {
     let (_, list) = stage.json(place, Some("zhang"), &["restriction", "list", SUBJECT])?;
-    Ok(list["restrictions"][0]["measure"] == MEASURE)
+    let first = &list["restrictions"][0];
+    Ok(first["measure"] == MEASURE && first["applied_here"] == true)
 }
 
 fn catch_up(stage: &mut Stage, console: &mut Console) -> Result<(), Broken> {
@@ -363,12 +375,23 @@ fn audit(stage: &mut Stage, console: &mut Console) -> Result<(), Broken> {
         "九、审计: 谁问了什么, 日志未被改写",
         "9. Audit: who asked what, and that the logs were not rewritten",
     );
-    let ran = stage.show(console, MARKET, Some("aud"), &["audit", "search", "--subject", SUBJECT])?;
+    let arguments = ["audit", "search", "--subject", SUBJECT];
+    stage.show(console, MARKET, Some("aud"), &arguments)?;
+    let (exit, log) = stage.json(MARKET, Some("aud"), &arguments)?;
+    let asker = BODIES[FINANCE].code;
+    let entries = log["entries"].as_array().cloned().unwrap_or_default();
+    let questions = entries
+        .iter()
+        .filter(|entry| entry["event"] == "answer_disclosed" && entry.to_string().contains(asker))
+        .count();
     stage.step(
         console,
-        ("市场监管局的审计员看到每次查询", "the market regulator's auditor sees every question"),
-        ran.exit == 0 && ran.stdout.lines().count() > 1,
-        "",
+        (
+            "市场监管局的审计员看到财政厅的每次查询:",
+            "the market regulator's auditor sees every question of finance:",
+        ),
+        exit == 0 && questions == CHECKS,
+        questions.to_string(),
     )?;
     for (place, who) in BODIES.iter().enumerate() {
         let ran = if place == MARKET {

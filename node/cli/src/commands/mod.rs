@@ -138,7 +138,8 @@ impl Context<'_> {
 /// Runs `work` on a runtime of one thread: a command waits for one thing at a time. A read of standard input that still
 /// waits in a thread of its own does not hold the command up at its end.
 fn block_on<T>(work: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::Output)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::Output)?;
     let ended = runtime.block_on(work);
     runtime.shutdown_background();
     ended

@@ -222,8 +222,8 @@ impl Context<'_> {
         if faults.is_empty() {
             return Ok(Exit::Done);
         }
-        let mut problem =
-            Problem::new(ErrorCode::Invalid, "the configuration is not valid", "配置无效").with_fix(
+        let mut problem = Problem::new(ErrorCode::Invalid, "the configuration is not valid", "配置无效")
+            .with_fix(
                 "correct what is named; chengxin config validate checks again",
                 "按所列更正; 用 chengxin config validate 再次检查",
             );

@@ -52,9 +52,12 @@ impl Context<'_> {
         };
         let mut result: CheckResult = block_on(client.document_post("/api/v1/checks", &request))?;
         // The file has the certificate; printing its evidence too would bury the result.
-        let kept = match (file, result.certificate.take()) {
-            (Some(file), Some(certificate)) => file.finish(certificate.to_string().as_bytes()),
-            (_, _) => Ok(()),
+        let kept = match file {
+            Some(file) => match result.certificate.take() {
+                Some(certificate) => file.finish(certificate.to_string().as_bytes()),
+                None => Err(absent("certificate")),
+            },
+            None => Ok(()),
         };
         // The result is in the logs already; a disk that filled up meanwhile does not take it from the person.
         self.print(&result)?;
@@ -125,7 +128,8 @@ impl Context<'_> {
             None => None,
         };
         let mut token: JoinToken = block_on(client.document_post("/api/v1/federation/tokens", &request))?;
-        if let (Some(file), Some(secret)) = (file, token.token.take()) {
+        if let Some(file) = file {
+            let secret = token.token.take().ok_or_else(|| absent("token"))?;
             file.finish(format!("{secret}\n").as_bytes())?;
             token.token_file = arguments.token_file.clone();
         }
@@ -142,6 +146,11 @@ impl Context<'_> {
         let enrolment: Enrolment = block_on(client.document_post("/api/v1/federation/enrolments", &request))?;
         self.printed(&enrolment)
     }
+}
+
+/// A document of the node without the part that was asked for.
+fn absent(field: &str) -> CliError {
+    CliError::Protocol { reason: format!("no {field} in it") }
 }
 
 /// Puts measures, bases and ends together: none, one for all, or one for each.

@@ -56,7 +56,7 @@ pub const EXAMPLES: &[Example] = &[
     ),
     example(
         "init",
-        "chengxin init --home /srv/node --agency 11152105011615449P --name 示例财政厅 --region 150000 --function procurement-supervision --listen /ip4/0.0.0.0/tcp/7800 --account zhang=clerk,reviewer --account sun@1002=security_administrator --recovery-key /media/usb/recovery.key",
+        "chengxin init --home /srv/node --agency 11152105011615449P --name 示例财政厅 --region 150000 --function procurement-supervision --listen /ip4/0.0.0.0/tcp/7800 --advertise /ip4/10.0.0.5/tcp/7800 --account zhang=clerk,reviewer --account sun@1002=security_administrator --recovery-key /media/usb/recovery.key",
         "建立节点并设首批账户",
         "set up a node with its first accounts",
     ),

@@ -49,10 +49,6 @@ impl Document for InitOutcome {
             }
             page.table(table);
         }
-        if let Some(fingerprint) = &self.application_fingerprint {
-            page.heading(view.text(Key::ApplicationFingerprint));
-            page.line([Cell::new(fingerprint)]);
-        }
         next_lines(&mut page, &self.next, view);
         page
     }

@@ -10,7 +10,6 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::Addresses => "Addresses",
         Key::Agency => "Agency",
         Key::Answered => "answered",
-        Key::ApplicationFingerprint => "Fingerprint of the application (tell the coordinator by another way)",
         Key::Applied => "applied",
         Key::AppliedHere => "Applied here",
         Key::AsOf => "as of {0}",

@@ -27,7 +27,6 @@ keys! {
     Addresses,
     Agency,
     Answered,
-    ApplicationFingerprint,
     Applied,
     AppliedHere,
     AsOf,

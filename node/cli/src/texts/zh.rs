@@ -10,7 +10,6 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::Addresses => "地址",
         Key::Agency => "机关",
         Key::Answered => "已答复",
-        Key::ApplicationFingerprint => "申请文件指纹 (另行告知统筹单位)",
         Key::Applied => "已执行",
         Key::AppliedHere => "本单位执行",
         Key::AsOf => "截至 {0}",

@@ -269,7 +269,7 @@ pub fn token() -> JoinToken {
 pub fn init() -> InitOutcome {
     parse(json!({"schema": "init/v1", "dry_run": false, "agency": OWN, "home": "/srv/node",
         "files": [{"path": "/srv/node/config.toml", "purpose_zh": "配置", "purpose_en": "configuration"}],
-        "accounts": [{"name": "zhang", "uid": 1001, "roles": ["clerk"]}], "application_fingerprint": DIGEST,
+        "accounts": [{"name": "zhang", "uid": 1001, "roles": ["clerk"]}],
         "next": ["chengxin --home /srv/node serve"]}))
 }
 
