@@ -145,6 +145,29 @@ fn every_dependency_has_a_licence_that_goes_with_ours() {
     }
 }
 
+/// The numbers of a version; what follows a hyphen or plus does not count here.
+fn version(text: &str) -> Vec<u64> {
+    let numbers = text.split(['-', '+']).next().unwrap_or_default();
+    numbers.split('.').map(|number| number.parse().unwrap_or_default()).collect()
+}
+
+#[test]
+fn no_dependency_is_below_its_floor() {
+    let file = std::fs::read_to_string(root().join(".deny.toml")).expect(".deny.toml");
+    let floors: Vec<(&str, &str)> = file
+        .lines()
+        .filter_map(|line| line.split_once("crate = \"")?.1.split_once('"')?.0.split_once(":<"))
+        .collect();
+    assert!(floors.len() >= 8, "{floors:?}");
+    assert!(version("0.10.0") > version("0.9.12") && version("0.11.15-rc.1") == version("0.11.15"));
+    for package in packages() {
+        let (name, found) = (package["name"].as_str(), package["version"].as_str().unwrap_or_default());
+        for (_, floor) in floors.iter().filter(|(floored, _)| Some(*floored) == name) {
+            assert!(version(found) >= version(floor), "{name:?} {found} is below {floor}");
+        }
+    }
+}
+
 #[test]
 fn sources_say_why_they_exist_and_hold_no_placeholder() {
     let output = Command::new("git")

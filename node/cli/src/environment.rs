@@ -61,14 +61,6 @@ impl Environment {
     pub fn path(&self, name: &str) -> Option<PathBuf> {
         self.0.get(name).filter(|value| !value.is_empty()).map(PathBuf::from)
     }
-
-    /// All variables that begin with `prefix`, for the configuration loader.
-    pub fn with_prefix(&self, prefix: &str) -> impl Iterator<Item = (&str, &str)> {
-        self.0
-            .iter()
-            .filter(move |(name, _)| name.starts_with(prefix))
-            .filter_map(|(name, value)| value.to_str().map(|value| (name.as_str(), value)))
-    }
 }
 
 /// What holds for one run of the program: flags, else variables, else defaults.

@@ -85,7 +85,7 @@ pub struct Globals {
     /// No progress and no hints, only data and errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// More about what is being done; twice for everything
+    /// More in the running log of serve; twice for everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// No colour (NO_COLOR)

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 /// What is done with the policy.
 #[derive(Debug, Subcommand)]
 pub enum PolicyCommand {
-    /// Show version, purposes, measures and catalogue
+    /// Show version, purposes and measures
     Show,
     /// Explain one decision: permitted or not, by which rule, with which fields
     Explain(PolicyExplainArguments),

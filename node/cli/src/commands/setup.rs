@@ -1,6 +1,7 @@
 //! Commands that need no running node: the host does them, or they only concern the command line itself.
 
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use chengxin_api::bounded_file::text_read;
@@ -60,6 +61,7 @@ impl Context<'_> {
                     "把统筹单位给的令牌存为文件并指明",
                 )
             })?;
+        private_check(&file)?;
         let token = JoinSecret::new(&text_read(&file, TOKEN_LIMIT)?);
         let joined = self.host.join(self.settings, arguments, &token, self.console)?;
         self.printed(&joined)
@@ -123,4 +125,20 @@ impl Context<'_> {
         self.hint(Key::FileWritten, &[&folder.display().to_string()]);
         Ok(Exit::Done)
     }
+}
+
+/// Refuses a secret that other users of the machine can read: whoever did so first would join in the body's place.
+fn private_check(file: &Path) -> Result<(), CliError> {
+    let metadata = std::fs::metadata(file).map_err(|source| CliError::file(file, source))?;
+    if metadata.is_file() && metadata.permissions().mode() & 0o077 != 0 {
+        let path = file.display();
+        return Err(CliError::usage(
+            "--token-file",
+            &format!("others can read {path}"),
+            &format!("其他用户可以读取 {path}"),
+            &format!("chmod 600 {path}; if others may have read it, ask the coordinator for a new token"),
+            &format!("执行 chmod 600 {path}; 如可能已被他人读取, 请向统筹单位索取新令牌"),
+        ));
+    }
+    Ok(())
 }

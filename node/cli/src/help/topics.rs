@@ -34,6 +34,12 @@ fn environment(language: Language) -> String {
     for (name, zh, en) in VARIABLES {
         page.push_str(&format!("  {name:<26} {}\n", language.pick(zh, en)));
     }
+    page.push_str(language.pick(
+        "\n配置的每一项也有变量: CHENGXIN_ 加大写的键, 点写作下划线, 例如 CHENGXIN_JOIN_LISTEN; 值按 TOML 写。\n\
+         全部键: chengxin config default\n",
+        "\nEvery key of the configuration has a variable too: CHENGXIN_ and the key in capitals with underscores for\n\
+         points, such as CHENGXIN_JOIN_LISTEN; its value is TOML. All keys: chengxin config default\n",
+    ));
     page
 }
 
@@ -71,7 +77,7 @@ const CONFIG_ZH: &str = "\
 配置
 
 优先次序: 命令行选项 > 环境变量 CHENGXIN_* > conf.d/*.toml > config.toml > 默认值。
-未知的键是错误。机密只以文件路径出现, 且该文件不得为他人可读。
+未知的键是错误。机密只以文件路径出现; 他人可读的令牌文件会被拒绝。
   chengxin config default            带默认值和说明的配置文件
   chengxin config show --origin      每项设置的值和来源
   chengxin config validate [FILE]    检查而不启动
@@ -80,7 +86,7 @@ const CONFIG_EN: &str = "\
 Configuration
 
 Order: flag > environment variable CHENGXIN_* > conf.d/*.toml > config.toml > default.
-Unknown keys are errors. Secrets appear as file paths only, and such a file must not be readable by others.
+Unknown keys are errors. Secrets appear as file paths only; a token file that others can read is refused.
   chengxin config default            a file with every default and its explanation
   chengxin config show --origin      every setting with its origin
   chengxin config validate [FILE]    check without starting anything

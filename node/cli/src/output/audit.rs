@@ -46,8 +46,8 @@ impl Document for AuditEntries {
         table
     }
 
-    fn list(&self) -> Option<List<'_>> {
-        Some(List { items: "entries", next: self.next.as_deref() })
+    fn list(&self) -> Option<List> {
+        Some(List { items: "entries" })
     }
 }
 

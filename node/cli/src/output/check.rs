@@ -307,7 +307,7 @@ impl Document for Restrictions {
         page
     }
 
-    fn list(&self) -> Option<List<'_>> {
-        Some(List { items: "restrictions", next: None })
+    fn list(&self) -> Option<List> {
+        Some(List { items: "restrictions" })
     }
 }

@@ -44,8 +44,8 @@ impl Document for ConfigView<'_> {
         table
     }
 
-    fn list(&self) -> Option<List<'_>> {
-        Some(List { items: "settings", next: None })
+    fn list(&self) -> Option<List> {
+        Some(List { items: "settings" })
     }
 }
 

@@ -11,8 +11,8 @@ impl Document for Members {
         member_table(&self.members, view)
     }
 
-    fn list(&self) -> Option<List<'_>> {
-        Some(List { items: "members", next: None })
+    fn list(&self) -> Option<List> {
+        Some(List { items: "members" })
     }
 }
 

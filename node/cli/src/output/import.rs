@@ -146,8 +146,8 @@ impl Document for Imports {
         table
     }
 
-    fn list(&self) -> Option<List<'_>> {
-        Some(List { items: "imports", next: self.next.as_deref() })
+    fn list(&self) -> Option<List> {
+        Some(List { items: "imports" })
     }
 }
 

@@ -35,20 +35,17 @@ pub trait Document: Serialize {
         Page::of_table(self.table(view), view)
     }
 
-    /// For a list: the name of the field that holds the items, which JSON lines print one by one, and where the next
-    /// page begins.
-    fn list(&self) -> Option<List<'_>> {
+    /// For a list: the field that holds the items, which JSON lines print one by one.
+    fn list(&self) -> Option<List> {
         None
     }
 }
 
 /// How a list is taken apart.
 #[derive(Clone, Copy, Debug)]
-pub struct List<'a> {
+pub struct List {
     /// Field that holds the items.
     pub items: &'static str,
-    /// Where the next page begins.
-    pub next: Option<&'a str>,
 }
 
 /// Prints a document in the form that was chosen.

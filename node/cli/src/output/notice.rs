@@ -42,8 +42,8 @@ impl Document for Notices {
         table
     }
 
-    fn list(&self) -> Option<List<'_>> {
-        Some(List { items: "notices", next: None })
+    fn list(&self) -> Option<List> {
+        Some(List { items: "notices" })
     }
 }
 

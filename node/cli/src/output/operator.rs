@@ -11,8 +11,8 @@ impl Document for Operators {
         operator_table(&self.operators, view)
     }
 
-    fn list(&self) -> Option<List<'_>> {
-        Some(List { items: "operators", next: None })
+    fn list(&self) -> Option<List> {
+        Some(List { items: "operators" })
     }
 }
 

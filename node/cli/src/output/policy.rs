@@ -184,7 +184,7 @@ impl Document for PolicyTable {
         table
     }
 
-    fn list(&self) -> Option<List<'_>> {
-        Some(List { items: "cells", next: None })
+    fn list(&self) -> Option<List> {
+        Some(List { items: "cells" })
     }
 }

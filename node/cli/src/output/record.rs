@@ -36,8 +36,8 @@ impl Document for Records {
         table
     }
 
-    fn list(&self) -> Option<List<'_>> {
-        Some(List { items: "records", next: self.next.as_deref() })
+    fn list(&self) -> Option<List> {
+        Some(List { items: "records" })
     }
 }
 

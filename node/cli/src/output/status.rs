@@ -157,7 +157,7 @@ impl Document for Peers {
         table
     }
 
-    fn list(&self) -> Option<List<'_>> {
-        Some(List { items: "peers", next: None })
+    fn list(&self) -> Option<List> {
+        Some(List { items: "peers" })
     }
 }
