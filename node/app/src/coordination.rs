@@ -131,7 +131,7 @@ impl Coordination {
         operation: &Operation,
         grant: TokenGrant,
     ) -> Result<Zeroizing<String>, AppError> {
-        operation.require(&[Role::Coordinator], "issue tokens", "coordinator")?;
+        operation.require(&[Role::Coordinator], "issue tokens")?;
         let mut random = Zeroizing::new([0_u8; 20]);
         chengxin_schemas::random::fill(random.as_mut());
         let token = Token::generate(random);
@@ -159,7 +159,7 @@ impl Coordination {
         text: &str,
         fingerprint: &str,
     ) -> Result<(DirectoryEntry, u64), AppError> {
-        operation.require(&[Role::Coordinator], "enrol members", "coordinator")?;
+        operation.require(&[Role::Coordinator], "enrol members")?;
         if Sha256::of(text.trim().as_bytes()) != fingerprint.trim().parse()? {
             return Err(AppError::State {
                 what: "the application's fingerprint is another than the one given".to_owned(),

@@ -239,6 +239,17 @@ impl View {
         if self.machine { zh } else { self.language.pick(zh, en) }
     }
 
+    /// A reason that a library or another node gave in one language, in the language of the person as far as it is
+    /// known. For programs always as it came.
+    pub fn told<'a>(self, reason: &'a str) -> std::borrow::Cow<'a, str> {
+        let told = match (self.machine, self.language) {
+            (true, _) => None,
+            (false, Language::Zh) => chengxin_api::chinese::message(reason),
+            (false, Language::En) => chengxin_api::chinese::english(reason),
+        };
+        told.map_or(std::borrow::Cow::Borrowed(reason), std::borrow::Cow::Owned)
+    }
+
     /// A time: Asia/Shanghai for people, RFC 3339 in UTC for programs.
     pub fn time(self, moment: Moment) -> String {
         if self.machine { moment.to_string() } else { moment.0.to_shanghai() }
