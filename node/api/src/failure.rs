@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use chengxin_exchange::ExchangeError;
 use chengxin_schemas::{ErrorCode, SchemaError};
 
-use crate::chinese::{chinese, schema_words};
+use crate::chinese::{message_or_same as chinese, schema_words};
 use crate::types::problem::{PROBLEM_MEDIA_TYPE, Problem};
 
 /// Why a handler did not answer with its document.
@@ -108,7 +108,8 @@ pub fn exchange_problem(error: &ExchangeError) -> Problem {
     }
 }
 
-fn schema_problem(error: &SchemaError) -> Problem {
+/// What is wrong with a value, in both languages, with the field and the fix.
+pub fn schema_problem(error: &SchemaError) -> Problem {
     let words = schema_words(error);
     let problem = Problem::new(error.code(), words.detail.0, words.detail.1);
     let problem = match words.field {

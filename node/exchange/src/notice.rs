@@ -190,7 +190,7 @@ impl Node {
             if let Applicability::Declined(reason) =
                 bundle.measure_applies(&wanted.measure, &[], subject.kind(), severity)
             {
-                return Err(refuse("measure", &format!("{} / {}", reason.chinese(), reason.english())));
+                return Err(refuse("measure", reason.english()));
             }
             let legal_basis = wanted.legal_basis.clone().or_else(|| listed.legal_basis.clone()).ok_or_else(|| {
                 refuse("legal_basis", "the list gives none for this measure: name the law, regulation or central policy with --basis")

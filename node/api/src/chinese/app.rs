@@ -55,7 +55,6 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "本机没有可用的审计日志公钥; 用 --home 指明联盟成员节点的数据目录",
     ),
     // serve.rs
-    ("see the reason above", "见上述原因"),
     ("the network", "网络"),
     ("{} ended unexpectedly", "{0}意外终止"),
     (
@@ -118,4 +117,21 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "stop the other process first; another node needs a home of its own",
         "先停止另一个进程; 另一个节点请用它自己的数据目录",
     ),
+    // demo/stage.rs
+    ("the program does not know where it lies", "程序无法得知自身所在位置"),
+    ("no free ports on the loopback interface", "本机回环接口没有空闲端口"),
+    ("the program cannot be started: {}", "无法启动程序: {0}"),
+    ("the node cannot be started: {}", "无法启动节点: {0}"),
+    ("{} answers", "{0} 应答"),
+    ("{} ended at its start ({}), see {}", "{0} 启动时退出 ({1}), 见 {2}"),
+    ("waited {} s in vain: {}", "等待 {0} 秒未果: {1}"),
+    // demo/story.rs
+    ("no token for {}: {}", "没有得到 {0} 的令牌: {1}"),
+    ("{} did not join: {}", "{0} 没有加入: {1}"),
+    ("every node knows every other and is connected", "各节点互相知晓并已连接"),
+    ("the record is not listed: {}", "记录没有列出: {0}"),
+    ("the restriction is in force", "限制已生效"),
+    ("the league has the restriction", "盟单位已有该限制"),
+    ("the notice is not listed: {}", "通知没有列出: {0}"),
+    ("every recipient has sent a receipt", "各接收机关均已回执"),
 ];

@@ -71,8 +71,8 @@ pub fn english(chinese: &str) -> Option<String> {
     TO_ENGLISH.message(chinese)
 }
 
-/// A text in Chinese as far as it is known, else as it is.
-pub(crate) fn chinese(english: &str) -> String {
+/// A message in Chinese as far as it is known, else as it is.
+pub fn message_or_same(english: &str) -> String {
     message(english).unwrap_or_else(|| english.to_owned())
 }
 
@@ -91,20 +91,20 @@ pub struct SchemaWords {
 pub fn schema_words(error: &SchemaError) -> SchemaWords {
     match error {
         SchemaError::Field { field, reason, fix } => SchemaWords {
-            detail: (format!("{field}: {reason}"), format!("{field}: {}", chinese(reason))),
+            detail: (format!("{field}: {reason}"), format!("{field}: {}", message_or_same(reason))),
             field: Some(field),
-            fix: Some((fix, chinese(fix))),
+            fix: Some((fix, message_or_same(fix))),
         },
         SchemaError::TooLarge { what, .. } => {
             let english = error.to_string();
-            SchemaWords { detail: (english.clone(), chinese(&english)), field: Some(what), fix: None }
+            SchemaWords { detail: (english.clone(), message_or_same(&english)), field: Some(what), fix: None }
         }
         SchemaError::Malformed { .. }
         | SchemaError::Integrity { .. }
         | SchemaError::Expired { .. }
         | SchemaError::Key { .. } => {
             let english = error.to_string();
-            SchemaWords { detail: (english.clone(), chinese(&english)), field: None, fix: None }
+            SchemaWords { detail: (english.clone(), message_or_same(&english)), field: None, fix: None }
         }
     }
 }

@@ -2,6 +2,27 @@
 
 /// English and Chinese, as the parsers of arguments and queries write them.
 pub(super) const TEXTS: &[(&str, &str)] = &[
+    // The local socket.
+    (
+        "another node answers on {}; stop it, or choose another socket",
+        "{0} 上已有另一节点应答; 停止它, 或换用其他套接字",
+    ),
+    ("{} is not a socket; remove it, or choose another place", "{0} 不是套接字; 请删除, 或换用其他位置"),
+    ("the socket {} cannot be made", "无法建立套接字 {0}"),
+    ("a line of the event stream is too long", "事件流中有一行过长"),
+    ("HTTP status {} without a reason", "HTTP 状态 {0}, 没有说明原因"),
+    // Files that are read whole.
+    ("longer than {} bytes", "超过 {0} 字节"),
+    (
+        "it is no file of this kind, or it is damaged: name the right file or restore it from its copy",
+        "不是此类文件, 或已损坏: 请指明正确的文件, 或用副本恢复",
+    ),
+    // What an audit log's verification notes.
+    ("{} bodies are to be erased when the log is next opened", "有 {0} 份正文将在下次打开日志时删除"),
+    ("the copy has no bodies", "副本不含正文"),
+    ("{} ends in something incomplete at byte {}", "{0} 在第 {1} 字节处不完整"),
+    ("{} does not belong to a log", "{0} 不属于日志"),
+    // Values that were typed.
     ("write a number and a unit: 500ms, 5s, 10m, 24h or 7d", "写数字和单位: 500ms, 5s, 10m, 24h 或 7d"),
     (
         "write a span such as 7d or 12h, or a time such as 2026-11-22T08:00:00+08:00",

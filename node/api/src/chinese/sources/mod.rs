@@ -12,7 +12,7 @@ mod scan;
 mod untold;
 
 /// Where texts come from.
-const CRATES: [&str; 8] = [
+const CRATES: [&str; 10] = [
     "schemas/src",
     "policy/src",
     "node/trust/src",
@@ -20,6 +20,8 @@ const CRATES: [&str; 8] = [
     "node/exchange/src",
     "node/store/src",
     "node/audit-log/src",
+    "node/api/src",
+    "node/cli/src",
     "node/app/src",
 ];
 
