@@ -279,3 +279,23 @@ impl View {
         texts.into_iter().collect::<Vec<_>>().join(separator)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_told_in_the_language_of_the_person_and_to_programs_as_it_came() {
+        let view = |language, machine| View { language, machine };
+        for (written, zh, en) in [
+            ("the peer did not answer in time", "对方节点没有及时应答", "the peer did not answer in time"),
+            ("没有规则允许", "没有规则允许", "no rule allows it"),
+            ("words of a stranger", "words of a stranger", "words of a stranger"),
+        ] {
+            assert_eq!(view(Language::Zh, false).told(written), zh);
+            assert_eq!(view(Language::En, false).told(written), en);
+            assert_eq!(view(Language::Zh, true).told(written), written);
+            assert_eq!(view(Language::En, true).told(written), written);
+        }
+    }
+}
