@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use chengxin_schemas::ErrorCode;
 
+use crate::chinese::message_or_same;
 use crate::types::problem::Problem;
 
 /// Why a file was not read.
@@ -62,7 +63,7 @@ impl BoundedFileError {
                 Problem::new(
                     self.code(),
                     format!("{path}: cannot be read: {source}"),
-                    format!("{path}: 无法读取: {source}"),
+                    format!("{path}: 无法读取: {}", message_or_same(&source.to_string())),
                 )
                 .with_field(path.to_string())
             }

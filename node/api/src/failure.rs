@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use chengxin_exchange::ExchangeError;
 use chengxin_schemas::{ErrorCode, SchemaError};
 
-use crate::chinese::{phrase, schema_words};
+use crate::chinese::{message_or_same as chinese, schema_words};
 use crate::types::problem::{PROBLEM_MEDIA_TYPE, Problem};
 
 /// Why a handler did not answer with its document.
@@ -54,8 +54,16 @@ impl From<SchemaError> for Failure {
 
 impl From<ExchangeError> for Failure {
     fn from(error: ExchangeError) -> Self {
-        let code = error.code();
-        let problem = match &error {
+        exchange_problem(&error).into()
+    }
+}
+
+/// What a use case refused or could not do, in both languages. A fault of the node itself goes to the journal with its
+/// causes; the person is told only what it is about.
+pub fn exchange_problem(error: &ExchangeError) -> Problem {
+    let code = error.code();
+    let said = error.to_string();
+    match error {
             ExchangeError::Schema(error) => schema_problem(error),
             ExchangeError::Denied(denied) => Problem::new(code, denied.english(), denied.chinese())
                 .with_rule(Some(denied.rule.as_str().to_owned()))
@@ -63,39 +71,25 @@ impl From<ExchangeError> for Failure {
                     "see chengxin policy explain; the coordinator changes policy",
                     "用 chengxin policy explain 查看; 策略由统筹单位修改",
                 ),
-            ExchangeError::Role { role, .. } => {
-                let needed = error.to_string();
-                Problem::new(code, needed, format!("角色“{}”无权执行此操作", role.chinese()))
+            ExchangeError::Role { .. } | ExchangeError::RoleNotHeld { .. } => {
+                Problem::new(code, said.as_str(), chinese(&said))
                     .with_fix("act in another role with --role", "用 --role 换用有权的角色")
             }
             ExchangeError::NoAccount { .. } => {
-                Problem::new(code, error.to_string(), "当前系统用户没有可用的操作员账户").with_fix(
+                Problem::new(code, said.as_str(), chinese(&said)).with_fix(
                     "name one of your accounts with --operator, or ask the security administrator for chengxin operator add",
                     "用 --operator 指明账户, 或请安全管理员执行 chengxin operator add",
                 )
             }
-            ExchangeError::NotFound { what } => Problem::new(
-                code,
-                error.to_string(),
-                format!("{}不存在", phrase(what).unwrap_or_else(|| (*what).to_owned())),
-            ),
-            ExchangeError::Conflict { what, .. } | ExchangeError::Busy { what, .. } => Problem::new(
-                code,
-                error.to_string(),
-                translated(&error.to_string()),
-            )
-            .with_field(*what),
-            ExchangeError::DirectoryExpired { fix } => {
-                Problem::new(code, "the member directory expired", "成员目录已过期").with_fix(
-                    *fix,
-                    "使统筹节点或任一持有新元数据的成员可达, 等待下次更新",
-                )
+            ExchangeError::NotFound { .. } | ExchangeError::ImportRefused { .. } => {
+                Problem::new(code, said.as_str(), chinese(&said))
             }
-            ExchangeError::ImportRefused { errors } => Problem::new(
-                code,
-                error.to_string(),
-                format!("{errors} 行有错误, 没有写入"),
-            ),
+            ExchangeError::Conflict { what, .. } | ExchangeError::Busy { what, .. } => {
+                Problem::new(code, said.as_str(), chinese(&said)).with_field(*what)
+            }
+            ExchangeError::DirectoryExpired { fix } => {
+                Problem::new(code, "the member directory expired", "成员目录已过期").with_fix(*fix, chinese(fix))
+            }
             ExchangeError::Import(import) => {
                 Problem::new(code, import.to_string(), import.message_zh()).with_field("file")
             }
@@ -105,18 +99,17 @@ impl From<ExchangeError> for Failure {
             | ExchangeError::Log(_)
             | ExchangeError::Stored { .. }
             | ExchangeError::Task { .. } => {
-                tracing::error!(error = &error as &dyn std::error::Error, "use case failed");
-                Problem::new(code, error.to_string(), translated(&error.to_string())).with_fix(
+                tracing::error!(error = error as &dyn std::error::Error, "use case failed");
+                Problem::new(code, said.as_str(), chinese(&said)).with_fix(
                     "see the node's journal, then chengxin status",
                     "查看节点日志和 chengxin status",
                 )
             }
-        };
-        problem.into()
     }
 }
 
-fn schema_problem(error: &SchemaError) -> Problem {
+/// What is wrong with a value, in both languages, with the field and the fix.
+pub fn schema_problem(error: &SchemaError) -> Problem {
     let words = schema_words(error);
     let problem = Problem::new(error.code(), words.detail.0, words.detail.1);
     let problem = match words.field {
@@ -127,11 +120,6 @@ fn schema_problem(error: &SchemaError) -> Problem {
         Some((en, zh)) => problem.with_fix(en, zh),
         None => problem,
     }
-}
-
-/// The message in Chinese if there is a translation, else as it is.
-fn translated(english: &str) -> String {
-    crate::chinese::message(english).unwrap_or_else(|| english.to_owned())
 }
 
 /// The body is written by the gate, which knows the trace id; until then the problem rides along.

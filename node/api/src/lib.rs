@@ -6,7 +6,7 @@
 
 pub mod bounded_file;
 pub mod chinese;
-mod failure;
+pub mod failure;
 mod gate;
 mod handlers;
 pub mod routes;

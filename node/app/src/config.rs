@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use chengxin_api::bounded_file::{BoundedFileError, text_read};
+use chengxin_api::chinese;
 use chengxin_api::types::config::{Config as ShownConfig, Origin, Setting};
 use chengxin_cli::environment::Settings;
 use chengxin_cli::host::ConfigFault;
@@ -194,7 +195,7 @@ impl Layers {
                 return self.fault(
                     "",
                     &place,
-                    format!("无法读取: {source}"),
+                    format!("无法读取: {}", chinese::message_or_same(&source.to_string())),
                     format!("cannot be read: {source}"),
                 );
             }
@@ -356,7 +357,11 @@ impl Layers {
             })
             .collect();
         parsed.unwrap_or_else(|detail| {
-            self.wrong(key, &format!("地址无效: {detail}"), &format!("not an address: {detail}"));
+            self.wrong(
+                key,
+                &format!("地址无效: {}", chinese::message_or_same(&detail)),
+                &format!("not an address: {detail}"),
+            );
             Vec::new()
         })
     }

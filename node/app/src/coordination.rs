@@ -155,7 +155,7 @@ impl Coordination {
         operation: &Operation,
         grant: TokenGrant,
     ) -> Result<Zeroizing<String>, AppError> {
-        operation.require(&[Role::Coordinator], "issue tokens", "coordinator")?;
+        operation.require(&[Role::Coordinator], "issue tokens")?;
         let mut random = Zeroizing::new([0_u8; 20]);
         chengxin_schemas::random::fill(random.as_mut());
         let token = Token::generate(random);
@@ -183,7 +183,7 @@ impl Coordination {
         text: &str,
         fingerprint: &str,
     ) -> Result<(DirectoryEntry, u64), AppError> {
-        operation.require(&[Role::Coordinator], "enrol members", "coordinator")?;
+        operation.require(&[Role::Coordinator], "enrol members")?;
         if Sha256::of(text.as_bytes()) != fingerprint.trim().parse()? {
             return Err(AppError::State {
                 what: "the application's fingerprint is another than the one given".to_owned(),

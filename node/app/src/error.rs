@@ -3,6 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use chengxin_api::bounded_file::BoundedFileError;
+use chengxin_api::chinese;
+use chengxin_api::failure::{exchange_problem, schema_problem};
+use chengxin_api::server::ServerError;
+use chengxin_api::types::problem::Problem;
 use chengxin_exchange::ExchangeError;
 use chengxin_network::NetworkError;
 use chengxin_schemas::{ErrorCode, SchemaError};
@@ -37,6 +41,9 @@ pub(crate) enum AppError {
     /// The network.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// The local socket.
+    #[error(transparent)]
+    Socket(#[from] ServerError),
     /// A use case.
     #[error(transparent)]
     Exchange(#[from] ExchangeError),
@@ -87,10 +94,38 @@ impl AppError {
             Self::Schema(error) => error.code(),
             Self::Trust(error) => error.code(),
             Self::Network(error) => error.code(),
+            Self::Socket(error) => error.code(),
             Self::Exchange(error) => error.code(),
             Self::Store { .. } | Self::Log { .. } => ErrorCode::Unavailable,
             Self::Policy(error) => error.code(),
             Self::System { .. } => ErrorCode::Internal,
+        }
+    }
+
+    /// The error as people read it, in both languages, with the fix apart where there is one.
+    pub(crate) fn problem(&self) -> Problem {
+        match self {
+            Self::State { what, fix, code } => {
+                Problem::new(*code, what.as_str(), chinese::message_or_same(what))
+                    .with_fix(*fix, chinese::message_or_same(fix))
+            }
+            Self::BoundedFile(error) => error.problem(),
+            Self::Schema(error) => schema_problem(error),
+            // What a use case refuses has a fix; what it could not do has causes, and nobody else tells them here.
+            Self::Exchange(error) if std::error::Error::source(error).is_none() => exchange_problem(error),
+            Self::File { .. }
+            | Self::FileContent { .. }
+            | Self::Trust(_)
+            | Self::Network(_)
+            | Self::Socket(_)
+            | Self::Exchange(_)
+            | Self::Store { .. }
+            | Self::Log { .. }
+            | Self::Policy(_)
+            | Self::System { .. } => {
+                let chain = self.chain();
+                Problem::new(self.code(), chain.as_str(), chinese::message_or_same(&chain))
+            }
         }
     }
 

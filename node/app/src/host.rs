@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use chengxin_api::chinese;
 use chengxin_api::types::audit::AuditVerification;
 use chengxin_api::types::config::Config as ShownConfig;
 use chengxin_api::types::problem::Problem;
@@ -207,7 +208,9 @@ impl HostCommands for Host {
             TemplateForm::Xlsx => chengxin_import::template::template_xlsx_write(record_type, &mut bytes),
             TemplateForm::Csv => chengxin_import::template::template_csv_write(record_type, &mut bytes),
         }
-        .map_err(|error| problem(error.code(), &error.to_string()))?;
+        .map_err(|error| {
+            CliError::problem(Problem::new(error.code(), error.to_string(), error.message_zh()))
+        })?;
         Ok(bytes)
     }
 }
@@ -237,32 +240,14 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
         .map_err(|source| told(AppError::System { what: "the runtime cannot be started", source }))
 }
 
-/// An error of the program as the command line tells it, with the fix apart where there is one.
+/// An error of the program as the command line tells it.
 pub(crate) fn told(error: AppError) -> CliError {
-    let chinese = |text: &str| chengxin_api::chinese::message(text).unwrap_or_else(|| text.to_owned());
-    match &error {
-        AppError::State { what, fix, code } => {
-            CliError::problem(Problem::new(*code, what.as_str(), chinese(what)).with_fix(*fix, chinese(fix)))
-        }
-        AppError::BoundedFile(error) => CliError::problem(error.problem()),
-        AppError::File { .. }
-        | AppError::FileContent { .. }
-        | AppError::Schema(_)
-        | AppError::Trust(_)
-        | AppError::Network(_)
-        | AppError::Exchange(_)
-        | AppError::Store { .. }
-        | AppError::Log { .. }
-        | AppError::Policy(_)
-        | AppError::System { .. } => {
-            let chain = error.chain();
-            CliError::problem(Problem::new(error.code(), chain.as_str(), chinese(&chain)))
-        }
-    }
+    CliError::problem(error.problem())
 }
 
+/// A problem that has no error of its own.
 pub(crate) fn problem(code: ErrorCode, detail: &str) -> CliError {
-    CliError::problem(Problem::new(code, detail, detail))
+    CliError::problem(Problem::new(code, detail, chinese::message_or_same(detail)))
 }
 
 fn faults_told(faults: Vec<ConfigFault>) -> CliError {

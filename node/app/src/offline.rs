@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use chengxin_api::bounded_file::bytes_read;
+use chengxin_api::chinese;
 use chengxin_api::types::audit::AuditVerification;
 use chengxin_api::types::check::{AgencyCoverage, AgencyOutcome, Coverage};
 use chengxin_api::types::time::Moment;
@@ -64,6 +65,7 @@ pub(crate) fn certificate_verify(
     })
 }
 
+/// What does not hold, in Chinese and English.
 fn fault(error: &ExchangeError) -> (String, String) {
     let mut english = error.to_string();
     let mut cause = std::error::Error::source(error);
@@ -72,7 +74,7 @@ fn fault(error: &ExchangeError) -> (String, String) {
         english.push_str(&source.to_string());
         cause = source.source();
     }
-    let chinese = match error.code() {
+    let class = match error.code() {
         ErrorCode::Integrity => "签名或摘要不成立",
         ErrorCode::Expired => "有效期不符",
         ErrorCode::Invalid => "不是核查凭证, 或已损坏",
@@ -86,7 +88,7 @@ fn fault(error: &ExchangeError) -> (String, String) {
         | ErrorCode::Timeout
         | ErrorCode::Internal => "无法验证",
     };
-    (format!("{chinese}: {english}"), english)
+    (format!("{class}: {}", chinese::message_or_same(&english)), english)
 }
 
 fn content(certificate: &VerifiedCertificate) -> CertificateContent {

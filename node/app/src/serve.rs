@@ -59,11 +59,7 @@ async fn run_node(config: Config, shown: ShownConfig) -> Result<(), AppError> {
         started: running.started,
         spool: home.spool(),
     });
-    let listener = bind(&socket).await.map_err(|error| AppError::State {
-        what: error.to_string(),
-        fix: "see the reason above",
-        code: error.code(),
-    })?;
+    let listener = bind(&socket).await?;
     let (stop, stopping) = watch::channel(false);
     let (running, network_task) = running.split();
     let running = Arc::new(running);
@@ -209,7 +205,10 @@ impl FederationDesk for Desk {
                 functions: request.functions,
                 expires,
             };
-            let token = coordination.token_issue(&self.node, operation, grant).await.map_err(problem_of)?;
+            let token = coordination
+                .token_issue(&self.node, operation, grant)
+                .await
+                .map_err(|error| error.problem())?;
             let addresses = coordination.door_addresses().await;
             Ok(JoinToken {
                 schema: Default::default(),
@@ -233,7 +232,7 @@ impl FederationDesk for Desk {
             let enrolled = coordination
                 .member_enrol(&self.node, operation, &request.application, &request.fingerprint)
                 .await
-                .map_err(problem_of)?;
+                .map_err(|error| error.problem())?;
             Ok(Enrolment {
                 schema: Default::default(),
                 directory_version: enrolled.1,
@@ -249,8 +248,4 @@ impl FederationDesk for Desk {
             })
         })
     }
-}
-
-fn problem_of(error: AppError) -> Problem {
-    Problem::new(error.code(), error.chain(), error.chain())
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use chengxin_api::bounded_file::BoundedFileError;
+use chengxin_api::chinese::message_or_same;
 use chengxin_api::types::problem::{FieldProblem, Problem};
 use chengxin_schemas::ErrorCode;
 use serde::Serialize;
@@ -202,6 +203,7 @@ impl CliError {
             Language::Zh => zh,
             Language::En => en,
         };
+        let system = |source: &std::io::Error| message_or_same(&source.to_string());
         let mut told = Told {
             what: String::new(),
             field: None,
@@ -243,7 +245,7 @@ impl CliError {
             }
             Self::Unreachable { socket, source } => {
                 told.what = pick(
-                    format!("套接字 {} 上没有节点应答: {source}", socket.display()),
+                    format!("套接字 {} 上没有节点应答: {}", socket.display(), system(source)),
                     format!("no node answers on {}: {source}", socket.display()),
                 );
                 told.fix = Some(pick(
@@ -253,7 +255,7 @@ impl CliError {
             }
             Self::Protocol { reason } => {
                 told.what = pick(
-                    format!("无法读懂节点的应答: {reason}"),
+                    format!("无法读懂节点的应答: {}", message_or_same(reason)),
                     format!("the node's answer cannot be read: {reason}"),
                 );
                 told.fix = Some(pick(
@@ -272,12 +274,15 @@ impl CliError {
                 ));
             }
             Self::File { path, source } => {
-                told.what = format!("{}: {source}", path.display());
+                told.what = pick(
+                    format!("{}: {}", path.display(), system(source)),
+                    format!("{}: {source}", path.display()),
+                );
                 told.field = Some(path.display().to_string());
             }
             Self::Output(source) => {
                 told.what = pick(
-                    format!("无法写出结果: {source}"),
+                    format!("无法写出结果: {}", system(source)),
                     format!("the output cannot be written: {source}"),
                 );
             }

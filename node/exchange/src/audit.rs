@@ -196,7 +196,7 @@ impl Node {
         filter: Filter,
         limit: usize,
     ) -> Result<SearchPage> {
-        operation.require(&[Role::AuditAdministrator], "read the audit log", "audit_administrator")?;
+        operation.require(&[Role::AuditAdministrator], "read the audit log")?;
         self.audit_append(Some(operation), EntryDraft::new(EntryKind::LogRead)).await?;
         Ok(self.parts.log.search(filter, limit).await?)
     }
@@ -206,7 +206,6 @@ impl Node {
         operation.require(
             &[Role::AuditAdministrator, Role::SecurityAdministrator, Role::SystemAdministrator],
             "verify the audit log",
-            "audit_administrator",
         )?;
         Ok(self.parts.log.verify().await?)
     }

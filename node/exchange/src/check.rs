@@ -144,7 +144,7 @@ struct PeerPart {
 impl Node {
     /// Checks a subject across the federation.
     pub async fn check_run(&self, operation: &Operation, wanted: CheckRequest) -> Result<CheckResult> {
-        operation.require(&[Role::Clerk, Role::Reviewer], "check a subject", "clerk or reviewer")?;
+        operation.require(&[Role::Clerk, Role::Reviewer], "check a subject")?;
         let directory = self.directory_current()?;
         let own = self.own_entry()?;
         let permit = self.check_authorize(operation, &wanted, &own).await?;

@@ -3,6 +3,7 @@
 use chengxin_audit_log::LogError;
 use chengxin_import::ImportError;
 use chengxin_policy::{Denied, PolicyError};
+use chengxin_schemas::operator::{OperatorName, Role};
 use chengxin_schemas::{ErrorCode, SchemaError};
 use chengxin_store::StoreError;
 
@@ -16,14 +17,22 @@ pub enum ExchangeError {
     #[error("denied by rule {}", .0.rule)]
     Denied(Box<Denied>),
     /// The operator's role does not allow it.
-    #[error("the role {role} may not {act}; it needs {needed}")]
+    #[error("the role {role} may not {act}; it needs {}", roles_text(needed))]
     Role {
         /// The acting role.
-        role: chengxin_schemas::operator::Role,
+        role: Role,
         /// What was attempted.
         act: &'static str,
         /// Which roles may.
-        needed: &'static str,
+        needed: &'static [Role],
+    },
+    /// The account named, or the only one there is, does not have the role that was asked for.
+    #[error("the account {account} does not have the role {role}")]
+    RoleNotHeld {
+        /// The account.
+        account: OperatorName,
+        /// The role.
+        role: Role,
     },
     /// There is no operator account for who is asking.
     #[error("no operator account: {reason}")]
@@ -101,7 +110,7 @@ impl ExchangeError {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::Schema(error) => error.code(),
-            Self::Denied(_) | Self::Role { .. } => ErrorCode::Denied,
+            Self::Denied(_) | Self::Role { .. } | Self::RoleNotHeld { .. } => ErrorCode::Denied,
             Self::NoAccount { .. } => ErrorCode::Unauthenticated,
             Self::NotFound { .. } => ErrorCode::NotFound,
             Self::Conflict { .. } => ErrorCode::Conflict,
@@ -118,6 +127,10 @@ impl ExchangeError {
             Self::Task { .. } => ErrorCode::Internal,
         }
     }
+}
+
+fn roles_text(roles: &[Role]) -> String {
+    roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(" or ")
 }
 
 impl From<Denied> for ExchangeError {

@@ -169,7 +169,7 @@ impl Node {
         options: ImportOptions,
         progress: ProgressSink,
     ) -> Result<Examination> {
-        operation.require(&[Role::Clerk, Role::Reviewer], "import records", "clerk or reviewer")?;
+        operation.require(&[Role::Clerk, Role::Reviewer], "import records")?;
         self.examine(file, options, progress).await
     }
 
@@ -253,7 +253,7 @@ impl Node {
         options: ImportOptions,
         progress: ProgressSink,
     ) -> Result<(Examination, Option<ImportBatch>)> {
-        operation.require(&[Role::Clerk, Role::Reviewer], "import records", "clerk or reviewer")?;
+        operation.require(&[Role::Clerk, Role::Reviewer], "import records")?;
         let turn = self.importing.turn_begin().await?;
         let examination = self.examine(file.clone(), options.clone(), progress.clone()).await?;
         if examination.rejected() > 0 {
@@ -291,7 +291,7 @@ impl Node {
         options: ImportOptions,
         progress: ProgressSink,
     ) -> Result<ImportBatch> {
-        operation.require(&[Role::Clerk, Role::Reviewer], "import records", "clerk or reviewer")?;
+        operation.require(&[Role::Clerk, Role::Reviewer], "import records")?;
         let turn = self.importing.turn_begin().await?;
         let mut batch = self.batch_read(id).await?;
         if batch.state != BatchState::Staging {
@@ -445,13 +445,13 @@ impl Node {
 
     /// One import.
     pub async fn import_show(&self, operation: &Operation, id: &BatchId) -> Result<ImportBatch> {
-        operation.require(&[Role::Clerk, Role::Reviewer], "show imports", "clerk or reviewer")?;
+        operation.require(&[Role::Clerk, Role::Reviewer], "show imports")?;
         self.batch_read(id).await
     }
 
     /// All imports, newest first.
     pub async fn import_list(&self, operation: &Operation) -> Result<Vec<ImportBatch>> {
-        operation.require(&[Role::Clerk, Role::Reviewer], "list imports", "clerk or reviewer")?;
+        operation.require(&[Role::Clerk, Role::Reviewer], "list imports")?;
         let mut batches = self.batches_all().await?;
         batches.sort_by_key(|batch| std::cmp::Reverse((batch.started, batch.first)));
         Ok(batches)

@@ -34,7 +34,7 @@ impl Node {
         operation: &Operation,
         id: &BatchId,
     ) -> Result<ImportBatch> {
-        operation.require(&[Role::Reviewer], "roll an import back", "reviewer")?;
+        operation.require(&[Role::Reviewer], "roll an import back")?;
         let turn = self.importing.turn_begin().await?;
         let writer = turn.writer();
         let mut batch = self.batch_read(id).await?;

@@ -122,7 +122,7 @@ pub struct OwnMeasure {
 impl Node {
     /// Issues a notice on an own record and queues it for every entitled member.
     pub async fn notice_issue(&self, operation: &Operation, draft: NoticeDraft) -> Result<NoticeDetail> {
-        operation.require(&[Role::Reviewer], "issue a notice", "reviewer")?;
+        operation.require(&[Role::Reviewer], "issue a notice")?;
         let directory = self.directory_current()?;
         let _guard = self.issuing.lock().await;
         // From here to the commit, the import that brought the record is not rolled back.
@@ -191,7 +191,7 @@ impl Node {
             if let Applicability::Declined(reason) =
                 bundle.measure_applies(&wanted.measure, &[], object, severity)
             {
-                return Err(refuse("measure", &format!("{} / {}", reason.chinese(), reason.english())));
+                return Err(refuse("measure", reason.english()));
             }
             let stated = listed.ground(object).and_then(|ground| ground.legal_basis.clone());
             let legal_basis = wanted.legal_basis.clone().or(stated).ok_or_else(|| {
@@ -430,7 +430,7 @@ impl Node {
 
     /// Lists notices issued here and received, newest first.
     pub async fn notice_list(&self, operation: &Operation, limit: usize) -> Result<Vec<NoticeSummary>> {
-        operation.require(&[Role::Clerk, Role::Reviewer], "list notices", "clerk or reviewer")?;
+        operation.require(&[Role::Clerk, Role::Reviewer], "list notices")?;
         self.audit_append(Some(operation), EntryDraft::new(EntryKind::RecordRead).detail("read", "notices"))
             .await?;
         let mut range = KeyRange::prefix(&keyspace::notices());
@@ -456,7 +456,7 @@ impl Node {
 
     /// Shows one notice with what every recipient did.
     pub async fn notice_show(&self, operation: &Operation, id: &NoticeId) -> Result<NoticeDetail> {
-        operation.require(&[Role::Clerk, Role::Reviewer], "show notices", "clerk or reviewer")?;
+        operation.require(&[Role::Clerk, Role::Reviewer], "show notices")?;
         let detail = self.notice_detail(id).await?;
         let entry = EntryDraft::new(EntryKind::RecordRead)
             .subject(&detail.summary.content.subject)

@@ -35,11 +35,11 @@ impl Operation {
     }
 
     /// Refuses unless the acting role is one of `allowed`.
-    pub fn require(&self, allowed: &[Role], act: &'static str, needed: &'static str) -> Result<()> {
+    pub fn require(&self, allowed: &'static [Role], act: &'static str) -> Result<()> {
         if allowed.contains(&self.role) {
             Ok(())
         } else {
-            Err(ExchangeError::Role { role: self.role, act, needed })
+            Err(ExchangeError::Role { role: self.role, act, needed: allowed })
         }
     }
 }

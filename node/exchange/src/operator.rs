@@ -108,7 +108,7 @@ impl Node {
         let role = match role {
             Some(role) if account.roles.contains(&role) => role,
             Some(role) => {
-                return Err(ExchangeError::Role { role, act: "be taken", needed: "an account that has it" });
+                return Err(ExchangeError::RoleNotHeld { account: account.name.clone(), role });
             }
             None => *account
                 .roles
@@ -141,7 +141,7 @@ impl Node {
         draft: OperatorDraft,
         separation: Separation,
     ) -> Result<OperatorAccount> {
-        operation.require(&[Role::SecurityAdministrator], "add operators", "security_administrator")?;
+        operation.require(&[Role::SecurityAdministrator], "add operators")?;
         self.operator_create(operation, draft, separation).await
     }
 
@@ -265,7 +265,7 @@ impl Node {
         operation: &Operation,
         name: &OperatorName,
     ) -> Result<OperatorAccount> {
-        operation.require(&[Role::SecurityAdministrator], "disable operators", "security_administrator")?;
+        operation.require(&[Role::SecurityAdministrator], "disable operators")?;
         let _guard = self.operators_changing.lock().await;
         if operation.account() == name {
             return Err(ExchangeError::Conflict {

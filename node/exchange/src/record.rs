@@ -313,7 +313,7 @@ impl Node {
 
     /// Lists own records, newest first.
     pub async fn record_list(&self, operation: &Operation, filter: RecordFilter) -> Result<RecordPage> {
-        operation.require(&[Role::Clerk, Role::Reviewer], "list records", "clerk or reviewer")?;
+        operation.require(&[Role::Clerk, Role::Reviewer], "list records")?;
         let mut entry = EntryDraft::new(EntryKind::RecordRead).policy(&self.policy_version());
         if let Some(subject) = &filter.subject {
             entry = entry.subject(subject);
@@ -375,7 +375,7 @@ impl Node {
 
     /// Shows one own record as policy lets its reader see it.
     pub async fn record_show(&self, operation: &Operation, id: &RecordId) -> Result<RecordDetail> {
-        operation.require(&[Role::Clerk, Role::Reviewer], "show records", "clerk or reviewer")?;
+        operation.require(&[Role::Clerk, Role::Reviewer], "show records")?;
         let (_, row, sd_jwt) = self.record_find(id).await?;
         let authoriser = self.policy();
         let subject = sd_jwt.fields().subject();

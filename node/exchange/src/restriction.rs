@@ -116,7 +116,7 @@ impl Node {
         operation: &Operation,
         subject: &SubjectId,
     ) -> Result<Vec<RestrictionInForce>> {
-        operation.require(&[Role::Clerk, Role::Reviewer], "list restrictions", "clerk or reviewer")?;
+        operation.require(&[Role::Clerk, Role::Reviewer], "list restrictions")?;
         let entry = EntryDraft::new(EntryKind::RecordRead)
             .subject(subject)
             .policy(&self.policy_version())

@@ -122,7 +122,7 @@ fn members_join(stage: &mut Stage, console: &mut Console) -> Result<(), Broken> 
         let token = ran.json();
         let (Some(secret), Some(fingerprint)) = (token["token"].as_str(), token["root_fingerprint"].as_str())
         else {
-            return Err(Broken(format!("no token for {}: {}{}", who.key, ran.stdout, ran.stderr)));
+            return Err(Broken(format!("no token for {}: {}", who.key, [ran.stdout, ran.stderr].concat())));
         };
         file_create(token_file.as_ref(), 0o600, secret.as_bytes()).map_err(|error| Broken(error.chain()))?;
         let door = stage.door();

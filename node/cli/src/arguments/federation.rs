@@ -65,7 +65,7 @@ pub struct TokenArguments {
 /// Whom to enter by hand.
 #[derive(Clone, Debug, Args)]
 pub struct EnrolArguments {
-    /// Application file that init wrote at the body
+    /// Application file that join wrote at the body
     #[arg(value_name = "FILE")]
     pub application: PathBuf,
     /// Fingerprint of the application, as the body told it by another way

@@ -46,7 +46,7 @@ pub(super) const HELP: &[(&str, &str)] = &[
     ("federation token --valid", "令牌有效多久"),
     ("federation token --token-file", "把令牌写入仅本人可读的文件, 不显示"),
     ("federation enrol", "依据对方节点写出的申请文件录入成员"),
-    ("federation enrol FILE", "对方单位 init 写出的申请文件"),
+    ("federation enrol FILE", "对方单位执行 join 时写出的申请文件"),
     ("federation enrol --fingerprint", "对方单位另行告知的申请文件指纹"),
     ("federation members", "列出目录中的成员"),
     ("join", "凭地址、根指纹和一次性令牌加入联盟"),

@@ -82,10 +82,10 @@ impl Document for AuditVerification {
             (Key::Uncovered, Cell::of(self.uncovered)),
         ]);
         for note in &self.notes {
-            page.line([Cell::new("!").toned(Tone::Warning), Cell::new(note)]);
+            page.line([Cell::new("!").toned(Tone::Warning), Cell::new(view.told(note))]);
         }
         for fault in &self.faults {
-            page.line([Cell::new("✗").toned(Tone::Bad), Cell::new(fault)]);
+            page.line([Cell::new("✗").toned(Tone::Bad), Cell::new(view.told(fault))]);
         }
         page
     }

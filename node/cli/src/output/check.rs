@@ -153,11 +153,19 @@ fn outcome_cells(outcome: &AgencyOutcome, view: View) -> (Cell, Cell, bool) {
         AgencyOutcome::Refused { code, rule, reason } => {
             let state = if view.machine { "refused" } else { view.text(Key::Refused) };
             let rule = rule.as_ref().map_or(String::new(), |rule| format!(" [{rule}]"));
-            (Cell::new(state).toned(Tone::Bad), Cell::of(format!("{}: {reason}{rule}", code.as_str())), false)
+            (
+                Cell::new(state).toned(Tone::Bad),
+                Cell::of(format!("{}: {}{rule}", code.as_str(), view.told(reason))),
+                false,
+            )
         }
         AgencyOutcome::Silent { code, reason } => {
             let state = if view.machine { "silent" } else { view.text(Key::Silent) };
-            (Cell::new(state).toned(Tone::Bad), Cell::of(format!("{}: {reason}", code.as_str())), false)
+            (
+                Cell::new(state).toned(Tone::Bad),
+                Cell::of(format!("{}: {}", code.as_str(), view.told(reason))),
+                false,
+            )
         }
     }
 }
@@ -246,7 +254,7 @@ pub(crate) fn field_table(fields: &[RecordField], view: View) -> Table {
             Cell::new(label),
             Cell::new(field.value.as_deref().unwrap_or("")),
             Cell::new(shown),
-            Cell::new(field.reason.as_deref().unwrap_or("")),
+            Cell::new(view.told(field.reason.as_deref().unwrap_or(""))),
         ]);
     }
     table
@@ -287,7 +295,7 @@ pub(crate) fn restriction_table(restrictions: &[Restriction], view: View) -> Tab
 fn applied_cell(restriction: &Restriction, view: View) -> Cell {
     let answer = view.yes_no(restriction.applied_here);
     match &restriction.not_applied_reason {
-        Some(reason) if !view.machine => Cell::of(format!("{answer}: {reason}")),
+        Some(reason) if !view.machine => Cell::of(format!("{answer}: {}", view.told(reason))),
         Some(_) | None => Cell::new(answer),
     }
 }

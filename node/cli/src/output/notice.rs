@@ -132,7 +132,7 @@ fn decision_text(decision: &MeasureDecision, view: View) -> String {
         MeasureDecision::Superseded => ("superseded", Key::Superseded, None),
     };
     let name = if view.machine { code } else { view.text(key) };
-    reason.map_or_else(|| name.to_owned(), |reason| format!("{name}: {reason}"))
+    reason.map_or_else(|| name.to_owned(), |reason| format!("{name}: {}", view.told(reason)))
 }
 
 fn delivery_table(deliveries: &[Delivery], view: View) -> Table {
@@ -158,7 +158,7 @@ fn delivery_table(deliveries: &[Delivery], view: View) -> Table {
                 )
             }
             DeliveryState::Rejected { at, reason } => {
-                ((Key::Rejected, "rejected", Tone::Bad), Some(*at), reason.clone())
+                ((Key::Rejected, "rejected", Tone::Bad), Some(*at), view.told(reason).into_owned())
             }
         };
         let (key, code, tone) = state;

@@ -239,6 +239,17 @@ impl View {
         if self.machine { zh } else { self.language.pick(zh, en) }
     }
 
+    /// A reason that a library or another node gave in one language, in the language of the person as far as it is
+    /// known. For programs always as it came.
+    pub fn told<'a>(self, reason: &'a str) -> std::borrow::Cow<'a, str> {
+        let told = match (self.machine, self.language) {
+            (true, _) => None,
+            (false, Language::Zh) => chengxin_api::chinese::message(reason),
+            (false, Language::En) => chengxin_api::chinese::english(reason),
+        };
+        told.map_or(std::borrow::Cow::Borrowed(reason), std::borrow::Cow::Owned)
+    }
+
     /// A time: Asia/Shanghai for people, RFC 3339 in UTC for programs.
     pub fn time(self, moment: Moment) -> String {
         if self.machine { moment.to_string() } else { moment.0.to_shanghai() }
@@ -266,5 +277,25 @@ impl View {
     pub fn join<'a>(self, texts: impl IntoIterator<Item = &'a str>) -> String {
         let separator = if self.machine { ";" } else { self.language.pick("、", ", ") };
         texts.into_iter().collect::<Vec<_>>().join(separator)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_told_in_the_language_of_the_person_and_to_programs_as_it_came() {
+        let view = |language, machine| View { language, machine };
+        for (written, zh, en) in [
+            ("the peer did not answer in time", "对方节点没有及时应答", "the peer did not answer in time"),
+            ("没有规则允许", "没有规则允许", "no rule allows it"),
+            ("words of a stranger", "words of a stranger", "words of a stranger"),
+        ] {
+            assert_eq!(view(Language::Zh, false).told(written), zh);
+            assert_eq!(view(Language::En, false).told(written), en);
+            assert_eq!(view(Language::Zh, true).told(written), written);
+            assert_eq!(view(Language::En, true).told(written), written);
+        }
     }
 }

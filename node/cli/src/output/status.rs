@@ -147,7 +147,7 @@ impl Document for Peers {
                 Cell::new(&peer.name),
                 state,
                 Cell::new(peer.since.map_or(String::new(), |since| view.time(since))),
-                Cell::new(peer.failure.as_deref().unwrap_or("")),
+                Cell::new(view.told(peer.failure.as_deref().unwrap_or(""))),
                 Cell::of(peer.region),
                 Cell::new(view.yes_no(peer.coordinator)),
                 Cell::new(view.join(peer.functions.iter().map(|function| function.as_str()))),

@@ -1,0 +1,190 @@
+//! Texts of `node/exchange`: the use cases.
+
+/// English and Chinese, by the source file that writes the text first.
+pub(super) const TEXTS: &[(&str, &str)] = &[
+    // answer.rs
+    ("the asking agency's entry", "询问机关的条目"),
+    ("request", "请求"),
+    ("this request was answered before: sign a new one", "该请求已答复过: 请重新签署"),
+    ("requests", "个请求"),
+    ("too many requests within five minutes: wait, then ask again", "五分钟内请求过多: 请稍后再问"),
+    (
+        "the node cannot serve requests at present; its administrator has been told",
+        "该节点目前无法答复; 已通知其管理员",
+    ),
+    // audit.rs
+    ("read the audit log", "查看审计日志"),
+    ("verify the audit log", "验证审计日志"),
+    // certificate.rs
+    ("certificate file", "凭证文件"),
+    ("bytes", "字节"),
+    ("not a check certificate: line {} column {}", "不是核查凭证: 第 {0} 行第 {1} 列"),
+    ("the signer has no directory entry in the evidence", "证据中没有签署机关的目录条目"),
+    ("an answer the certificate cites is missing", "缺少凭证所引用的答复"),
+    ("an answering agency has no directory entry in the evidence", "证据中没有答复机关的目录条目"),
+    ("an answer does not cover the records beside it", "答复与所附记录不符"),
+    // check.rs
+    ("check a subject", "核查信用主体"),
+    ("answered with another kind of message", "答复的消息种类不符"),
+    ("answer", "答复"),
+    ("the records are not those that were signed", "记录不是签名所指的记录"),
+    ("the list of records does not match the records", "记录清单与记录不符"),
+    ("determined by another agency than the one that answers", "认定机关不是答复机关"),
+    ("another record than the one listed", "不是清单所列的记录"),
+    ("of a category that was not asked about", "属于未询问的类别"),
+    ("about another subject than the one asked about", "主体不是所询问的主体"),
+    // delivery.rs
+    ("outbox item", "待送达通知"),
+    ("outbox head", "待送达队列头"),
+    ("its key is not an agency's", "其键不是机关代码"),
+    ("a queued item is missing", "缺少一件待送达通知"),
+    ("stream", "通知序列"),
+    ("the recipient's position does not fit what was sent", "接收方所报位置与已发送的不符"),
+    ("receipt", "回执"),
+    ("between other agencies", "收发机关不符"),
+    ("for another item", "对应另一件通知"),
+    // error.rs
+    ("denied by rule {}", "规则 {0} 拒绝"),
+    ("the role {} may not {}; it needs {}", "角色“{0}”无权{1}; 需要 {2}"),
+    ("the account {} does not have the role {}", "账户 {0} 没有角色“{1}”"),
+    ("no operator account: {}", "没有操作员账户: {0}"),
+    ("{} does not exist here", "{0}不存在"),
+    ("the member directory expired; {}", "成员目录已过期; {0}"),
+    ("{} rows have errors, nothing was stored", "{0} 行有错误, 没有写入"),
+    ("the file cannot be imported", "该文件无法导入"),
+    ("the store did not do it", "存储没有执行"),
+    ("the audit log cannot be written, so nothing was done", "审计日志无法写入, 因此没有执行任何操作"),
+    ("the member directory cannot be used", "成员目录无法使用"),
+    ("the policy could not decide", "策略无法作出决定"),
+    ("a stored {} cannot be read: {}", "无法读取所存的{0}: {1}"),
+    ("a background task ended unexpectedly: {}", "后台任务意外终止: {0}"),
+    // import.rs
+    ("import records", "导入记录"),
+    ("reading the file", "读取文件"),
+    ("it is {}; only a staging one is resumed", "状态为 {0}; 只有 staging 状态的才能继续"),
+    (
+        "this is another file than the one that was begun: give the same file, or roll the import back",
+        "与开始时的文件不同: 请给出同一文件, 或撤回该导入",
+    ),
+    ("signing", "签名"),
+    (
+        "row {} contradicts a record that was added meanwhile: examine the file again",
+        "第 {0} 行与其间新增的记录矛盾: 请重新校验文件",
+    ),
+    ("show imports", "查看导入"),
+    ("list imports", "列出导入"),
+    ("the import", "该导入"),
+    (
+        "import {} was interrupted: resume it with the same file, or roll it back, then import again",
+        "导入 {0} 曾中断: 请用同一文件继续, 或先撤回, 再导入",
+    ),
+    ("keeping the rows", "保存各行"),
+    // import_index.rs
+    ("reading records", "读取记录"),
+    ("its key has no number", "其键没有序号"),
+    // import_lock.rs
+    (
+        "another import is running: wait for its end (chengxin import list)",
+        "另一导入正在进行: 请等它结束 (chengxin import list)",
+    ),
+    ("writing an import", "写入导入"),
+    // import_rollback.rs
+    ("roll an import back", "撤回导入"),
+    ("it was rolled back already", "已经撤回"),
+    (
+        "notice {} rests on one of its records: withdraw the notice first",
+        "通知 {0} 以其中一条记录为依据: 请先撤销该通知",
+    ),
+    // node.rs
+    (
+        "bring the coordinator's node or any member with fresh metadata into reach, then wait for the next refresh",
+        "使统筹节点或任一持有新元数据的成员可达, 等待下次更新",
+    ),
+    ("this node's own directory entry", "本节点的目录条目"),
+    // notice.rs
+    ("issue a notice", "发出通知"),
+    ("it is {}; a sanction needs a breach in force", "状态为 {0}; 惩戒须以有效的失信记录为依据"),
+    (
+        "{} members are entitled, one notice reaches at most {}",
+        "有权接收的成员有 {0} 个, 一个通知最多送达 {1} 个",
+    ),
+    (
+        "it is no determined breach; a sanction rests on one (国办发〔2020〕49号)",
+        "不是已认定的失信记录; 惩戒须以此为依据 (国办发〔2020〕49号)",
+    ),
+    (
+        "its subject has no identifier; complete the record before sanctioning anyone",
+        "其主体没有代码; 惩戒前请先补全记录",
+    ),
+    ("the measure in the list of sanction measures", "失信惩戒措施清单中的该措施"),
+    (
+        "the list gives none for this measure: name the law, regulation or central policy with --basis",
+        "清单没有列出该措施的依据: 用 --basis 写明法律、法规或中央政策文件",
+    ),
+    (
+        "the record has no publicity end to take over: name the last day",
+        "该记录没有可沿用的公示截止日: 请写明截止日",
+    ),
+    ("writing a notice", "写入通知"),
+    ("its numbers are used up", "其编号已用完"),
+    ("list notices", "列出通知"),
+    ("show notices", "查看通知"),
+    ("the notice", "该通知"),
+    // operator.rs
+    ("operator account", "操作员账户"),
+    ("this user may act as {}; choose one with --operator", "该系统用户可用的账户: {0}; 用 --operator 选择"),
+    (
+        "this user has no enabled account of that name; ask the security administrator for chengxin operator add",
+        "该系统用户没有此名称的启用账户; 请安全管理员执行 chengxin operator add",
+    ),
+    ("the account has no role", "账户没有该角色"),
+    ("add operators", "添加操作员"),
+    (
+        "the node has accounts already; the security administrator adds more",
+        "节点已有账户; 由安全管理员添加其他账户",
+    ),
+    ("at most {} accounts", "最多 {0} 个账户"),
+    ("an account of that name exists; names are not reused", "已有此名称的账户; 名称不重复使用"),
+    ("give at least one role", "至少给出一个角色"),
+    ("disable operators", "停用操作员"),
+    (
+        "nobody disables the account he acts as; another security administrator does",
+        "不能停用自己正在使用的账户; 由另一位安全管理员停用",
+    ),
+    ("the operator account", "该操作员账户"),
+    // receive.rs
+    ("inbox head", "收件队列头"),
+    ("the issuing agency's entry", "签发机关的条目"),
+    ("sealed payload", "加密载荷"),
+    ("the payload is not the one that was signed", "载荷不是签名所指的载荷"),
+    ("the receipt of a received item", "已收通知的回执"),
+    (
+        "another item was received under this number: the issuer's stream was rewritten",
+        "该编号下已收到另一件: 签发机关的通知序列被改写",
+    ),
+    ("issued by another agency than the one that sent it", "签发机关不是发送机关"),
+    ("the record beside it is not the determined breach it rests on", "所附记录不是该通知所依据的失信认定"),
+    ("another agency issued a notice of this number", "该编号的通知由另一机关签发"),
+    // record.rs
+    ("record draft", "记录草稿"),
+    ("it has no day of determination", "没有认定日期"),
+    ("the record", "该记录"),
+    ("list records", "列出记录"),
+    ("show records", "查看记录"),
+    // record_index.rs
+    ("index of record identifiers", "记录编号索引"),
+    ("index of subjects", "主体索引"),
+    ("a block has no bound", "有块没有上界"),
+    (
+        "version {}, this program reads up to {}: upgrade the program",
+        "版本为 {0}, 本程序最高支持 {1}: 请升级程序",
+    ),
+    ("a block is empty", "有块为空"),
+    ("a block has a wrong length", "有块长度不符"),
+    ("a block is not in order", "有块次序有误"),
+    // restriction.rs
+    ("list restrictions", "列出限制"),
+    // row.rs
+    ("the bytes are not a row", "数据不是所存的行"),
+    ("it is empty", "内容为空"),
+];
