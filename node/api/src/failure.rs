@@ -3,6 +3,7 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chengxin_exchange::ExchangeError;
+use chengxin_policy::DenialReason;
 use chengxin_schemas::{ErrorCode, SchemaError};
 
 use crate::chinese::{message_or_same as chinese, schema_words};
@@ -65,12 +66,20 @@ pub fn exchange_problem(error: &ExchangeError) -> Problem {
     let said = error.to_string();
     match error {
             ExchangeError::Schema(error) => schema_problem(error),
-            ExchangeError::Denied(denied) => Problem::new(code, denied.english(), denied.chinese())
-                .with_rule(Some(denied.rule.as_str().to_owned()))
-                .with_fix(
-                    "see chengxin policy explain; the coordinator changes policy",
-                    "用 chengxin policy explain 查看; 策略由统筹单位修改",
-                ),
+            ExchangeError::Denied(denied) => {
+                let (en, zh) = match denied.reason {
+                    DenialReason::UnknownPurpose => {
+                        ("chengxin policy show lists the purposes", "用 chengxin policy show 查看全部用途")
+                    }
+                    _ => (
+                        "see chengxin policy explain; the coordinator changes policy",
+                        "用 chengxin policy explain 查看; 策略由统筹单位修改",
+                    ),
+                };
+                Problem::new(code, denied.english(), denied.chinese())
+                    .with_rule(Some(denied.rule.as_str().to_owned()))
+                    .with_fix(en, zh)
+            }
             ExchangeError::Role { .. } | ExchangeError::RoleNotHeld { .. } => {
                 Problem::new(code, said.as_str(), chinese(&said))
                     .with_fix("act in another role with --role", "用 --role 换用有权的角色")
