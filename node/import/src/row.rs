@@ -402,7 +402,9 @@ impl RowWork<'_> {
             return self.insert(index, definition.name, "long-term");
         }
         let read = match self.cells.kind(index) {
-            Some(CellKind::Number(serial)) if serial.abs() < 100_000.0 => {
+            // A plain number of five digits is a day of this or the last century; 2026 or 5.4 is something typed in a form
+            // the spreadsheet program did not understand.
+            Some(CellKind::Number(serial)) if (10_000.0..100_000.0).contains(&serial) => {
                 serial_date(serial, self.mapper.facts.epoch_1904)
             }
             _ => date_parse(text, self.mapper.facts.epoch_1904),
