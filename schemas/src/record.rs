@@ -257,7 +257,7 @@ impl RecordDraft {
         self.severity
     }
 
-    /// Who accepted a code whose check does not hold.
+    /// Who accepted a code whose check does not hold, or that is a resident number as well.
     pub fn exception(&self) -> Option<&CheckException> {
         self.exception.as_ref()
     }
@@ -295,7 +295,7 @@ pub struct RecordClaims {
     pub publicity_end: Option<PeriodEnd>,
     /// Version of the rules that govern the record for its life.
     pub rules: String,
-    /// Who accepted a code whose check does not hold, with the reason.
+    /// Who accepted a code whose check does not hold, or that is a resident number as well, with the reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check_exception: Option<CheckException>,
     /// Where the record's present status is published (Token Status List).

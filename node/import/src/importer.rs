@@ -29,7 +29,8 @@ pub(crate) const HEADER_ROWS: usize = 10;
 /// How many rows below the header a preview shows.
 const PREVIEW_ROWS: usize = 5;
 
-/// Codes whose wrong check character a named person accepted, by sheet row or by code.
+/// Codes that a named person accepted although their check character is wrong or they are resident numbers as well, by
+/// sheet row or by code.
 #[derive(Clone, Debug, Default)]
 pub struct Exceptions {
     /// For every code of a row.
@@ -142,7 +143,7 @@ pub struct ImportedRow {
     pub fields: Option<RecordFields>,
     /// Whether the row is about an organisation; a person unless the row says so.
     pub subject_kind: SubjectKind,
-    /// Who accepted a code whose check does not hold.
+    /// Who accepted a code whose check does not hold, or that is a resident number as well.
     pub exception: Option<CheckException>,
     /// What is wrong with the row, in column order.
     pub issues: Vec<RowIssue>,
