@@ -10,9 +10,10 @@ use crate::error::SchemaError;
 use crate::identity::RecordId;
 use crate::key::Jwk;
 use crate::record_type::{
-    FieldKind, FieldName, PERSON_NUMBER, RecordType, SUBJECT_CODE, SUBJECT_NAME, resident_id_from_field,
+    FieldDefinition, FieldKind, FieldName, PERSON_NUMBER, RecordType, SUBJECT_CODE, SUBJECT_NAME,
+    resident_id_from_field,
 };
-use crate::subject::SubjectId;
+use crate::subject::{SubjectId, SubjectKind};
 use crate::time::{Day, PeriodEnd, UnixTime};
 use crate::unified_code::{CheckException, UnifiedCode};
 
@@ -72,17 +73,7 @@ impl RecordFields {
     /// Sets a field of several texts.
     pub fn list_insert(&mut self, name: &str, texts: &[String]) -> Result<(), SchemaError> {
         let (name, definition) = self.record_type.field(name)?;
-        if definition.kind != FieldKind::TextList {
-            return Err(SchemaError::field(definition.name, "does not hold a list", "give one text"));
-        }
-        if texts.len() > LIST_LIMIT {
-            return Err(SchemaError::TooLarge {
-                what: definition.name,
-                unit: "texts",
-                actual: texts.len(),
-                limit: LIST_LIMIT,
-            });
-        }
+        list_check(definition, texts)?;
         let values = texts.iter().map(|text| definition.value_parse(text)).collect::<Result<_, _>>()?;
         self.values.insert(name.as_str(), FieldValue::List(values));
         Ok(())
@@ -105,7 +96,7 @@ impl RecordFields {
     }
 
     /// Sets a field from its signed form. Codes are not checked again: the issuer's signature vouches for them, and
-    /// an exception may stand behind one.
+    /// an exception may stand behind one. Nor are line breaks: a record signed with one in a short text stays readable.
     pub fn signed_insert(&mut self, name: &str, value: FieldValue) -> Result<(), SchemaError> {
         let (name, definition) = self.record_type.field(name)?;
         let parsed = match (definition.kind, value) {
@@ -114,7 +105,12 @@ impl RecordFields {
                     SchemaError::field(definition.name, "not a code", "the issuer must correct the record")
                 })?
             }
-            (FieldKind::TextList, FieldValue::List(texts)) => return self.list_insert(name.as_str(), &texts),
+            (FieldKind::TextList, FieldValue::List(texts)) => {
+                list_check(definition, &texts)?;
+                FieldValue::List(
+                    texts.iter().map(|text| definition.signed_parse(text)).collect::<Result<_, _>>()?,
+                )
+            }
             (FieldKind::TextList, FieldValue::Text(_)) | (_, FieldValue::List(_)) => {
                 return Err(SchemaError::field(
                     definition.name,
@@ -122,7 +118,7 @@ impl RecordFields {
                     "the issuer must correct the record",
                 ));
             }
-            (_, FieldValue::Text(text)) => FieldValue::Text(definition.value_parse(&text)?),
+            (_, FieldValue::Text(text)) => FieldValue::Text(definition.signed_parse(&text)?),
         };
         self.values.insert(name.as_str(), parsed);
         Ok(())
@@ -172,6 +168,21 @@ impl RecordFields {
     }
 }
 
+fn list_check(definition: &FieldDefinition, texts: &[String]) -> Result<(), SchemaError> {
+    if definition.kind != FieldKind::TextList {
+        return Err(SchemaError::field(definition.name, "does not hold a list", "give one text"));
+    }
+    if texts.len() > LIST_LIMIT {
+        return Err(SchemaError::TooLarge {
+            what: definition.name,
+            unit: "texts",
+            actual: texts.len(),
+            limit: LIST_LIMIT,
+        });
+    }
+    Ok(())
+}
+
 /// Shows names of fields only: values may be personal.
 impl std::fmt::Debug for RecordFields {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -183,15 +194,21 @@ impl std::fmt::Debug for RecordFields {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordDraft {
     fields: RecordFields,
+    subject_kind: SubjectKind,
     category: InformationCategory,
     severity: Option<BreachSeverity>,
     exception: Option<CheckException>,
 }
 
 impl RecordDraft {
-    /// Checks that required fields are present and that a breach, and only a breach, has a severity.
+    /// Checks that required fields are present, that a breach, and only a breach, has a severity, and that a record
+    /// with a person's number is about a person.
+    ///
+    /// `subject_kind` is what the source states. It decides which fields the signature makes public for ever, so who
+    /// does not know it says [`SubjectKind::Person`].
     pub fn new(
         fields: RecordFields,
+        subject_kind: SubjectKind,
         category: InformationCategory,
         severity: Option<BreachSeverity>,
         exception: Option<CheckException>,
@@ -210,12 +227,24 @@ impl RecordDraft {
                 "set minor, general or serious for general_breach and serious_breach only",
             ));
         }
-        Ok(Self { fields, category, severity, exception })
+        if subject_kind == SubjectKind::Organisation && fields.value(PERSON_NUMBER).is_some() {
+            return Err(SchemaError::field(
+                PERSON_NUMBER,
+                "a person's number in a record about an organisation",
+                "state that the subject is a person, or leave the number out",
+            ));
+        }
+        Ok(Self { fields, subject_kind, category, severity, exception })
     }
 
     /// The fields.
     pub fn fields(&self) -> &RecordFields {
         &self.fields
+    }
+
+    /// Whether the record is about an organisation or about a natural person.
+    pub fn subject_kind(&self) -> SubjectKind {
+        self.subject_kind
     }
 
     /// The category.
@@ -228,7 +257,7 @@ impl RecordDraft {
         self.severity
     }
 
-    /// Who accepted a code whose check does not hold.
+    /// Who accepted a code whose check does not hold, or that is a resident number as well.
     pub fn exception(&self) -> Option<&CheckException> {
         self.exception.as_ref()
     }
@@ -251,6 +280,9 @@ pub struct RecordClaims {
     pub jti: RecordId,
     /// The type: `urn:chengxin:record:<type>:1`.
     pub vct: String,
+    /// Whether the subject is an organisation or a natural person. Absent in records signed before the claim was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject_kind: Option<SubjectKind>,
     /// The information category.
     pub category: InformationCategory,
     /// The severity of a breach.
@@ -263,7 +295,7 @@ pub struct RecordClaims {
     pub publicity_end: Option<PeriodEnd>,
     /// Version of the rules that govern the record for its life.
     pub rules: String,
-    /// Who accepted a code whose check does not hold, with the reason.
+    /// Who accepted a code whose check does not hold, or that is a resident number as well, with the reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check_exception: Option<CheckException>,
     /// Where the record's present status is published (Token Status List).
@@ -322,14 +354,70 @@ mod tests {
     #[test]
     fn a_draft_is_complete_or_names_what_is_missing() {
         let severity = Some(BreachSeverity::General);
-        assert!(RecordDraft::new(penalty(), InformationCategory::GeneralBreach, severity, None).is_ok());
-        assert!(RecordDraft::new(penalty(), InformationCategory::GeneralBreach, None, None).is_err());
-        assert!(RecordDraft::new(penalty(), InformationCategory::Basic, severity, None).is_err());
+        assert!(
+            RecordDraft::new(
+                penalty(),
+                SubjectKind::Organisation,
+                InformationCategory::GeneralBreach,
+                severity,
+                None
+            )
+            .is_ok()
+        );
+        assert!(
+            RecordDraft::new(
+                penalty(),
+                SubjectKind::Organisation,
+                InformationCategory::GeneralBreach,
+                None,
+                None
+            )
+            .is_err()
+        );
+        assert!(
+            RecordDraft::new(
+                penalty(),
+                SubjectKind::Organisation,
+                InformationCategory::Basic,
+                severity,
+                None
+            )
+            .is_err()
+        );
         let mut incomplete = RecordFields::new(RecordType::AdministrativePenalty);
         incomplete.text_insert("subject_name", "示例").expect("name");
-        let error =
-            RecordDraft::new(incomplete, InformationCategory::Basic, None, None).expect_err("incomplete");
+        let error = RecordDraft::new(incomplete, SubjectKind::Person, InformationCategory::Basic, None, None)
+            .expect_err("incomplete");
         assert!(error.to_string().starts_with("decision_number"), "{error}");
+    }
+
+    #[test]
+    fn a_persons_number_makes_the_subject_a_person() {
+        let mut fields = penalty();
+        fields.text_insert("person_number", "E12345678").expect("number");
+        let draft = |kind| {
+            let (category, severity) = (InformationCategory::GeneralBreach, Some(BreachSeverity::General));
+            RecordDraft::new(fields.clone(), kind, category, severity, None)
+        };
+        assert!(draft(SubjectKind::Organisation).is_err());
+        assert_eq!(draft(SubjectKind::Person).expect("a person").subject_kind(), SubjectKind::Person);
+    }
+
+    #[test]
+    fn lines_break_in_long_texts_only_and_signed_ones_stay_readable() {
+        let broken = "示例建设\n有限公司";
+        let mut fields = penalty();
+        assert!(fields.text_insert("subject_name", broken).is_err());
+        assert!(fields.text_insert("decision_number", "蒙\t1号").is_err());
+        assert!(fields.list_insert("penalty_kinds", &["罚\n款".to_owned()]).is_err());
+        assert!(fields.text_insert("facts", broken).is_ok());
+        for name in ["subject_name", "penalty_kinds"] {
+            let value = match name {
+                "penalty_kinds" => FieldValue::List(vec![broken.to_owned()]),
+                _ => FieldValue::Text(broken.to_owned()),
+            };
+            fields.signed_insert(name, value).expect(name);
+        }
     }
 
     #[test]

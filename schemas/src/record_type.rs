@@ -91,6 +91,9 @@ pub const SUBJECT_NAME: &str = "subject_name";
 /// Name of the field that holds a natural person's document number, in every record type.
 pub const PERSON_NUMBER: &str = "person_number";
 
+/// Texts that may be this long are prose and may have several lines; shorter ones are names, numbers and words.
+const LINES_FROM: usize = 2000;
+
 /// Longest free text of a record; the column type of the national store is `text`.
 const LONG: FieldKind = FieldKind::Text(4000);
 
@@ -209,8 +212,26 @@ impl FieldDefinition {
         FieldName(self.name)
     }
 
+    /// Whether the field holds text of several lines: facts, bases, remarks. Names and numbers stand on one line in every
+    /// document and list, and a line break in one comes from a spreadsheet's cell.
+    pub fn has_lines(&self) -> bool {
+        matches!(self.kind, FieldKind::Text(limit) if limit >= LINES_FROM)
+    }
+
     /// Checks one text against the field's kind and returns its canonical spelling.
     pub fn value_parse(&self, text: &str) -> Result<String, SchemaError> {
+        if !self.has_lines() && text.trim().contains(['\n', '\t']) {
+            return Err(SchemaError::field(
+                self.name,
+                "contains a line break or a tab",
+                "write it on one line",
+            ));
+        }
+        self.signed_parse(text)
+    }
+
+    /// As [`Self::value_parse`], for the signed form, in which a short text may have line breaks and tabs.
+    pub(crate) fn signed_parse(&self, text: &str) -> Result<String, SchemaError> {
         let trimmed = text.trim();
         if trimmed.is_empty() {
             return Err(SchemaError::field(self.name, "empty", "leave the field out instead"));

@@ -22,7 +22,8 @@ use crate::error::SchemaError;
 use crate::jws::JwsParts;
 use crate::key::{KeyId, VerifyingKey};
 use crate::record::{RecordClaims, RecordFields};
-use crate::record_type::RecordType;
+use crate::record_type::{PERSON_NUMBER, RecordType};
+use crate::subject::{SubjectId, SubjectKind};
 
 pub use issue::{record_issue, salt_blocks};
 pub use key_binding::{answer_sign, key_binding_verify, presentations_digest};
@@ -234,6 +235,17 @@ impl VerifiedRecord {
     /// The public and the disclosed fields.
     pub fn fields(&self) -> &RecordFields {
         &self.fields
+    }
+
+    /// Whom the record is about, as its issuer states it. A record signed without the statement is an organisation's only
+    /// if it shows an organisation's code, and no record that shows a person's number is.
+    pub fn subject_kind(&self) -> SubjectKind {
+        let organisation = self.fields.value(PERSON_NUMBER).is_none()
+            && match self.claims.subject_kind {
+                Some(stated) => stated == SubjectKind::Organisation,
+                None => matches!(self.fields.subject(), Some(SubjectId::Organisation(_))),
+            };
+        if organisation { SubjectKind::Organisation } else { SubjectKind::Person }
     }
 
     /// How many digests have no disclosure here, decoys included: an upper bound on the fields withheld. Zero only if

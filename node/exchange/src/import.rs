@@ -16,7 +16,7 @@ use chengxin_schemas::operator::{OperatorName, Role};
 use chengxin_schemas::record::{RecordDraft, RecordFields};
 use chengxin_schemas::record_type::RecordType;
 use chengxin_schemas::sd_jwt::salt_blocks;
-use chengxin_schemas::time::UnixTime;
+use chengxin_schemas::time::{Day, UnixTime};
 use chengxin_store::{Batch, KeyRange};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
@@ -39,6 +39,8 @@ const CHUNK_ROWS: usize = 256;
 const CHUNKS_IN_FLIGHT: usize = 4;
 /// Rows whose issues are kept word for word in a report; all are counted.
 pub const ISSUES_KEPT: usize = 10_000;
+/// The field of a document's own end of publicity, in the record types that have one.
+const PUBLICITY_END: &str = "publicity_end";
 /// Rows between two progress messages.
 const PROGRESS_EVERY: u64 = 2_000;
 
@@ -187,6 +189,7 @@ impl Node {
         let mut rows = 0_u64;
         while let Some(chunk) = chunks.recv().await {
             for mut row in chunk {
+                row.issues.extend(self.publicity_compare(&row));
                 let conflict = if empty { None } else { self.row_conflict(&row, &mut already_held).await? };
                 if let Some(conflict) = conflict {
                     row.issues.push(conflict);
@@ -200,6 +203,7 @@ impl Node {
             }
         }
         let read = reader.await.map_err(|_| ExchangeError::Task { what: "reading the file" })??;
+        report.header_add(&read.header_issues);
         Ok(Examination { report, file: read.file, record_type: read.record_type, already_held })
     }
 
@@ -220,6 +224,19 @@ impl Node {
         }
     }
 
+    /// Whether a row states another end of publicity than the rules give. The computed end governs (the claim
+    /// `publicity_end`); stores are known to rewrite the column with every change of a row, so the difference is told and
+    /// no reason to refuse the row.
+    fn publicity_compare(&self, row: &ImportedRow) -> Option<RowIssue> {
+        let fields = row.fields.as_ref()?;
+        let stated = fields.text(PUBLICITY_END)?;
+        let determined: Day = fields.text(fields.record_type().determination_field())?.parse().ok()?;
+        let authoriser = self.policy();
+        let severity = authoriser.bundle().severity_for(fields).severity?;
+        let computed = authoriser.bundle().publicity_end(severity, determined)?.end.to_string();
+        (stated != computed).then(|| RowIssue::publicity_end_differs(row.row, stated, &computed))
+    }
+
     /// Whether no record is held that a row could repeat or contradict. True for the first import of a body, which is
     /// the largest: it then needs no look-up per row.
     async fn is_empty(&self) -> Result<bool> {
@@ -234,7 +251,13 @@ impl Node {
     fn row_record(&self, row: &ImportedRow, fields: RecordFields, file: Sha256) -> Result<NewRecord> {
         let authoriser = self.policy();
         let ruling = authoriser.bundle().severity_for(&fields);
-        let draft = RecordDraft::new(fields, ruling.category, ruling.severity, row.exception.clone())?;
+        let draft = RecordDraft::new(
+            fields,
+            row.subject_kind,
+            ruling.category,
+            ruling.severity,
+            row.exception.clone(),
+        )?;
         let source = SourceReference { file, row: row.row, text: row.source.to_text() };
         Ok(self.record_prepare(draft, source))
     }
@@ -593,6 +616,8 @@ struct PreparedRow {
 struct ReadOutcome {
     file: Sha256,
     record_type: RecordType,
+    /// What is wrong with the header.
+    header_issues: Vec<RowIssue>,
 }
 
 /// Reads rows, prepares each, and sends them in chunks, leaving out the first `skip`. Runs on a thread that may block.
@@ -606,6 +631,7 @@ fn read_rows<T>(
     let reader = file.open().map_err(chengxin_import::ImportError::Read)?;
     let mut importer = Importer::open(reader, options)?;
     let record_type = importer.layout().record_type;
+    let header_issues = importer.layout().issues.clone();
     let mut chunk = Vec::with_capacity(CHUNK_ROWS);
     let mut seen = 0_u64;
     for row in &mut importer {
@@ -625,5 +651,5 @@ fn read_rows<T>(
     if !chunk.is_empty() && sender.blocking_send(chunk).is_err() {
         return Err(ExchangeError::Task { what: "keeping the rows" });
     }
-    Ok(ReadOutcome { file: importer.file_digest(), record_type })
+    Ok(ReadOutcome { file: importer.file_digest(), record_type, header_issues })
 }

@@ -10,7 +10,7 @@ use chengxin_schemas::identity::RecordId;
 use chengxin_schemas::record::FieldValue;
 use chengxin_schemas::record_type::{PERSON_NUMBER, RecordType, SUBJECT_CODE};
 use chengxin_schemas::sd_jwt::{Presentation, VerifiedRecord};
-use chengxin_schemas::subject::SubjectId;
+use chengxin_schemas::subject::{SubjectId, SubjectKind};
 
 use crate::record::ShownField;
 
@@ -35,7 +35,7 @@ pub(crate) fn present_to_peer(
 ) -> PeerPresentation {
     let claims = record.claims();
     let record_type = record.record_type();
-    let person = is_about_person(record);
+    let person = record.subject_kind() == SubjectKind::Person;
     let asked_field = match asked {
         Some(SubjectId::Organisation(_)) => Some(SUBJECT_CODE),
         Some(SubjectId::Person(_)) => Some(PERSON_NUMBER),
@@ -89,7 +89,7 @@ pub(crate) struct OwnPresentation {
 pub(crate) fn present_own(permit: &Permit, bundle: &Bundle, record: &VerifiedRecord) -> OwnPresentation {
     let claims = record.claims();
     let record_type = record.record_type();
-    let person = is_about_person(record);
+    let person = record.subject_kind() == SubjectKind::Person;
     let mut counts = DisclosureCounts::new(bundle, record, person);
     let fields = record
         .fields()
@@ -115,12 +115,6 @@ pub(crate) fn present_own(permit: &Permit, bundle: &Bundle, record: &VerifiedRec
         })
         .collect();
     OwnPresentation { fields, disclosed: counts.into_vec() }
-}
-
-/// Whether the record is about a natural person: then stricter rules of disclosure apply.
-pub(crate) fn is_about_person(record: &VerifiedRecord) -> bool {
-    record.fields().text(PERSON_NUMBER).is_some()
-        || matches!(record.fields().subject(), Some(SubjectId::Person(_)))
 }
 
 /// The label of a field for people.

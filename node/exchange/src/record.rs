@@ -11,7 +11,7 @@ use chengxin_schemas::record::{
 };
 use chengxin_schemas::record_type::RecordType;
 use chengxin_schemas::sd_jwt::{self, SdJwt, VerifiedRecord};
-use chengxin_schemas::subject::{SubjectId, SubjectKey};
+use chengxin_schemas::subject::{SubjectId, SubjectKey, SubjectKind};
 use chengxin_schemas::time::{Day, UnixTime};
 use chengxin_store::{Batch, KeyRange};
 use serde::{Deserialize, Serialize};
@@ -209,9 +209,7 @@ impl Node {
         let bundle = authoriser.bundle();
         let fields = new.draft.fields();
         let record_type = fields.record_type();
-        let subject = fields.subject();
-        let person = subject.as_ref().is_some_and(|subject| matches!(subject, SubjectId::Person(_)))
-            || fields.text(chengxin_schemas::record_type::PERSON_NUMBER).is_some();
+        let person = new.draft.subject_kind() == SubjectKind::Person;
         let determined_on = new.draft.determined_on().ok_or(ExchangeError::Stored {
             what: "record draft",
             reason: "it has no day of determination".to_owned(),
@@ -221,6 +219,7 @@ impl Node {
             iat: now,
             jti: new.id,
             vct: record_type.vct(),
+            subject_kind: Some(new.draft.subject_kind()),
             category: new.draft.category(),
             severity: new.draft.severity(),
             determined_on,
@@ -386,9 +385,7 @@ impl Node {
             purpose: own_records_purpose()?,
             case_reference: None,
             legal_basis: None,
-            subject_kind: subject
-                .as_ref()
-                .map_or(chengxin_schemas::subject::SubjectKind::Organisation, SubjectId::kind),
+            subject_kind: sd_jwt.subject_kind(),
             own_records: true,
             categories: vec![sd_jwt.claims().category],
             action: Action::Read,

@@ -14,6 +14,8 @@ mod import_index;
 mod notice;
 #[path = "exchange/operator.rs"]
 mod operator;
+#[path = "exchange/person.rs"]
+mod person;
 #[path = "exchange/record.rs"]
 mod record;
 #[path = "exchange/support.rs"]

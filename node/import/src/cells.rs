@@ -1,5 +1,8 @@
 //! One row of a sheet as it stands in the file: texts, and what the text alone does not tell.
 
+/// Excel keeps 15 significant digits; a longer whole number has lost its last ones.
+pub(crate) const EXACT_NUMBER: f64 = 1e15;
+
 /// What a workbook says about a cell beside its text.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum CellKind {
@@ -82,6 +85,16 @@ impl Cells {
     /// What the workbook says about a cell that is not plain text.
     pub fn kind(&self, index: usize) -> Option<CellKind> {
         self.kinds.iter().find(|(column, _)| *column == index).map(|(_, kind)| *kind)
+    }
+
+    /// Columns whose text is not what somebody typed.
+    pub(crate) fn unreliable(&self) -> Vec<usize> {
+        let lost = |kind: &CellKind| match kind {
+            CellKind::Formula | CellKind::Error => true,
+            CellKind::Number(number) => number.abs() >= EXACT_NUMBER,
+            CellKind::Date => false,
+        };
+        self.kinds.iter().filter(|(_, kind)| lost(kind)).map(|(column, _)| *column).collect()
     }
 
     /// All texts in column order.

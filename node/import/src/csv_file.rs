@@ -62,25 +62,30 @@ impl<R: Read + Seek> CsvFile<R> {
             return Ok(None);
         }
         self.row += 1;
-        let (mut written, mut fields, mut quotes) = (0, 0, 0_usize);
-        let ended_by_line = loop {
+        let (mut written, mut fields) = (0, 0);
+        loop {
             if self.position == self.input.len() {
                 self.position = 0;
                 self.text.chunk_read(&mut self.input)?;
             }
+            // The last record may lack its line end. It is given one: what that does not end stands in open quotes,
+            // which the parser tells in no other way.
             let at_end = self.input.is_empty();
-            let input = &self.input[self.position..];
+            let input = if at_end { b"\n" } else { &self.input[self.position..] };
             let (result, read, wrote, ended) =
                 self.parser.read_record(input, &mut self.output[written..], &mut self.ends[fields..]);
-            let consumed = &input[..read];
-            quotes += consumed.iter().filter(|byte| **byte == b'"').count();
-            if let Some(last) = consumed.last() {
-                self.after_return = *last == b'\r';
+            if !at_end {
+                if let Some(last) = input[..read].last() {
+                    self.after_return = *last == b'\r';
+                }
+                self.position += read;
             }
-            self.position += read;
             written += wrote;
             fields += ended;
             match result {
+                ReadRecordResult::InputEmpty if at_end => {
+                    return Err(ImportError::UnclosedQuote { row: self.row });
+                }
                 ReadRecordResult::InputEmpty => {}
                 ReadRecordResult::OutputFull => {
                     if self.output.len() >= self.limits.row_bytes {
@@ -100,14 +105,9 @@ impl<R: Read + Seek> CsvFile<R> {
                     }
                     self.ends.resize((self.ends.len() * 2).min(self.limits.columns), 0);
                 }
-                ReadRecordResult::Record => break !at_end,
+                ReadRecordResult::Record => break,
                 ReadRecordResult::End => return Ok(None),
             }
-        };
-        // Only the last record can end without a line end; an odd number of quotes in it means that one is open.
-        // A record that ended in a line end inside quotes would not have ended.
-        if !ended_by_line && quotes % 2 == 1 {
-            return Err(ImportError::UnclosedQuote { row: self.row });
         }
         self.cells_fill(written, fields, cells)?;
         Ok(Some(self.row))
@@ -199,6 +199,11 @@ mod tests {
     fn a_quote_that_never_closes_is_an_error_and_a_stray_one_is_text() {
         assert!(matches!(rows("a,b\n1,\"2\n3,4\n"), Err(ImportError::UnclosedQuote { row: 2 })));
         check("5\" pipe,b\n1,2\n", &[(1, &["5\" pipe", "b"]), (2, &["1", "2"])]);
+        check("a,b\n1,DN5\" pipe", &[(1, &["a", "b"]), (2, &["1", "DN5\" pipe"])]);
+        check("a,b\n1,\"x\"\"y\"", &[(1, &["a", "b"]), (2, &["1", "x\"y"])]);
+        for open in ["a,b\n1,\"2", "a,b\n1,\"2\"\"", "a,b\n1,\""] {
+            assert!(matches!(rows(open), Err(ImportError::UnclosedQuote { row: 2 })), "{open}");
+        }
     }
 
     #[test]

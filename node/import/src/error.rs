@@ -110,6 +110,16 @@ pub enum ImportError {
         /// Chinese labels of the missing columns.
         columns: Vec<&'static str>,
     },
+    /// Headers that nobody knows and that are nearly known ones. A file with a misspelt column would be imported without
+    /// it.
+    #[error(
+        "{}; correct the header, or rename the column if it holds something else",
+        columns.iter().map(|column| format!("column {} “{}” is nearly “{}”", column.letter, column.header, column.known)).collect::<Vec<_>>().join(", ")
+    )]
+    HeaderUnclear {
+        /// Each such column.
+        columns: Vec<UnclearColumn>,
+    },
     /// Two columns mean the same field.
     #[error("columns {first} and {second} both mean {field}; remove or rename one")]
     ColumnTwice {
@@ -120,6 +130,17 @@ pub enum ImportError {
         /// Letter of the second column.
         second: String,
     },
+}
+
+/// A column whose header is nearly a known one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnclearColumn {
+    /// Letters as spreadsheets show them.
+    pub letter: String,
+    /// The header as it stands in the file.
+    pub header: String,
+    /// The known header.
+    pub known: &'static str,
 }
 
 impl ImportError {
@@ -137,6 +158,7 @@ impl ImportError {
             | Self::SheetAmbiguous { .. }
             | Self::HeaderNotFound { .. }
             | Self::ColumnsMissing { .. }
+            | Self::HeaderUnclear { .. }
             | Self::ColumnTwice { .. } => ErrorCode::Invalid,
             Self::TooLarge { .. } | Self::RowTooLarge { .. } | Self::ZipBomb { .. } => ErrorCode::TooLarge,
             Self::WorkbookDamaged { .. } => ErrorCode::Integrity,

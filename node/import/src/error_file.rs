@@ -1,28 +1,32 @@
-//! The rows that were not accepted, as a file to correct and import again: the original cells and a column that says
-//! what is wrong.
+//! The rows that were not accepted, as a file to correct and import again: the original cells, a column that says what
+//! is wrong, and one with the number of the row in the file it comes from.
+//!
+//! A file that comes back unchanged must be refused again. So a cell whose text nobody typed (the result of a formula,
+//! a number without its last digits), and a cell that a short row lacks, is written as [`UNRELIABLE`].
 
 use std::io::Write;
 
-use encoding_rs::GB18030;
 use rust_xlsxwriter::{Format, Workbook};
 
-use crate::dialect::{ERROR_HEADER, Meaning};
+use crate::dialect::{ERROR_HEADER, Meaning, ROW_HEADER};
 use crate::error::ImportError;
 use crate::generate::csv_line;
 use crate::importer::{ImportedRow, Layout};
-use crate::issue::RowIssue;
+use crate::issue::{IssueCode, RowIssue};
 use crate::template::workbook_new;
 
 /// Rows that a workbook of errors may hold; it is built in memory. CSV has no such limit.
 pub const XLSX_ROWS: u32 = 50_000;
+
+/// What stands in a cell that has to be filled in anew: an error value, which every spreadsheet user reads as "not
+/// available" and the importer refuses in every column.
+pub const UNRELIABLE: &str = "#N/A";
 
 /// The form of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorFileFormat {
     /// CSV in UTF-8 with a byte order mark, which Excel and WPS open as UTF-8.
     CsvUtf8,
-    /// CSV in GB18030, for programs that know nothing else. Never GBK: it lacks rare names.
-    CsvGb18030,
     /// A workbook with text cells only.
     Xlsx,
 }
@@ -37,7 +41,7 @@ pub enum ErrorLanguage {
 }
 
 enum Target {
-    Csv { gb18030: bool },
+    Csv,
     Xlsx { workbook: Box<Workbook>, next: u32 },
 }
 
@@ -48,8 +52,8 @@ pub struct ErrorFile<W> {
     language: ErrorLanguage,
     /// How many columns the original header has.
     columns: usize,
-    /// The column of an earlier error file, whose old errors are left out.
-    old_errors: Option<usize>,
+    /// The columns of an earlier error file, which are left out.
+    old: Vec<usize>,
 }
 
 impl<W: Write> ErrorFile<W> {
@@ -61,21 +65,22 @@ impl<W: Write> ErrorFile<W> {
         out: W,
     ) -> Result<Self, ImportError> {
         let target = match format {
-            ErrorFileFormat::CsvUtf8 => Target::Csv { gb18030: false },
-            ErrorFileFormat::CsvGb18030 => Target::Csv { gb18030: true },
+            ErrorFileFormat::CsvUtf8 => Target::Csv,
             ErrorFileFormat::Xlsx => {
                 let mut workbook = workbook_new()?;
                 workbook.add_worksheet();
                 Target::Xlsx { workbook: Box::new(workbook), next: 0 }
             }
         };
-        let old_errors = layout.columns.iter().position(|column| column.meaning == Some(Meaning::Errors));
-        let mut file = Self { out, target, language, columns: layout.columns.len(), old_errors };
+        let is_old = |meaning| matches!(meaning, Some(Meaning::Errors | Meaning::OriginalRow));
+        let columns = layout.columns.iter().enumerate();
+        let old = columns.filter(|(_, column)| is_old(column.meaning)).map(|(index, _)| index).collect();
+        let mut file = Self { out, target, language, columns: layout.columns.len(), old };
         if format == ErrorFileFormat::CsvUtf8 {
             file.out.write_all(&[0xEF, 0xBB, 0xBF]).map_err(ImportError::Write)?;
         }
         let header: Vec<&str> = layout.columns.iter().map(|column| &*column.header).collect();
-        file.cells_write(&header, ERROR_HEADER)?;
+        file.cells_write(&header, ERROR_HEADER, ROW_HEADER)?;
         Ok(file)
     }
 
@@ -85,8 +90,16 @@ impl<W: Write> ErrorFile<W> {
             return Ok(());
         }
         let texts: Vec<String> = row.issues.iter().map(|issue| self.issue_text(issue)).collect();
-        let cells: Vec<&str> = row.source.cells.iter().map(String::as_str).collect();
-        self.cells_write(&cells, &texts.join("\n"))
+        let mut cells: Vec<&str> = row.source.cells.iter().map(String::as_str).collect();
+        for column in &row.unreliable {
+            if let Some(cell) = cells.get_mut(*column) {
+                *cell = UNRELIABLE;
+            }
+        }
+        if row.issues.iter().any(|issue| issue.code == IssueCode::RaggedRow) && cells.len() < self.columns {
+            cells.resize(self.columns, UNRELIABLE);
+        }
+        self.cells_write(&cells, &texts.join("\n"), &row.row.to_string())
     }
 
     /// Ends the file and gives the writer back.
@@ -113,20 +126,19 @@ impl<W: Write> ErrorFile<W> {
         }
     }
 
-    /// Writes the original cells under their columns and the errors in the column after the last header. Cells that a
-    /// ragged row has beyond the header follow the errors, so that nothing is lost and nothing shifts.
-    fn cells_write(&mut self, cells: &[&str], errors: &str) -> Result<(), ImportError> {
+    /// Writes the original cells under their columns, then the errors and the row number. Cells that a ragged row has
+    /// beyond the header follow those, so that nothing is lost and nothing shifts.
+    fn cells_write(&mut self, cells: &[&str], errors: &str, row: &str) -> Result<(), ImportError> {
         let inside = (0..self.columns)
-            .filter(|index| Some(*index) != self.old_errors)
+            .filter(|index| !self.old.contains(index))
             .map(|index| cells.get(index).copied().unwrap_or_default());
         let beyond = cells.iter().skip(self.columns).copied();
-        let all: Vec<&str> = inside.chain([errors]).chain(beyond).collect();
+        let all: Vec<&str> = inside.chain([errors, row]).chain(beyond).collect();
         match &mut self.target {
-            Target::Csv { gb18030 } => {
+            Target::Csv => {
                 let guarded: Vec<String> = all.iter().map(|cell| formula_guard(cell)).collect();
                 let line = csv_line(&guarded)?;
-                let bytes = if *gb18030 { GB18030.encode(&line).0.into_owned() } else { line.into_bytes() };
-                self.out.write_all(&bytes).map_err(ImportError::Write)
+                self.out.write_all(line.as_bytes()).map_err(ImportError::Write)
             }
             Target::Xlsx { workbook, next } => {
                 if *next > XLSX_ROWS {

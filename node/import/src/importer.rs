@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use chengxin_schemas::digest::{Sha256, Sha256Stream};
 use chengxin_schemas::record::RecordFields;
 use chengxin_schemas::record_type::RecordType;
+use chengxin_schemas::subject::SubjectKind;
 use chengxin_schemas::unified_code::CheckException;
 
 use crate::cells::Cells;
@@ -28,7 +29,8 @@ pub(crate) const HEADER_ROWS: usize = 10;
 /// How many rows below the header a preview shows.
 const PREVIEW_ROWS: usize = 5;
 
-/// Codes whose wrong check character a named person accepted, by sheet row or by code.
+/// Codes that a named person accepted although their check character is wrong or they are resident numbers as well, by
+/// sheet row or by code.
 #[derive(Clone, Debug, Default)]
 pub struct Exceptions {
     /// For every code of a row.
@@ -83,7 +85,7 @@ pub struct Layout {
     pub header_row: u64,
     /// All columns in file order, with what they hold.
     pub columns: Vec<Column>,
-    /// Warnings about the whole file: columns that no field corresponds to, merged areas.
+    /// Warnings about the header: columns that no field corresponds to. They belong into the report of the import.
     pub issues: Vec<RowIssue>,
     /// The first rows below the header as they stand in the file. May hold personal data: show it to the importing
     /// person only.
@@ -139,12 +141,17 @@ pub struct ImportedRow {
     pub row: u64,
     /// The checked fields, with every required one; nothing for a row that is rejected or repeats an earlier one.
     pub fields: Option<RecordFields>,
-    /// Who accepted a code whose check does not hold.
+    /// Whether the row is about an organisation; a person unless the row says so.
+    pub subject_kind: SubjectKind,
+    /// Who accepted a code whose check does not hold, or that is a resident number as well.
     pub exception: Option<CheckException>,
     /// What is wrong with the row, in column order.
     pub issues: Vec<RowIssue>,
     /// The row as it stands in the file.
     pub source: SourceRow,
+    /// Columns of cells whose text is not what somebody typed: results of formulas, error values, numbers that have lost
+    /// digits.
+    pub unreliable: Vec<usize>,
     /// Digest of the duplicate key (document number and name, folded), to compare with records already held. Absent
     /// when a part of the key is missing.
     pub duplicate_key: Option<Sha256>,
@@ -353,6 +360,7 @@ impl Importer {
         Ok(ImportedRow {
             row,
             fields,
+            subject_kind: mapped.subject_kind,
             exception: mapped.exception,
             issues: mapped.issues,
             source: SourceRow {
@@ -361,6 +369,7 @@ impl Importer {
                 template: self.layout.template,
                 cells: cells.iter().map(str::to_owned).collect(),
             },
+            unreliable: cells.unreliable(),
             duplicate_key: key,
             nulls: mapped.nulls,
         })
@@ -459,8 +468,8 @@ fn delimiter_find(
     Ok((reader, best.1))
 }
 
-/// The first row that is a header, with its sheet row. A row whose required columns are incomplete is the header only
-/// if no later row is better.
+/// The first row that is a header, with its sheet row. A row whose required columns are incomplete or misspelt is the
+/// header only if no later row is better.
 fn header_find(rows: &mut Rows, wanted: Option<RecordType>) -> Result<(u64, Header), ImportError> {
     let mut cells = Cells::default();
     let mut incomplete = None;
@@ -469,7 +478,9 @@ fn header_find(rows: &mut Rows, wanted: Option<RecordType>) -> Result<(u64, Head
         let Some((record_type, _)) = header_type(&cells, wanted) else { continue };
         match header_read(&cells, record_type) {
             Ok(header) => return Ok((row, header)),
-            Err(error @ ImportError::ColumnsMissing { .. }) => incomplete = incomplete.or(Some(error)),
+            Err(error @ (ImportError::ColumnsMissing { .. } | ImportError::HeaderUnclear { .. })) => {
+                incomplete = incomplete.or(Some(error));
+            }
             Err(error) => return Err(error),
         }
     }

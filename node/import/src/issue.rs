@@ -50,6 +50,8 @@ issue_codes! {
     TextTooLong = "text_too_long" / Error,
     /// A control character in the cell.
     ControlCharacter = "control_character" / Error,
+    /// A line break or a tab in a name or a number; the lines were joined.
+    LineBreakJoined = "line_break_joined" / Warning,
     /// The value does not have the form of its field, for a reason no other code covers.
     ValueInvalid = "value_invalid" / Error,
     /// Not 18 characters. Parameter: `actual`.
@@ -60,7 +62,9 @@ issue_codes! {
     CodeCheck = "code_check" / Error,
     /// The code column holds a natural person's number.
     CodeIsPersonNumber = "code_is_person_number" / Error,
-    /// A wrong check character that a named person accepted.
+    /// The code is also a valid resident identity number.
+    CodeAmbiguous = "code_ambiguous" / Error,
+    /// A code with a wrong check character, or one that is also a resident number, that a named person accepted.
     CodeAccepted = "code_accepted" / Warning,
     /// An exception was given for the row, and the code needs none.
     ExceptionUnused = "exception_unused" / Warning,
@@ -76,6 +80,10 @@ issue_codes! {
     SubjectIdentityWeak = "subject_identity_weak" / Warning,
     /// The organisation code fails GB 11714.
     OrganisationCodeCheck = "organisation_code_check" / Warning,
+    /// A number in a column of organisation codes that may be a person's passport or travel permit.
+    NumberUnclear = "number_unclear" / Error,
+    /// A tax number that is made of a person's resident number; left out, because tax numbers are public.
+    TaxNumberIsPersonNumber = "tax_number_is_person_number" / Warning,
     /// A resident identity number that does not hold.
     ResidentNumberCheck = "resident_number_check" / Error,
     /// A document number with characters no document number has.
@@ -118,13 +126,16 @@ issue_codes! {
     /// A record with this document number and subject is held already, with other content. Found by the caller, who
     /// knows what is held.
     HeldDifferently = "held_differently" / Error,
+    /// The end of publicity is not the one that the rules give. Found by the caller, who knows the rules. Parameters:
+    /// `stated`, `computed`.
+    PublicityEndDiffers = "publicity_end_differs" / Warning,
     /// A formula.
     FormulaCell = "formula_cell" / Error,
     /// A date cell under a text field: the spreadsheet may have turned a number such as `2026-5` into a day.
     DateInTextColumn = "date_in_text_column" / Warning,
-    /// An error value of the spreadsheet.
+    /// An error value of the spreadsheet, or its text.
     ErrorCell = "error_cell" / Error,
-    /// A long number stored as a number, so its last digits are lost.
+    /// A long number stored as a number, or written with an exponent, so its last digits are lost.
     NumberLostDigits = "number_lost_digits" / Error,
     /// The row is hidden in the sheet; it is read all the same.
     HiddenRow = "hidden_row" / Warning,
@@ -165,8 +176,9 @@ pub struct RowIssue {
     pub code: IssueCode,
     /// How much it matters.
     pub severity: IssueSeverity,
-    /// Values for the texts: counts, limits, row numbers, check characters, units. Never a cell, with one exception:
-    /// the candidate of [`IssueCode::AuthorityPolluted`], which holds fewer than two digits.
+    /// Values for the texts: counts, limits, row numbers, check characters, units. Never a cell, with two exceptions:
+    /// the candidate of [`IssueCode::AuthorityPolluted`], which holds fewer than two digits, and the day of
+    /// [`IssueCode::PublicityEndDiffers`].
     #[serde(serialize_with = "params_serialize")]
     pub params: Vec<(&'static str, String)>,
 }
@@ -191,6 +203,12 @@ impl RowIssue {
     /// The row contradicts a record that is held already.
     pub fn held_differently(row: u64) -> Self {
         Self::new(row, None, IssueCode::HeldDifferently, Vec::new())
+    }
+
+    /// The row states another end of publicity than the rules give; both as a day or `long-term`.
+    pub fn publicity_end_differs(row: u64, stated: &str, computed: &str) -> Self {
+        let params = vec![("stated", stated.to_owned()), ("computed", computed.to_owned())];
+        Self::new(row, None, IssueCode::PublicityEndDiffers, params)
     }
 
     /// A parameter by name.

@@ -5,7 +5,8 @@
 //! itself, has no clock and knows no policy: category, severity and publicity periods are the caller's.
 //!
 //! Nothing is guessed. A value is read under a stated rule or refused by row, column, code and fix; a null spelling
-//! is absent, never zero. No issue text or parameter repeats a cell, so a person's number cannot leak through one.
+//! is absent, never zero. No issue text or parameter repeats a cell, so a person's number cannot leak through one;
+//! the two parameters that do, an authority's name of at most one digit and a day, can hold none.
 
 pub mod cells;
 mod csv_file;

@@ -69,8 +69,17 @@ impl ImportReport {
         row.issues.iter().for_each(|issue| self.issue_add(issue));
     }
 
-    /// Counts an issue of the whole file, such as a column that no field corresponds to.
-    pub fn issue_add(&mut self, issue: &RowIssue) {
+    /// Counts the issues of the header, such as a column that no field corresponds to, and puts them before those of
+    /// the rows.
+    pub fn header_add(&mut self, issues: &[RowIssue]) {
+        let rows = std::mem::take(&mut self.issues);
+        issues.iter().for_each(|issue| self.issue_add(issue));
+        let space = self.kept.saturating_sub(self.issues.len());
+        self.truncated |= rows.len() > space;
+        self.issues.extend(rows.into_iter().take(space));
+    }
+
+    fn issue_add(&mut self, issue: &RowIssue) {
         match issue.severity {
             IssueSeverity::Error => self.errors += 1,
             IssueSeverity::Warning => self.warnings += 1,
@@ -81,11 +90,6 @@ impl ImportReport {
         } else {
             self.truncated = true;
         }
-    }
-
-    /// Whether every row was accepted or is a harmless repetition.
-    pub fn is_clean(&self) -> bool {
-        self.errors == 0
     }
 }
 

@@ -1,15 +1,15 @@
 //! From the cells of one row to checked fields: each value under the rule of its field, each fault by column.
 
+mod identity;
+
 use chengxin_schemas::record::{LIST_LIMIT, RecordFields};
 use chengxin_schemas::record_type::{
     FieldDefinition, FieldKind, PERSON_NUMBER, RecordType, SUBJECT_CODE, SUBJECT_NAME,
 };
-use chengxin_schemas::resident_id::ResidentId;
-use chengxin_schemas::unified_code::{
-    CheckException, UnifiedCode, UnifiedCodeWarning, organisation_code_holds,
-};
+use chengxin_schemas::subject::SubjectKind;
+use chengxin_schemas::unified_code::CheckException;
 
-use crate::cells::{CellKind, Cells};
+use crate::cells::{CellKind, Cells, EXACT_NUMBER};
 use crate::dialect::{Header, Meaning};
 use crate::error_file::formula_unguard;
 use crate::importer::Exceptions;
@@ -17,14 +17,16 @@ use crate::issue::{ColumnReference, IssueCode, IssueSeverity, RowIssue};
 use crate::value::date::{DateProblem, ReadDate, date_parse, is_long_term, serial_date};
 use crate::value::money::{MoneyProblem, money_parse, unit_name};
 use crate::value::penalty_kind::penalty_kinds_parse;
-use crate::value::{digit_count, is_null, is_space, text_fold};
+use crate::value::{
+    digit_count, is_null, is_space, is_spreadsheet_error, is_spreadsheet_exponent, lines_join,
+};
 use crate::xlsx_file::XlsxFile;
 use crate::zip_guard::SheetNotes;
 
+use identity::{SubjectEvidence, document_type_read};
+
 /// The mark of invented rows in demonstration data.
 const DEMONSTRATION: &str = "演示样例";
-/// Excel keeps 15 significant digits; a longer whole number has lost its last ones.
-const EXACT_NUMBER: f64 = 1e15;
 /// This many digits in the name of an authority mean that the cell holds something else.
 const AUTHORITY_DIGITS: usize = 2;
 
@@ -69,6 +71,7 @@ impl SheetFacts {
 /// What came of one row.
 pub(crate) struct MappedRow {
     pub(crate) fields: RecordFields,
+    pub(crate) subject_kind: SubjectKind,
     pub(crate) issues: Vec<RowIssue>,
     /// How many cells held a spelling of "nothing" other than being empty.
     pub(crate) nulls: u32,
@@ -84,7 +87,13 @@ impl RowMapper {
                 Some(Meaning::Field { name, .. }) => {
                     header.record_type.field(name).ok().map(|(_, definition)| definition)
                 }
-                Some(Meaning::DebtorNumber | Meaning::SecondPenaltyKind | Meaning::Errors) | None => None,
+                Some(
+                    Meaning::DebtorNumber
+                    | Meaning::SecondPenaltyKind
+                    | Meaning::Errors
+                    | Meaning::OriginalRow,
+                )
+                | None => None,
             })
             .collect();
         Self { header, definitions, exceptions, facts }
@@ -101,8 +110,10 @@ impl RowMapper {
             mapper: self,
             row,
             cells,
+            evidence: SubjectEvidence::of_template(self.header.template),
             mapped: MappedRow {
                 fields: RecordFields::new(self.header.record_type),
+                subject_kind: SubjectKind::Person,
                 issues: Vec::new(),
                 nulls: 0,
                 exception: None,
@@ -125,6 +136,7 @@ impl RowMapper {
             work.column_map(index);
         }
         work.whole_check();
+        work.mapped.subject_kind = work.evidence.kind();
         work.mapped
     }
 
@@ -137,6 +149,7 @@ struct RowWork<'a> {
     mapper: &'a RowMapper,
     row: u64,
     cells: &'a Cells,
+    evidence: SubjectEvidence,
     mapped: MappedRow,
 }
 
@@ -173,7 +186,7 @@ impl RowWork<'_> {
         let Some(meaning) = self.mapper.header.columns.get(index).and_then(|column| column.meaning) else {
             return;
         };
-        if meaning == Meaning::Errors {
+        if matches!(meaning, Meaning::Errors | Meaning::OriginalRow) {
             return;
         }
         match self.cells.kind(index) {
@@ -187,8 +200,18 @@ impl RowWork<'_> {
             self.mapped.nulls += u32::from(!text.is_empty());
             return;
         }
+        if let Meaning::Field { name, .. } = meaning {
+            self.evidence.column_add(name, text);
+        }
+        // Text that a spreadsheet program wrote where it had lost what was typed; CSV has no other trace of that.
+        if is_spreadsheet_error(text) {
+            return self.issue(index, IssueCode::ErrorCell);
+        }
+        if is_spreadsheet_exponent(text) {
+            return self.issue(index, IssueCode::NumberLostDigits);
+        }
         match meaning {
-            Meaning::Errors => {}
+            Meaning::Errors | Meaning::OriginalRow => {}
             Meaning::DebtorNumber => self.debtor_number_map(index, text),
             Meaning::SecondPenaltyKind => self.penalty_kinds_map(index, text),
             Meaning::Field { unit, .. } => {
@@ -233,7 +256,11 @@ impl RowWork<'_> {
         }
         let joined;
         let mut text = text;
-        if text.contains('\r') {
+        if !definition.has_lines() && text.contains(['\n', '\r', '\t']) {
+            joined = lines_join(text);
+            text = &joined;
+            self.issue(index, IssueCode::LineBreakJoined);
+        } else if text.contains('\r') {
             joined = text.replace("\r\n", "\n").replace('\r', "\n");
             text = &joined;
         }
@@ -250,7 +277,11 @@ impl RowWork<'_> {
         }
         match definition.name {
             "authority_name" if digit_count(text) >= AUTHORITY_DIGITS => self.authority_issue(index),
-            "organisation_code" => self.organisation_code_map(index, text),
+            name @ ("organisation_code"
+            | "registration_number"
+            | "tax_registration_number"
+            | "public_institution_certificate"
+            | "social_organisation_certificate") => self.organisation_number_map(index, name, text),
             "person_document_type" | "legal_representative_document_type" => match document_type_read(text) {
                 Some(kind) => self.insert(index, definition.name, kind),
                 None => self.issue(index, IssueCode::DocumentTypeUnknown),
@@ -273,136 +304,15 @@ impl RowWork<'_> {
         self.issue_with(index, IssueCode::AuthorityPolluted, params);
     }
 
-    fn organisation_code_map(&mut self, index: usize, text: &str) {
-        let code: String =
-            text_fold(text).chars().filter(|symbol| *symbol != '-' && !is_space(*symbol)).collect();
-        let code = code.to_ascii_uppercase();
-        if !organisation_code_holds(&code) {
-            self.issue(index, IssueCode::OrganisationCodeCheck);
-        }
-        self.insert(index, "organisation_code", &code);
-    }
-
-    fn code_map(&mut self, index: usize, definition: &'static FieldDefinition, text: &str) {
-        if self.digits_lost(index) {
-            return;
-        }
-        let folded: String = text_fold(text).chars().filter(|symbol| !is_space(*symbol)).collect();
-        let folded = folded.to_ascii_uppercase();
-        if code_is_placeholder(&folded) {
-            return self.issue(index, IssueCode::CodePlaceholder);
-        }
-        match UnifiedCode::parse(&folded) {
-            Ok(code) => {
-                self.code_warn(index, &code);
-                self.insert(index, definition.name, code.as_str());
-            }
-            Err(_) => self.code_refuse(index, definition, &folded),
-        }
-    }
-
-    fn code_warn(&mut self, index: usize, code: &UnifiedCode) {
-        for warning in code.warnings() {
-            self.issue(
-                index,
-                match warning {
-                    UnifiedCodeWarning::InnerCheck => IssueCode::CodeInnerCheck,
-                    UnifiedCodeWarning::UnknownPrefix => IssueCode::CodeUnknownPrefix,
-                    UnifiedCodeWarning::RegionNotNumeric => IssueCode::CodeRegion,
-                },
-            );
-        }
-    }
-
-    /// Says what is wrong with a code, or takes it on the word of a named person when only its check is wrong.
-    fn code_refuse(&mut self, index: usize, definition: &'static FieldDefinition, code: &str) {
-        let length = code.chars().count();
-        if length != 18 {
-            return self.issue_with(index, IssueCode::CodeLength, vec![("actual", length.to_string())]);
-        }
-        let allowed =
-            |symbol: char| symbol.is_ascii_alphanumeric() && !matches!(symbol, 'I' | 'O' | 'S' | 'V' | 'Z');
-        if let Some(position) = code.chars().position(|symbol| !allowed(symbol)) {
-            let position = vec![("position", position.saturating_add(1).to_string())];
-            return self.issue_with(index, IssueCode::CodeAlphabet, position);
-        }
-        if ResidentId::parse(code).is_ok() {
-            return self.issue(index, IssueCode::CodeIsPersonNumber);
-        }
-        if let Some(exception) = self.mapper.exceptions.find(self.row, code)
-            && self.mapped.fields.code_accept(definition.name, code, exception).is_ok()
-        {
-            self.mapped.exception = Some(exception.clone());
-            return self.issue(index, IssueCode::CodeAccepted);
-        }
-        let expected = code_expected_check(code).map(|check| ("expected", check.to_string()));
-        self.issue_with(index, IssueCode::CodeCheck, expected.into_iter().collect());
-    }
-
-    fn person_number_map(&mut self, index: usize, definition: &'static FieldDefinition, text: &str) {
-        if self.digits_lost(index) {
-            return;
-        }
-        let folded: String = text_fold(text).chars().filter(|symbol| !is_space(*symbol)).collect();
-        if folded.contains('*') {
-            return self.issue(index, IssueCode::PersonNumberMasked);
-        }
-        if folded.len() > 64 || !folded.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
-            return self.issue(index, IssueCode::PersonNumberForm);
-        }
-        let type_field = match definition.name {
-            PERSON_NUMBER => "person_document_type",
-            _ => "legal_representative_document_type",
-        };
-        // Layouts without a column for the type hold resident numbers (法定代表人身份证号, 身份证号码).
-        let (resident, typed) =
-            match self.mapper.header.column_of(type_field).map(|column| self.cells.text(column)) {
-                None => (true, true),
-                Some(text) if is_null(text) => (folded.len() == 18, false),
-                Some(text) => (document_type_read(text).is_some_and(is_resident_card), true),
-            };
-        if resident && ResidentId::parse(&folded).is_err() {
-            return self.issue(index, IssueCode::ResidentNumberCheck);
-        }
-        if !typed {
-            self.issue(index, IssueCode::DocumentTypeMissing);
-        }
-        self.insert(index, definition.name, &folded.to_ascii_uppercase());
-    }
-
-    /// The one column of the debtor list for persons and organisations, told apart by form and check.
-    fn debtor_number_map(&mut self, index: usize, text: &str) {
-        if self.digits_lost(index) {
-            return;
-        }
-        let folded: String = text_fold(text).chars().filter(|symbol| !is_space(*symbol)).collect();
-        let folded = folded.to_ascii_uppercase();
-        let plain: String = folded.chars().filter(|symbol| *symbol != '-').collect();
-        if folded.contains('*') {
-            self.issue(index, IssueCode::PersonNumberMasked);
-        } else if plain.len() == 9 {
-            self.organisation_code_map(index, &plain);
-        } else if ResidentId::parse(&folded).is_ok() {
-            self.insert(index, PERSON_NUMBER, &folded);
-        } else if folded.len() == 18
-            && folded.bytes().take(17).all(|byte| byte.is_ascii_digit())
-            && UnifiedCode::parse(&folded).is_err()
-        {
-            // Seventeen digits and a wrong check: which of the two it was meant to be cannot be known. The text says
-            // nothing about either, because it may be a person's.
-            self.issue(index, IssueCode::ResidentNumberCheck);
-        } else if let Ok((_, definition)) = self.mapper.header.record_type.field(SUBJECT_CODE) {
-            self.code_map(index, definition, &folded);
-        }
-    }
-
     fn date_map(&mut self, index: usize, definition: &'static FieldDefinition, text: &str) {
         let period = definition.kind == FieldKind::PeriodEnd;
         if period && is_long_term(text) {
             return self.insert(index, definition.name, "long-term");
         }
         let read = match self.cells.kind(index) {
-            Some(CellKind::Number(serial)) if serial.abs() < 100_000.0 => {
+            // A plain number of five digits is a day of this or the last century; 2026 or 5.4 is something typed in a form
+            // the spreadsheet program did not understand.
+            Some(CellKind::Number(serial)) if (10_000.0..100_000.0).contains(&serial) => {
                 serial_date(serial, self.mapper.facts.epoch_1904)
             }
             _ => date_parse(text, self.mapper.facts.epoch_1904),
@@ -439,9 +349,14 @@ impl RowWork<'_> {
 
     /// Adds the kinds of one cell to those of the row: 处罚类别 and 处罚类别2 make one set.
     fn penalty_kinds_map(&mut self, index: usize, text: &str) {
-        let Ok(found) = penalty_kinds_parse(text) else {
+        let Ok(mut found) = penalty_kinds_parse(text) else {
             return self.issue(index, IssueCode::PenaltyCodeUnknown);
         };
+        // Line ends separate kinds, but not inside brackets.
+        if found.iter().any(|kind| kind.contains(['\n', '\r', '\t'])) {
+            found.iter_mut().for_each(|kind| *kind = lines_join(kind));
+            self.issue(index, IssueCode::LineBreakJoined);
+        }
         let mut kinds = match self.mapped.fields.value("penalty_kinds") {
             Some(chengxin_schemas::record::FieldValue::List(kinds)) => kinds.clone(),
             _ => Vec::new(),
@@ -504,57 +419,4 @@ impl RowWork<'_> {
             .filter(|issue| issue.severity == IssueSeverity::Error)
             .any(|issue| issue.column.as_ref().is_some_and(|column| column.letter == letter))
     }
-
-    /// Whether an identifier is there and was refused: then it is wrong, not weak.
-    fn identity_refused(&self) -> bool {
-        self.mapped.issues.iter().any(|issue| {
-            matches!(
-                issue.code,
-                IssueCode::CodeLength
-                    | IssueCode::CodeAlphabet
-                    | IssueCode::CodeCheck
-                    | IssueCode::CodeIsPersonNumber
-                    | IssueCode::ResidentNumberCheck
-                    | IssueCode::PersonNumberForm
-                    | IssueCode::NumberLostDigits
-                    | IssueCode::FormulaCell
-            )
-        })
-    }
-}
-
-/// Zeros, or zeros and a letter at the end: what systems write when a code is unknown.
-fn code_is_placeholder(code: &str) -> bool {
-    let zeros = code.bytes().take_while(|byte| *byte == b'0').count();
-    zeros >= 8 && code.len().saturating_sub(zeros) <= 1
-}
-
-/// The check character that would make the code hold.
-fn code_expected_check(code: &str) -> Option<char> {
-    let stem = code.get(..17)?;
-    ('0'..='9').chain('A'..='Y').find(|check| UnifiedCode::parse(&format!("{stem}{check}")).is_ok())
-}
-
-/// The name of a document type given as a code of the three sets (formats reference, document types) or in words.
-fn document_type_read(text: &str) -> Option<&str> {
-    let folded = text_fold(text);
-    if folded.is_empty() || !folded.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Some(text);
-    }
-    Some(match folded.as_str() {
-        "1" | "10" | "111" => "身份证",
-        "2" | "50" | "414" => "护照号",
-        "3" | "30" => "港澳居民来往内地通行证",
-        "4" | "40" => "台湾居民来往大陆通行证",
-        "5" => "外国人永久居留身份证",
-        "20" => "军人身份有效证件",
-        "90" => "其他法定认可的证件",
-        "112" => "临时居民身份证",
-        _ => return None,
-    })
-}
-
-/// Whether the document carries a resident identity number. The foreigner's card has 18 characters of another rule.
-fn is_resident_card(kind: &str) -> bool {
-    kind.contains("身份证") && !kind.contains("外国人")
 }

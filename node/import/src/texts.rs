@@ -52,6 +52,12 @@ pub fn issue_texts(code: IssueCode) -> IssueTexts {
             "contains an invisible control character",
             "remove it, or type the text again",
         ),
+        IssueCode::LineBreakJoined => texts(
+            "名称或号码中有换行或制表符，已连成一行",
+            "核对连接后的内容",
+            "a line break or a tab in a name or a number: the lines were joined",
+            "compare the result with the document",
+        ),
         IssueCode::ValueInvalid => texts(
             "内容格式不正确",
             "对照模板填写说明修改",
@@ -82,10 +88,16 @@ pub fn issue_texts(code: IssueCode) -> IssueTexts {
             "the code column holds a resident identity number",
             "move it to the document-number column and state the document type",
         ),
+        IssueCode::CodeAmbiguous => texts(
+            "该代码既是有效的统一社会信用代码，也是有效的居民身份证号码",
+            "是个人的，移到证件号码列；登记证书上确是该代码的，由经办人说明理由后接受",
+            "the code is valid as an organisation's and as a resident identity number",
+            "move a person's number to the document-number column; a code that is printed so on the certificate may be accepted by a named person with a reason",
+        ),
         IssueCode::CodeAccepted => texts(
-            "校验位不符的代码已由指定人员接受",
+            "未通过核对的代码已由指定人员接受",
             "无需处理；接受人和理由随记录保存",
-            "a code with a wrong check character was accepted by a named person",
+            "a code that did not pass was accepted by a named person",
             "nothing to do; the person and the reason are kept with the record",
         ),
         IssueCode::ExceptionUnused => texts(
@@ -120,15 +132,27 @@ pub fn issue_texts(code: IssueCode) -> IssueTexts {
         ),
         IssueCode::SubjectIdentityWeak => texts(
             "没有可用的代码或证件号码，只能按名称查到该主体",
-            "如已知统一社会信用代码或证件号码请补填",
+            "如已知统一社会信用代码或证件号码请补填；看不出是法人的，按自然人保护，不公开",
             "no usable code or document number: the subject can be found by name only",
-            "fill in the code or number if it is known",
+            "fill in the code or number if it is known; a subject not stated to be an organisation is protected as a person",
         ),
         IssueCode::OrganisationCodeCheck => texts(
             "组织机构代码校验不符",
             "核对原代码证",
             "the organisation code fails the check of GB 11714",
             "compare with the certificate",
+        ),
+        IssueCode::NumberUnclear => texts(
+            "不是有效的组织机构代码，可能是护照或通行证号码",
+            "是组织机构代码的请核对改正；是个人证件号码的，移到证件号码列，没有该列的留空",
+            "not a valid organisation code: it may be the number of a passport or a travel permit",
+            "correct an organisation code; move a person's number to the document-number column, or leave it out where there is none",
+        ),
+        IssueCode::TaxNumberIsPersonNumber => texts(
+            "税务登记号由居民身份证号码组成，税务登记号为公开项，未保留",
+            "无需处理；原文保留在来源行中",
+            "the tax number is made of a resident identity number and tax numbers are public: it is left out",
+            "nothing to do; the source row keeps it",
         ),
         IssueCode::ResidentNumberCheck => texts(
             "居民身份证号码不正确（位数、日期或校验位不符）",
@@ -247,6 +271,12 @@ pub fn issue_texts(code: IssueCode) -> IssueTexts {
             "a record with this document number and subject is held already, with other content",
             "compare the two; correct the row here, or the record that is held",
         ),
+        IssueCode::PublicityEndDiffers => texts(
+            "公示截止期写为 {stated}，按决定日期和规则应为 {computed}，以后者为准",
+            "核对；文件中的日期只作为原文保留",
+            "the file says that publicity ends on {stated}; by the date of the decision and the rules it is {computed}, which governs",
+            "compare the two; the date of the file is kept as it stands",
+        ),
         IssueCode::FormulaCell => texts(
             "公式单元格",
             "复制后选择性粘贴为数值",
@@ -254,7 +284,7 @@ pub fn issue_texts(code: IssueCode) -> IssueTexts {
             "copy it and paste values only",
         ),
         IssueCode::ErrorCell => texts(
-            "单元格为错误值（如 #N/A）",
+            "单元格为错误值（如 #N/A、#REF!）",
             "填写正确内容",
             "the cell holds an error value such as #N/A",
             "write the right value",
@@ -266,7 +296,7 @@ pub fn issue_texts(code: IssueCode) -> IssueTexts {
             "compare with the document; set the column to text and type it again",
         ),
         IssueCode::NumberLostDigits => texts(
-            "长号码以数字格式保存，末几位已丢失",
+            "长号码以数字格式保存（如 1.5E+14），末几位已丢失",
             "把该列设为文本格式后重新填写号码",
             "a long number was stored as a number, so its last digits are lost",
             "set the column to text and type the number again",
@@ -363,6 +393,13 @@ impl ImportError {
             }
             Self::ColumnsMissing { record_type, columns } => {
                 format!("{}缺少必需的列：{}", record_type.chinese(), columns.join("、"))
+            }
+            Self::HeaderUnclear { columns } => {
+                let columns: Vec<String> = columns
+                    .iter()
+                    .map(|column| format!("{} 列“{}”与“{}”相近", column.letter, column.header, column.known))
+                    .collect();
+                format!("{}；请改正列名，确是其他内容的请改用别的列名", columns.join("，"))
             }
             Self::ColumnTwice { field, first, second } => {
                 format!("{first} 列和 {second} 列都对应字段 {field}；请删除或改名其中一列")

@@ -16,7 +16,7 @@ use crate::dialect::header_type;
 use crate::error::ImportError;
 use crate::importer::{AnyReader, HEADER_ROWS};
 use crate::limits::ImportLimits;
-use crate::value::date::serial_date;
+use crate::value::date::{serial_date, serial_split};
 use crate::zip_guard::{BudgetReader, SheetNotes, damaged, workbook_check};
 
 /// Rows per message, and messages waiting: a few hundred rows between the threads.
@@ -123,27 +123,43 @@ fn sheet_choose(
         });
     }
     let mut found = Vec::new();
+    // A sheet that cannot be read (side calculations in far columns) is not the one that is meant, unless none is.
+    let mut fault = None;
     for (index, sheet) in sheets.iter().enumerate().take(SHEETS) {
         if sheet.typ != SheetType::WorkSheet || sheet.visible != SheetVisible::Visible {
             continue;
         }
-        let mut reader = SheetReader::new(workbook, &sheet.name, limits)?;
-        let mut cells = Cells::default();
-        for _ in 0..HEADER_ROWS {
-            if reader.row_read(&mut cells)?.is_none() {
-                break;
-            }
-            if header_type(&cells, record_type).is_some() {
-                found.push((index, sheet.name.clone()));
-                break;
-            }
+        match sheet_has_header(workbook, &sheet.name, record_type, limits) {
+            Ok(true) => found.push((index, sheet.name.clone())),
+            Ok(false) => {}
+            Err(error) => fault = fault.or(Some(error)),
         }
     }
     match &found[..] {
-        [] => Err(ImportError::HeaderNotFound { rows: HEADER_ROWS }),
+        [] => Err(fault.unwrap_or(ImportError::HeaderNotFound { rows: HEADER_ROWS })),
         [(index, _)] => Ok(*index),
         _ => Err(ImportError::SheetAmbiguous { names: found.into_iter().map(|(_, name)| name).collect() }),
     }
+}
+
+/// Whether one of the sheet's first rows is a known header.
+fn sheet_has_header(
+    workbook: &mut Xlsx<BudgetReader>,
+    sheet: &str,
+    record_type: Option<RecordType>,
+    limits: &ImportLimits,
+) -> Result<bool, ImportError> {
+    let mut reader = SheetReader::new(workbook, sheet, limits)?;
+    let mut cells = Cells::default();
+    for _ in 0..HEADER_ROWS {
+        if reader.row_read(&mut cells)?.is_none() {
+            return Ok(false);
+        }
+        if header_type(&cells, record_type).is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The work of the thread: sends the rows of the sheet until its end, an error, or nobody listens.
@@ -307,8 +323,7 @@ fn value_read(value: &DataRef<'_>, epoch_1904: bool) -> (String, Option<CellKind
             match serial_date(serial, epoch_1904) {
                 Ok(read) if moment.is_datetime() => {
                     let mut text = read.date.to_string();
-                    // Nearest second of the day; the fraction is below one.
-                    let seconds = (serial.fract() * 86_400.0).round() as u32;
+                    let (_, seconds) = serial_split(serial);
                     if seconds > 0 {
                         let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
                         text.push_str(&format!(" {hour:02}:{minute:02}:{second:02}"));

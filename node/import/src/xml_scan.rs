@@ -2,14 +2,14 @@
 //!
 //! It understands just what bounds the memory of a real parser. Comments, CDATA, document types and processing
 //! instructions after the start are refused, because inside them a `<` would not begin a tag; spreadsheet programs
-//! write none of them into the parts that are read.
+//! write none of them into the parts that are read, and only those are scanned.
 
 /// Longest text or tag. Excel's longest cell is 32,767 characters, escaped at most six-fold.
 const TOKEN_BYTES: u64 = 1 << 20;
 /// Longest cell or shared text with its markup.
 const ITEM_BYTES: u64 = 2 << 20;
 /// How much of a tag is kept to look at its attributes.
-const TAG_BYTES: usize = 2048;
+pub(crate) const TAG_BYTES: usize = 2048;
 
 /// Why a scan stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +51,11 @@ impl XmlScan {
 
     /// Scans the next bytes; `on_tag` is given the inside of each tag, cut off at [`TAG_BYTES`].
     pub(crate) fn chunk_add(&mut self, chunk: &[u8], on_tag: &mut dyn FnMut(&[u8])) -> Result<(), Scan> {
+        // The reader also takes UTF-16, in which nothing here would be recognised; every other encoding it knows has
+        // markup in the bytes of ASCII.
+        if chunk.contains(&0) {
+            return Err(Scan::Foreign("UTF-16 text"));
+        }
         let mut rest = chunk;
         while !rest.is_empty() {
             let used = match self.state {
@@ -208,6 +213,8 @@ mod tests {
         for text in ["<!DOCTYPE x>", "<a><!-- x --></a>", "<a><![CDATA[x]]></a>", "<a><?x y?></a>"] {
             assert!(matches!(scan(text.as_bytes()), Err(Scan::Foreign(_))), "{text}");
         }
+        let wide: Vec<u8> = "<a/>".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert!(matches!(scan(&wide), Err(Scan::Foreign(_))));
         let long = "x".repeat(1 << 21);
         for text in [format!("<t>{long}"), format!("<t a=\"{long}"), format!("<{long}")] {
             assert_eq!(scan(text.as_bytes()), Err(Scan::Endless("one endless text")));

@@ -2,9 +2,10 @@
 //!
 //! A few kilobytes of deflate can become gigabytes, a directory can list millions of entries, and one XML text can be
 //! as long as its file. The guard reads every part once, in a fixed buffer, and refuses what no real workbook has:
-//! false or huge sizes, absurd ratios, document types, comments and CDATA, endless texts. What it passes, the library
-//! can load within [`ImportLimits`]. On the way it notes hidden rows and merged areas, which the library does not
-//! tell while streaming.
+//! false or huge sizes and absurd ratios in any part; document types, comments, CDATA and endless texts in the parts
+//! that the library opens (drawings, comments of cells and data of other programs may have them). What it passes, the
+//! library can load within [`ImportLimits`]. On the way it notes hidden rows and merged areas, which the library does
+//! not tell while streaming.
 //!
 //! Not solved: the time to decompress what is allowed (a few seconds at the limit), and a file that changes between
 //! the passes.
@@ -19,7 +20,7 @@ use zip::ZipArchive;
 use crate::error::ImportError;
 use crate::importer::AnyReader;
 use crate::limits::ImportLimits;
-use crate::xml_scan::{Scan, XmlScan, attribute};
+use crate::xml_scan::{Scan, TAG_BYTES, XmlScan, attribute};
 
 /// Bytes that may be read to find and parse the directory: thousands of entries fit, millions do not.
 const DIRECTORY_BYTES: u64 = 8 << 20;
@@ -31,8 +32,11 @@ const STYLE_TAGS: u64 = 500_000;
 const OTHER_PART_BYTES: u64 = 64 << 20;
 /// Parts up to this size are not worth a ratio: a nearly empty sheet compresses absurdly well.
 const RATIO_FROM_BYTES: u64 = 1 << 20;
-/// Merged areas, sheets and relationships noted; areas beyond cause no warning.
+/// Merged areas, sheets and their relationships noted; areas beyond cause no warning.
 const NOTES_KEPT: usize = 1000;
+/// Relationship tags kept to look for the names of parts, of which there can be thousands; with more of them, as in a
+/// workbook of hundreds of sheets, every part counts as opened.
+const OPENED_TAGS: usize = 256;
 /// Hidden rows noted: every row of a full sheet, at eight bytes each, over all sheets.
 const HIDDEN_KEPT: usize = 1 << 20;
 
@@ -62,6 +66,41 @@ pub(crate) struct WorkbookNotes {
     targets: HashMap<String, String>,
     /// Hidden rows noted so far.
     hidden: usize,
+    opened: OpenedParts,
+}
+
+/// Which parts the library opens as workbook or sheet, besides those it opens by name. It follows relationships of
+/// certain types; here every tag of a relationship that mentions such a type counts, and a part counts as opened when
+/// such a tag mentions its file name. That finds too many and, however a tag is written, never too few.
+#[derive(Debug, Default)]
+struct OpenedParts {
+    /// Relationship tags in lower case.
+    tags: Vec<String>,
+    /// A tag that cannot be judged: with an entity in it (addresses of links have them), too long to be kept, or one too
+    /// many.
+    all: bool,
+}
+
+impl OpenedParts {
+    fn tag_note(&mut self, tag: &[u8]) {
+        self.all |= tag.len() >= TAG_BYTES;
+        let tag = String::from_utf8_lossy(tag).to_lowercase();
+        let names_workbook = tag.contains("relationships/officedocument");
+        self.all |= tag.contains('&') && (names_workbook || !tag.contains("relationships/hyperlink"));
+        if !names_workbook && !tag.contains("sheet") {
+            return;
+        }
+        if self.tags.len() < OPENED_TAGS {
+            self.tags.push(tag);
+        } else {
+            self.all = true;
+        }
+    }
+
+    fn has(&self, name: &str) -> bool {
+        let file = name.rsplit(['/', '\\']).next().unwrap_or(name).to_lowercase();
+        self.all || self.tags.iter().any(|tag| tag.contains(&file))
+    }
 }
 
 impl WorkbookNotes {
@@ -143,7 +182,14 @@ pub(crate) fn workbook_check(
     sizes_check(&mut archive, limits)?;
     kind_check(&archive)?;
     let mut total = 0_u64;
-    for index in 0..archive.len() {
+    // Relationships first: they say which of the others are opened.
+    let (first, then): (Vec<usize>, Vec<usize>) = (0..archive.len()).partition(|index| {
+        let name = archive.name_for_index(*index);
+        // A name that cannot be read is an error when its part is.
+        name.and_then(Result::ok)
+            .is_some_and(|name| PartKind::of(&name.to_ascii_lowercase()) == PartKind::Relationships)
+    });
+    for index in first.into_iter().chain(then) {
         total = total.saturating_add(part_check(&mut archive, index, limits, total, &mut notes)?);
     }
     if total == 0 {
@@ -200,7 +246,7 @@ fn part_check(
     let name = entry.name().map_err(|error| damaged("archive part name", error))?.to_ascii_lowercase();
     let (declared, packed) = (entry.size(), entry.compressed_size());
     let kind = PartKind::of(&name);
-    let mut scan = kind.is_xml().then(XmlScan::new);
+    let mut scan = (kind.is_opened() || notes.opened.has(&name)).then(XmlScan::new);
     let mut sheet = SheetNotes::default();
     let room = HIDDEN_KEPT.saturating_sub(notes.hidden);
     let mut buffer = vec![0_u8; 64 * 1024];
@@ -252,31 +298,35 @@ enum PartKind {
     Styles,
     Workbook,
     Relationships,
-    OtherXml,
+    Theme,
     Other,
 }
 
 impl PartKind {
     fn of(name: &str) -> Self {
-        if name.contains("sharedstrings") {
+        if name.ends_with(".rels") {
+            Self::Relationships
+        } else if name.contains("sharedstrings") {
             Self::SharedStrings
         } else if name.ends_with("styles.xml") {
             Self::Styles
-        } else if name.ends_with(".rels") {
-            Self::Relationships
         } else if name.ends_with("workbook.xml") {
             Self::Workbook
         } else if name.contains("worksheets/") && name.ends_with(".xml") {
             Self::Sheet
-        } else if name.ends_with(".xml") {
-            Self::OtherXml
+        } else if name.ends_with("theme/theme1.xml") {
+            Self::Theme
         } else {
             Self::Other
         }
     }
 
-    fn is_xml(self) -> bool {
-        self != Self::Other
+    /// Whether the library opens parts of the kind by their names.
+    fn is_opened(self) -> bool {
+        match self {
+            Self::SharedStrings | Self::Styles | Self::Workbook | Self::Relationships | Self::Theme => true,
+            Self::Sheet | Self::Other => false,
+        }
     }
 
     fn name(self) -> &'static str {
@@ -286,7 +336,7 @@ impl PartKind {
             Self::Styles => "styles",
             Self::Workbook => "workbook",
             Self::Relationships => "relationships",
-            Self::OtherXml | Self::Other => "another part",
+            Self::Theme | Self::Other => "another part",
         }
     }
 
@@ -295,7 +345,7 @@ impl PartKind {
             Self::Sheet => limits.unpacked_bytes,
             Self::SharedStrings => limits.shared_string_bytes,
             Self::Styles | Self::Workbook | Self::Relationships => CONTROL_PART_BYTES,
-            Self::OtherXml | Self::Other => OTHER_PART_BYTES,
+            Self::Theme | Self::Other => OTHER_PART_BYTES,
         }
     }
 
@@ -303,7 +353,7 @@ impl PartKind {
         match self {
             Self::SharedStrings => limits.shared_string_tags,
             Self::Styles | Self::Workbook | Self::Relationships => STYLE_TAGS,
-            Self::Sheet | Self::OtherXml | Self::Other => u64::MAX,
+            Self::Sheet | Self::Theme | Self::Other => u64::MAX,
         }
     }
 
@@ -316,7 +366,11 @@ impl PartKind {
                     notes.sheets.push(id);
                 }
             }
-            Self::Relationships if notes.targets.len() < NOTES_KEPT => {
+            Self::Relationships => {
+                notes.opened.tag_note(tag);
+                if notes.targets.len() >= NOTES_KEPT {
+                    return;
+                }
                 let id = tag_attribute(tag, b"Relationship", b"Id");
                 let target = tag_attribute(tag, b"Relationship", b"Target");
                 if let (Some(id), Some(target)) = (id, target)
@@ -327,12 +381,7 @@ impl PartKind {
                     notes.targets.insert(id, path);
                 }
             }
-            Self::Workbook
-            | Self::Relationships
-            | Self::SharedStrings
-            | Self::Styles
-            | Self::OtherXml
-            | Self::Other => {}
+            Self::Workbook | Self::SharedStrings | Self::Styles | Self::Theme | Self::Other => {}
         }
     }
 }

@@ -5,6 +5,8 @@
 mod files;
 #[path = "import/hostile.rs"]
 mod hostile;
+#[path = "import/persons.rs"]
+mod persons;
 #[path = "import/support.rs"]
 mod support;
 #[path = "import/traps.rs"]

@@ -91,6 +91,7 @@ fn name_append(name: &str, json: &mut Vec<u8>) {
 fn claims_check(draft: &RecordDraft, claims: &RecordClaims) -> Result<(), SchemaError> {
     let checks = [
         ("vct", claims.vct == draft.fields().record_type().vct()),
+        ("subject_kind", claims.subject_kind.is_none_or(|kind| kind == draft.subject_kind())),
         ("category", claims.category == draft.category()),
         ("severity", claims.severity == draft.severity()),
         ("determined_on", draft.determined_on() == Some(claims.determined_on)),

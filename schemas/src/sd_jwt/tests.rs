@@ -11,6 +11,7 @@ use crate::fixture::{
 };
 use crate::jws::payload_sign;
 use crate::record::FieldValue;
+use crate::subject::SubjectKind;
 
 fn verify(text: &str) -> Result<VerifiedRecord, SchemaError> {
     SdJwt::parse(text, SD_JWT_LIMIT)?.verify(issuer_key().public())
@@ -105,6 +106,33 @@ fn digests_come_sorted_in_groups_of_eight_whatever_is_concealed() {
 }
 
 #[test]
+fn a_record_is_about_whom_it_says_or_shows_and_about_a_person_otherwise() {
+    let kind = |fields: &crate::record::RecordFields, stated: Option<SubjectKind>| {
+        let (category, severity) = (draft().category(), draft().severity());
+        let subject = stated.unwrap_or(SubjectKind::Person);
+        let draft = crate::record::RecordDraft::new(fields.clone(), subject, category, severity, None);
+        let draft = draft.expect("draft");
+        let mut claims = claims(&draft, &issuer_key());
+        claims.subject_kind = stated;
+        let record = record_issue(&draft, claims, &issuer_key(), &is_public, &mut counting_salt());
+        verify(record.expect("issues").text()).expect("verifies").subject_kind()
+    };
+    let coded = draft().fields().clone();
+    let mut nameless = crate::record::RecordFields::new(coded.record_type());
+    for (name, text) in PENALTY.iter().filter(|(name, _)| *name != "subject_code" && *name != "penalty_kinds")
+    {
+        nameless.text_insert(name, text).expect(name);
+    }
+    let mut numbered = coded.clone();
+    numbered.text_insert("person_number", "E12345678").expect("number");
+    assert_eq!(kind(&coded, None), SubjectKind::Organisation);
+    assert_eq!(kind(&coded, Some(SubjectKind::Person)), SubjectKind::Person);
+    assert_eq!(kind(&nameless, None), SubjectKind::Person);
+    assert_eq!(kind(&nameless, Some(SubjectKind::Organisation)), SubjectKind::Organisation);
+    assert_eq!(kind(&numbered, None), SubjectKind::Person);
+}
+
+#[test]
 fn claims_that_disagree_with_the_draft_are_not_signed() {
     let draft = draft();
     let good = claims(&draft, &issuer_key());
@@ -113,6 +141,9 @@ fn claims_that_disagree_with_the_draft_are_not_signed() {
     let mut wrong = good.clone();
     wrong.category = crate::category::InformationCategory::SeriousBreach;
     assert!(issue(wrong).expect_err("category").to_string().starts_with("category"));
+    let mut wrong = good.clone();
+    wrong.subject_kind = Some(SubjectKind::Person);
+    assert!(issue(wrong).expect_err("kind").to_string().starts_with("subject_kind"));
     let mut wrong = good.clone();
     wrong.determined_on = "2026-05-05".parse().expect("date");
     assert!(issue(wrong).is_err());
@@ -219,6 +250,7 @@ fn a_code_with_an_exception_survives_signing() {
     fields.code_accept("subject_code", "913101150607311257", &exception).expect("accepted");
     let draft = crate::record::RecordDraft::new(
         fields,
+        draft().subject_kind(),
         draft().category(),
         draft().severity(),
         Some(exception.clone()),
@@ -235,8 +267,14 @@ fn a_code_with_an_exception_survives_signing() {
 fn lists_are_disclosed_whole() {
     let mut fields = draft().fields().clone();
     fields.list_insert("penalty_kinds", &["罚款".into(), "警告".into()]).expect("list");
-    let draft =
-        crate::record::RecordDraft::new(fields, draft().category(), draft().severity(), None).expect("draft");
+    let draft = crate::record::RecordDraft::new(
+        fields,
+        draft().subject_kind(),
+        draft().category(),
+        draft().severity(),
+        None,
+    )
+    .expect("draft");
     let record =
         record_issue(&draft, claims(&draft, &issuer_key()), &issuer_key(), &is_public, &mut counting_salt())
             .expect("issues");

@@ -73,6 +73,28 @@ async fn a_file_with_one_wrong_row_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_report_tells_of_columns_left_out_and_of_another_end_of_publicity() {
+    let federation = Federation::new().await;
+    let node = federation.node(MARKET);
+    let clerk = as_role(&node, Role::Clerk).await;
+    let mut text = format!("{HEADER},公示截止期,lysj\n");
+    for (number, end) in [(1, "2029-09-18"), (2, "2027-09-18"), (3, ""), (4, "长期")] {
+        text.push_str(&format!(
+            "示例甲有限公司,{SUBJECT},,,示罚{number}号,类型,事实,罚款,1,2026-09-18,示例市场监督管理局,{end},2026-09-19\n"
+        ));
+    }
+    let file: Arc<dyn ImportFile> = Arc::new(Memory(text.into_bytes()));
+    let examination =
+        node.import_examine(&clerk, file, ImportOptions::default(), Arc::new(|_| {})).await.expect("read");
+    assert_eq!(examination.rejected(), 0);
+    let issues = &examination.report.issues;
+    let found: Vec<_> = issues.iter().map(|issue| (issue.row, issue.code.as_str())).collect();
+    assert_eq!(found, [(1, "unmapped_column"), (2, "publicity_end_differs"), (5, "publicity_end_differs")]);
+    assert_eq!(issues[0].column.as_ref().map(|column| &*column.header), Some("lysj"));
+    assert!(issues[1].message_zh().contains("2029-09-18") && issues[1].message_en().contains("2027-09-18"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_import_taken_back_leaves_nothing_and_its_rows_may_come_again() {
     let federation = Federation::new().await;
     let node = federation.node(MARKET);

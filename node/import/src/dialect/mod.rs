@@ -5,6 +5,7 @@
 //! leaves this module.
 
 mod judgment_debtor;
+mod near;
 mod penalty;
 
 use std::collections::HashMap;
@@ -15,7 +16,7 @@ use chengxin_schemas::record_type::RecordType;
 use serde::Serialize;
 
 use crate::cells::{Cells, column_letter};
-use crate::error::ImportError;
+use crate::error::{ImportError, UnclearColumn};
 use crate::value::{fold, is_space};
 
 /// Whose names the columns carry (formats reference, key dialects).
@@ -30,6 +31,8 @@ pub enum Dialect {
     EnglishStore,
     /// X: data-element keys, `xy010101`.
     DataElementKeys,
+    /// C: rows of the Credit China query interface, `cf_cflb1`, mixed with keys of N.
+    CreditChina,
     /// Columns of several dialects.
     Mixed,
 }
@@ -88,8 +91,10 @@ pub enum Meaning {
     DebtorNumber,
     /// 处罚类别2, which explains 其他.
     SecondPenaltyKind,
-    /// The column this crate's error files add; ignored when the corrected file comes back.
+    /// The column of errors that this crate's error files add; ignored when the corrected file comes back.
     Errors,
+    /// The column of row numbers that error files add; ignored like the errors.
+    OriginalRow,
 }
 
 /// One line of a synonym table.
@@ -123,7 +128,7 @@ pub fn header_normalise(header: &str) -> String {
         })
         .filter(|symbol| !is_space(*symbol) && !matches!(symbol, '_' | '*'))
         .collect();
-    let folded = folded.replace("(必填)", "").replace("(选填)", "");
+    let folded = folded.replace("(必填)", "").replace("(选填)", "").replace("(单位:", "(");
     folded.trim_end_matches(':').to_owned()
 }
 
@@ -140,17 +145,30 @@ fn table(record_type: RecordType) -> &'static Table {
         for header in ERROR_HEADERS {
             table.insert(header_normalise(header), (Dialect::ChineseLabels, Meaning::Errors));
         }
+        for header in ROW_HEADERS {
+            table.insert(header_normalise(header), (Dialect::ChineseLabels, Meaning::OriginalRow));
+        }
         table
     };
     match record_type {
-        RecordType::AdministrativePenalty => PENALTY.get_or_init(|| build(penalty::SYNONYMS)),
-        RecordType::JudgmentDebtor => JUDGMENT.get_or_init(|| build(judgment_debtor::SYNONYMS)),
+        RecordType::AdministrativePenalty => PENALTY.get_or_init(|| build(synonyms(record_type))),
+        RecordType::JudgmentDebtor => JUDGMENT.get_or_init(|| build(synonyms(record_type))),
+    }
+}
+
+fn synonyms(record_type: RecordType) -> &'static [Synonym] {
+    match record_type {
+        RecordType::AdministrativePenalty => penalty::SYNONYMS,
+        RecordType::JudgmentDebtor => judgment_debtor::SYNONYMS,
     }
 }
 
 /// Header of the column that error files add.
 pub const ERROR_HEADER: &str = "错误/Errors";
 const ERROR_HEADERS: [&str; 3] = [ERROR_HEADER, "错误", "Errors"];
+/// Header of the column of row numbers that error files add.
+pub const ROW_HEADER: &str = "原行号/Row";
+const ROW_HEADERS: [&str; 2] = [ROW_HEADER, "原行号"];
 
 /// The headers of a template, in its order.
 pub fn template_headers(record_type: RecordType) -> &'static [(&'static str, &'static str)] {
@@ -241,7 +259,11 @@ fn columns_missing(cells: &Cells, record_type: RecordType) -> Vec<&'static str> 
         .iter()
         .filter_map(|cell| match table.get(&header_normalise(cell)) {
             Some((_, Meaning::Field { name, .. })) => Some(*name),
-            Some((_, Meaning::DebtorNumber | Meaning::SecondPenaltyKind | Meaning::Errors)) | None => None,
+            Some((
+                _,
+                Meaning::DebtorNumber | Meaning::SecondPenaltyKind | Meaning::Errors | Meaning::OriginalRow,
+            ))
+            | None => None,
         })
         .collect();
     record_type
@@ -255,8 +277,8 @@ fn columns_missing(cells: &Cells, record_type: RecordType) -> Vec<&'static str> 
 /// Reads a header row of a known type.
 ///
 /// # Errors
-/// [`ImportError::ColumnsMissing`] lists what a record cannot do without, [`ImportError::ColumnTwice`] names two
-/// columns for one field.
+/// [`ImportError::HeaderUnclear`] lists headers that are nearly known ones, [`ImportError::ColumnsMissing`] what a record
+/// cannot do without; [`ImportError::ColumnTwice`] names two columns for one field.
 pub(crate) fn header_read(cells: &Cells, record_type: RecordType) -> Result<Header, ImportError> {
     let table = table(record_type);
     let mut columns: Vec<Column> = Vec::with_capacity(cells.len());
@@ -265,12 +287,16 @@ pub(crate) fn header_read(cells: &Cells, record_type: RecordType) -> Result<Head
         let entry = table.get(&header_normalise(cell)).copied();
         let meaning = entry.map(|(_, meaning)| meaning);
         if let Some((dialect, meaning)) = entry {
-            if meaning != Meaning::Errors && !dialects.contains(&dialect) {
+            if !is_own_column(meaning) && !dialects.contains(&dialect) {
                 dialects.push(dialect);
             }
             twice_refuse(&columns, index, meaning)?;
         }
         columns.push(Column { header: Arc::from(cell.trim()), meaning });
+    }
+    let unclear = columns_unclear(&columns, record_type);
+    if !unclear.is_empty() {
+        return Err(ImportError::HeaderUnclear { columns: unclear });
     }
     let missing = columns_missing(cells, record_type);
     if !missing.is_empty() {
@@ -278,6 +304,10 @@ pub(crate) fn header_read(cells: &Cells, record_type: RecordType) -> Result<Head
     }
     let dialect = match dialects[..] {
         [one] => one,
+        // Most keys of C are those of N.
+        [Dialect::NationalKeys, Dialect::CreditChina] | [Dialect::CreditChina, Dialect::NationalKeys] => {
+            Dialect::CreditChina
+        }
         _ => Dialect::Mixed,
     };
     let mut header = Header { record_type, dialect, template: TemplateVersion::JudgmentDebtorList, columns };
@@ -285,6 +315,38 @@ pub(crate) fn header_read(cells: &Cells, record_type: RecordType) -> Result<Head
         header.template = penalty::version(&header);
     }
     Ok(header)
+}
+
+/// Whether the column is one that error files add.
+fn is_own_column(meaning: Meaning) -> bool {
+    matches!(meaning, Meaning::Errors | Meaning::OriginalRow)
+}
+
+/// Unknown headers that are nearly a known one whose field has no column yet. What has its field already is another
+/// column of a similar name, such as an amount in words.
+fn columns_unclear(columns: &[Column], record_type: RecordType) -> Vec<UnclearColumn> {
+    let has = |meaning: Meaning| {
+        columns.iter().filter_map(|column| column.meaning).any(|there| match (there, meaning) {
+            (Meaning::Field { name: one, .. }, Meaning::Field { name: other, .. }) => one == other,
+            (one, other) => one == other,
+        })
+    };
+    let unknown = |column: &Column| column.meaning.is_none() && !column.header.is_empty();
+    columns
+        .iter()
+        .enumerate()
+        .filter(|(_, column)| unknown(column))
+        .filter_map(|(index, column)| {
+            let near = synonyms(record_type)
+                .iter()
+                .find(|entry| near::header_is_near(&column.header, entry.header) && !has(entry.meaning))?;
+            Some(UnclearColumn {
+                letter: column_letter(index),
+                header: column.header.to_string(),
+                known: near.header,
+            })
+        })
+        .collect()
 }
 
 fn twice_refuse(columns: &[Column], index: usize, meaning: Meaning) -> Result<(), ImportError> {
@@ -297,7 +359,7 @@ fn twice_refuse(columns: &[Column], index: usize, meaning: Meaning) -> Result<()
         Meaning::Field { name, .. } => name,
         Meaning::DebtorNumber => "person_number",
         Meaning::SecondPenaltyKind => "penalty_kinds",
-        Meaning::Errors => return Ok(()),
+        Meaning::Errors | Meaning::OriginalRow => return Ok(()),
     };
     match columns.iter().position(same) {
         Some(first) => {
@@ -382,6 +444,58 @@ mod tests {
             cells(&["失信被执行人姓名/名称", "身份证号码/组织机构代码", "执行法院", "案号", "立案时间"]);
         let (kind, _) = header_type(&row, None).expect("a header");
         assert_eq!(header_read(&row, kind).expect("complete").template, TemplateVersion::JudgmentDebtorList);
+    }
+
+    #[test]
+    fn rows_of_the_query_interface_have_their_own_keys() {
+        let row = cells(&[
+            "cf_xdr_mc",
+            "cf_xdr_shxym",
+            "cf_fr",
+            "cf_wsh",
+            "cf_cfmc",
+            "cf_sy",
+            "cf_yj",
+            "cf_cflb1",
+            "cf_jg",
+            "cf_jdrq",
+            "cf_qx",
+            "cf_cfjg",
+            "cf_sjc",
+        ]);
+        let (kind, _) = header_type(&row, None).expect("a header");
+        let header = header_read(&row, kind).expect("complete");
+        assert_eq!(header.dialect, Dialect::CreditChina);
+        for (field, column) in [
+            ("legal_representative", 2),
+            ("penalty_kinds", 7),
+            ("penalty_content", 8),
+            ("valid_until", 10),
+            ("authority_name", 11),
+        ] {
+            assert_eq!(header.column_of(field), Some(column), "{field}");
+        }
+        let unmapped: Vec<_> = header.unmapped().map(|(_, column)| column.header.to_string()).collect();
+        assert_eq!(unmapped, ["cf_cfmc", "cf_sjc"]);
+    }
+
+    #[test]
+    fn misspelt_headers_are_named_with_what_they_may_mean() {
+        let known = ["行政相对人名称", "行政处罚决定书文号", "处罚决定日期", "处罚机关"];
+        let read = |more: &[&str]| {
+            header_read(&cells(&[&known[..], more].concat()), RecordType::AdministrativePenalty)
+        };
+        match read(&["公示截至期", "罚款金额(人民币)"]) {
+            Err(ImportError::HeaderUnclear { columns }) => {
+                let found: Vec<_> =
+                    columns.iter().map(|column| (column.letter.as_str(), column.known)).collect();
+                assert_eq!(found, [("E", "公示截止期"), ("F", "罚款金额")]);
+            }
+            other => panic!("{other:?}"),
+        }
+        let header = read(&["罚款金额（单位：万元）", "罚款金额（大写）"]).expect("clear");
+        assert_eq!(header.column_of("fine"), Some(4));
+        assert_eq!(header.unmapped().count(), 1);
     }
 
     #[test]

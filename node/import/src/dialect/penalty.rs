@@ -1,8 +1,8 @@
-//! Headers and keys of administrative penalties (行政处罚) in four dialects.
+//! Headers and keys of administrative penalties (行政处罚) in five dialects.
 
 use chengxin_schemas::money::MoneyUnit::{TenThousandYuan, Yuan};
 
-use super::Dialect::{ChineseLabels, DataElementKeys, EnglishStore, NationalKeys};
+use super::Dialect::{ChineseLabels, CreditChina, DataElementKeys, EnglishStore, NationalKeys};
 use super::{Dialect, Header, Meaning, Synonym, TemplateVersion, money, synonym};
 
 /// The newer 30-column layout in order: key, header, and the columns it shares with the two of 2018.
@@ -153,6 +153,11 @@ pub(crate) const SYNONYMS: &[Synonym] = &[
     synonym(NationalKeys, "cf_sjly", "source_unit_name"),
     synonym(NationalKeys, "cf_sjlydm", "source_unit_code"),
     synonym(NationalKeys, "bz", "remark"),
+    // Keys that only the rows of the Credit China query interface have. cf_jg is the result, cf_cfjg the authority.
+    synonym(CreditChina, "cf_fr", "legal_representative"),
+    synonym(CreditChina, "cf_cflb1", "penalty_kinds"),
+    synonym(CreditChina, "cf_jg", "penalty_content"),
+    synonym(CreditChina, "cf_qx", "valid_until"),
     // The Chinese headers of the template and of published reports.
     synonym(ChineseLabels, "行政相对人名称", "subject_name"),
     synonym(ChineseLabels, "行政相对人类别", "subject_category"),
@@ -177,6 +182,7 @@ pub(crate) const SYNONYMS: &[Synonym] = &[
     synonym(ChineseLabels, "社会组织登记证号", "social_organisation_certificate"),
     synonym(ChineseLabels, "法定代表人", "legal_representative"),
     synonym(ChineseLabels, "法定代表人姓名", "legal_representative"),
+    synonym(ChineseLabels, "法定代表人(负责人)", "legal_representative"),
     synonym(ChineseLabels, "法定代表人证件类型", "legal_representative_document_type"),
     synonym(ChineseLabels, "法定代表人身份证号", "legal_representative_number"),
     synonym(ChineseLabels, "法定代表人身份证号码", "legal_representative_number"),
@@ -208,6 +214,7 @@ pub(crate) const SYNONYMS: &[Synonym] = &[
     synonym(ChineseLabels, "处罚有效期", "valid_until"),
     synonym(ChineseLabels, "公示截止期", "publicity_end"),
     synonym(ChineseLabels, "公示截止日期", "publicity_end"),
+    synonym(ChineseLabels, "公示截止时间", "publicity_end"),
     synonym(ChineseLabels, "处罚机关", "authority_name"),
     synonym(ChineseLabels, "处罚机关统一社会信用代码", "authority_code"),
     synonym(ChineseLabels, "数据来源", "source_unit_name"),
@@ -215,6 +222,7 @@ pub(crate) const SYNONYMS: &[Synonym] = &[
     synonym(ChineseLabels, "数据来源单位统一社会信用代码", "source_unit_code"),
     synonym(ChineseLabels, "备注", "remark"),
     // The English-name store of 2019; the misspelling VAILD is the system's own.
+    synonym(EnglishStore, "PUNISHMENT_VALID_DATE", "valid_until"),
     synonym(EnglishStore, "ADM_COUNTERPART", "subject_name"),
     synonym(EnglishStore, "ADM_COUNTERPART_CAT", "subject_category"),
     synonym(EnglishStore, "USCC", "subject_code"),

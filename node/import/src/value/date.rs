@@ -60,8 +60,7 @@ pub fn serial_date(serial: f64, epoch_1904: bool) -> Result<ReadDate, DateProble
     if !serial.is_finite() || !(1.0..=80_000.0).contains(&serial) {
         return Err(DateProblem::Impossible);
     }
-    // In range by the check above, so the conversion is exact.
-    let days = serial.floor() as i64;
+    let (days, seconds) = serial_split(serial);
     let (epoch, days) = match (epoch_1904, days) {
         (true, days) => (Date::constant(1904, 1, 1), days),
         (false, 60) => return Err(DateProblem::Impossible),
@@ -69,7 +68,15 @@ pub fn serial_date(serial: f64, epoch_1904: bool) -> Result<ReadDate, DateProble
         (false, days) => (Date::constant(1899, 12, 30), days),
     };
     let date = epoch.checked_add(days.days()).map_err(|_| DateProblem::Impossible)?;
-    in_range(ReadDate { date, time_dropped: serial.fract() != 0.0 })
+    in_range(ReadDate { date, time_dropped: seconds != 0 })
+}
+
+/// Whole days and the nearest second of a serial number between 0 and 100,000. The last half second of a day belongs to
+/// the next one, as spreadsheet programs show it.
+pub(crate) fn serial_split(serial: f64) -> (i64, u32) {
+    // Below 10¹⁰, so the conversion is exact.
+    let seconds = (serial * 86_400.0).round() as i64;
+    (seconds.div_euclid(86_400), u32::try_from(seconds.rem_euclid(86_400)).unwrap_or_default())
 }
 
 fn in_range(read: ReadDate) -> Result<ReadDate, DateProblem> {
@@ -239,6 +246,10 @@ mod tests {
         assert_eq!(day(60.0, false), Err(DateProblem::Impossible));
         assert_eq!(day(61.0, false).as_deref(), Ok("1900-03-01"));
         assert_eq!(day(44_684.0, true).as_deref(), Ok("2026-05-04"));
+        assert_eq!(
+            serial_date(46_145.999_999, false),
+            Ok(ReadDate { date: Date::constant(2026, 5, 4), time_dropped: false })
+        );
         assert_eq!(day(f64::NAN, true), Err(DateProblem::Impossible));
     }
 

@@ -110,6 +110,68 @@ fn document_types_comments_and_endless_cells_are_refused() {
     assert!(matches!(sheet("<sheetData>", &cell), ImportError::ZipBomb { what: "one endless text" }));
 }
 
+/// A plain workbook with another part.
+fn xlsx_with(name: &str, content: &[u8], change: impl Fn(&str, String) -> String) -> Vec<u8> {
+    let changed = xlsx_rewrite(&plain_xlsx(), |name, content| {
+        change(name, String::from_utf8(content).expect("xml")).into_bytes()
+    });
+    let mut writer = zip::ZipWriter::new_append(Cursor::new(changed)).expect("zip");
+    writer.start_file(name, SimpleFileOptions::default()).expect("entry");
+    writer.write_all(content).expect("content");
+    writer.finish().expect("zip").into_inner()
+}
+
+#[test]
+fn parts_that_nobody_opens_may_hold_anything_of_a_bearable_size() {
+    let odd = b"<?xml version=\"1.0\"?><!DOCTYPE x><a><!-- x --><![CDATA[<]]><?y z?></a>";
+    let relation = |name: &str, text: String| {
+        match name {
+        "xl/_rels/workbook.xml.rels" => text.replace(
+            "</Relationships>",
+            "<Relationship Id=\"rId99\" Type=\"http://schemas.openxmlformats.org/officeDocument/2006/relationships/customXml\" Target=\"../customXml/item1.xml\"/></Relationships>",
+        ),
+        _ => text,
+    }
+    };
+    for name in ["customXml/item1.xml", "xl/drawings/drawing1.xml", "xl/worksheets/sheet7.xml"] {
+        let outcome = import(xlsx_with(name, odd, relation), ImportOptions::default()).expect(name);
+        assert_eq!(outcome.report.accepted, 1, "{name}");
+    }
+}
+
+#[test]
+fn a_part_that_is_opened_under_another_name_is_looked_at() {
+    let odd = b"<worksheet><sheetData><!-- x --></sheetData></worksheet>";
+    // The only sheet is told to be somewhere else: plainly, with an entity, in single quotes, in other case.
+    for target in ["../odd/part.bin", "../ODD/Part.BIN", "..&#47;odd/p&#97;rt.bin"] {
+        for quote in ['"', '\''] {
+            let bytes = xlsx_with("odd/part.bin", odd, |name, text| match name {
+                "xl/_rels/workbook.xml.rels" => text.replacen(
+                    "Target=\"worksheets/sheet1.xml\"",
+                    &format!("Target={quote}{target}{quote}"),
+                    1,
+                ),
+                _ => text,
+            });
+            match failure(bytes) {
+                ImportError::WorkbookDamaged { part, .. } => {
+                    assert_eq!(part, "a comment, CDATA or document type")
+                }
+                other => panic!("{target}: {other:?}"),
+            }
+        }
+    }
+    let workbook = b"<workbook><!-- x --></workbook>";
+    let bytes = xlsx_with("odd/book.dat", workbook, |name, text| match name {
+        "_rels/.rels" => text.replacen("xl/workbook.xml", "odd/book.dat", 1),
+        _ => text,
+    });
+    assert!(matches!(
+        failure(bytes),
+        ImportError::WorkbookDamaged { part: "a comment, CDATA or document type", .. }
+    ));
+}
+
 #[test]
 fn a_workbook_cut_off_anywhere_is_damaged() {
     let bytes = plain_xlsx();

@@ -243,6 +243,60 @@ fn demonstration_rows_long_texts_and_control_characters_are_refused() {
 }
 
 #[test]
+fn what_a_spreadsheet_program_damaged_is_refused_in_every_column() {
+    for column in ["行政处罚决定书文号", "行政相对人代码_2(工商注册号)", "罚款金额(万元)", "备注"]
+    {
+        for damaged in ["1.50102E+14", "9.11101E+17"] {
+            let outcome = import_rows(&[PenaltyRow::new().with(column, damaged)]);
+            assert_eq!(codes(&outcome.rows[0]), ["number_lost_digits"], "{column} {damaged}");
+        }
+        for damaged in ["#N/A", "#REF!", "########"] {
+            let outcome = import_rows(&[PenaltyRow::new().with(column, damaged)]);
+            assert_eq!(codes(&outcome.rows[0]), ["error_cell"], "{column} {damaged}");
+        }
+    }
+    check(PenaltyRow::new().with("行政处罚决定书文号", "3E+5号"), &[], "decision_number", Some("3E+5号"));
+}
+
+#[test]
+fn names_and_numbers_stand_on_one_line() {
+    let joined = &["line_break_joined"];
+    check(
+        PenaltyRow::new().with("行政相对人名称", "示例建设\n有限公司"),
+        joined,
+        "subject_name",
+        Some("示例建设有限公司"),
+    );
+    check(
+        PenaltyRow::new().with("行政处罚决定书文号", "示市监罚\r\n〔2026〕1号"),
+        joined,
+        "decision_number",
+        Some("示市监罚〔2026〕1号"),
+    );
+    check(
+        PenaltyRow::new().with("处罚类别", "其他（责令改正\n并道歉）\n罚款"),
+        joined,
+        "penalty_kinds",
+        Some("其他（责令改正并道歉）、罚款"),
+    );
+    check(PenaltyRow::new().with("违法事实", "一\n二"), &[], "facts", Some("一\n二"));
+}
+
+#[test]
+fn a_nearly_known_header_is_refused_by_name() {
+    let row = PenaltyRow::new().with("公示截至期", "2027-05-04");
+    match import(csv(&[row.headers(), row.values()]), ImportOptions::default()) {
+        Err(error @ ImportError::HeaderUnclear { .. }) => {
+            assert!(error.to_string().starts_with("column I “公示截至期” is nearly “公示截止期”"), "{error}");
+            assert!(error.message_zh().starts_with("I 列“公示截至期”与“公示截止期”相近；"));
+        }
+        other => panic!("{:?}", other.err()),
+    }
+    let fine = "罚款金额(万元)";
+    check(PenaltyRow::new().renamed(fine, "罚款金额（单位：万元）"), &[], "fine", Some("50000.00"));
+}
+
+#[test]
 fn repetitions_are_skipped_and_contradictions_named() {
     let outcome = import_rows(&[
         PenaltyRow::new(),
@@ -309,6 +363,13 @@ fn unknown_columns_are_reported_and_kept_in_the_source_only() {
     let column = issues[0].column.as_ref().expect("column");
     assert_eq!((column.letter.as_str(), &*column.header), ("I", "lysj"));
     assert_eq!(importer.layout().preview.len(), 1);
+    // In a report they come before what is wrong with the rows, and are kept when there is little room.
+    let mut report = chengxin_import::ImportReport::new(1);
+    let rows = import_rows(&[PenaltyRow::new().with("处罚机关", "——")]);
+    report.row_add(&rows.rows[0]);
+    report.header_add(issues);
+    assert_eq!(report.issues, *issues);
+    assert_eq!((report.errors, report.warnings, report.truncated), (1, 1, true));
     let row = importer.into_iter().next().expect("row").expect("read");
     assert!(row.source.cells.contains(&"2026-05-05".to_owned()));
 }

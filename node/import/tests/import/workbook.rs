@@ -36,6 +36,11 @@ fn numbers_dates_and_booleans_keep_their_meaning() {
     };
     check(number(4, 0.1 + 0.2), &[], "fine", Some("3000.00"));
     check(number(DATE_COLUMN, 46146.0), &[], "decision_date", Some("2026-05-04"));
+    // Not a date, although a spreadsheet program would find one: 2026 is a day of 1905.
+    for typed in [2026.0, 2026.5, 5.4, 1.0, 9999.0, -46146.0, 100_000.0] {
+        check(number(DATE_COLUMN, typed), &["date_form"], "decision_date", None);
+    }
+    check(number(DATE_COLUMN, 20_260_504.0), &[], "decision_date", Some("2026-05-04"));
     check(number(2, 3_202_912_025.0), &[], "decision_number", Some("3202912025"));
     check(number(1, 911_101_080_000_000_000.0), &["number_lost_digits"], "subject_code", None);
     let dated = xlsx(&table(&row), |sheet| {
@@ -62,6 +67,11 @@ fn numbers_dates_and_booleans_keep_their_meaning() {
         sheet.write_datetime_with_format(1, DATE_COLUMN, &day, &date).expect("cell");
     });
     check(timed, &["time_of_day_dropped"], "decision_date", Some("2026-05-04"));
+    // The last half second of a day is shown as the next one.
+    let late = xlsx(&table(&row), |sheet| {
+        sheet.write_number_with_format(1, DATE_COLUMN, 46_145.999_998, &date).expect("cell");
+    });
+    check(late, &[], "decision_date", Some("2026-05-04"));
 }
 
 #[test]
@@ -134,6 +144,25 @@ fn the_sheet_is_the_one_with_a_header_or_the_one_named() {
     assert!(matches!(import(two, named("三月")), Err(ImportError::SheetNotFound { .. })));
     let empty = workbook(&[("说明", false)]);
     assert!(matches!(import(empty, ImportOptions::default()), Err(ImportError::HeaderNotFound { .. })));
+}
+
+#[test]
+fn a_sheet_beside_that_cannot_be_read_is_not_the_one_meant() {
+    let row = PenaltyRow::new();
+    let workbook = |with_records: bool| {
+        let mut workbook = Workbook::new();
+        let side = workbook.add_worksheet();
+        side.write_number(0, 300, 1.0).expect("cell");
+        if with_records {
+            sheet_fill(workbook.add_worksheet(), &table(&row));
+        }
+        workbook.save_to_buffer().expect("workbook")
+    };
+    check(workbook(true), &[], "fine", Some("50000.00"));
+    assert!(matches!(
+        import(workbook(false), ImportOptions::default()),
+        Err(ImportError::TooLarge { what: "columns", .. })
+    ));
 }
 
 #[test]

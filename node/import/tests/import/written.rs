@@ -115,7 +115,7 @@ fn an_error_file_holds_the_rejected_rows_and_comes_back() {
     ];
     let mut table = vec![rows[0].headers()];
     table.extend(rows.iter().map(PenaltyRow::values));
-    for format in [ErrorFileFormat::CsvUtf8, ErrorFileFormat::CsvGb18030, ErrorFileFormat::Xlsx] {
+    for format in [ErrorFileFormat::CsvUtf8, ErrorFileFormat::Xlsx] {
         let written = errors_write(csv(&table), format);
         if format == ErrorFileFormat::CsvUtf8 {
             let text = String::from_utf8(written.clone()).expect("text");
@@ -139,6 +139,36 @@ fn an_error_file_holds_the_rejected_rows_and_comes_back() {
                 .len()
         };
         assert_eq!(layout(twice), layout(written));
+    }
+}
+
+#[test]
+fn an_error_file_that_comes_back_unchanged_is_refused_again() {
+    let row = PenaltyRow::new().with("行政相对人代码_2(工商注册号)", "").with("备注", "甲");
+    let mut beyond = row.values();
+    beyond.push("多出的一格");
+    let table = [row.headers(), row.values(), beyond];
+    let workbook = crate::support::xlsx(&table, |sheet| {
+        sheet.write_formula(1, 4, rust_xlsxwriter::Formula::new("=1+1").set_result("2")).expect("cell");
+        sheet.write_number(1, 8, 150_102_000_012_345_678.0).expect("cell");
+    });
+    let short: Vec<&str> = row.values()[..6].to_vec();
+    let lines = csv(&[row.headers(), row.values(), short, row.values()]);
+    for format in [ErrorFileFormat::CsvUtf8, ErrorFileFormat::Xlsx] {
+        for (file, expected, rows) in [
+            (workbook.clone(), vec![vec!["error_cell", "error_cell"], vec!["ragged_row"]], ["2", "3"]),
+            (lines.clone(), vec![vec!["error_cell"; 4]], ["3", ""]),
+        ] {
+            let written = errors_write(file, format);
+            let importer = Importer::open(Cursor::new(written), ImportOptions::default()).expect("header");
+            assert!(importer.layout().issues.is_empty());
+            let column = importer.layout().columns.iter().position(|column| &*column.header == "原行号/Row");
+            let again: Vec<_> = importer.map(|row| row.expect("read")).collect();
+            assert_eq!(again.iter().map(codes).collect::<Vec<_>>(), expected, "{format:?}");
+            for (row, number) in again.iter().zip(rows) {
+                assert_eq!(row.source.cells[column.expect("column")], number);
+            }
+        }
     }
 }
 
