@@ -19,6 +19,7 @@ use crate::audit::{EntryDraft, EntryKind};
 use crate::error::{ExchangeError, Result};
 use crate::node::Node;
 use crate::presentation::{PeerPresentation, present_to_peer};
+use crate::replay::ReplayFault;
 
 /// Longest compact JWS of a request: a subject, a name of 200 characters, a basis of 500.
 pub const REQUEST_LIMIT: usize = 16 * 1024;
@@ -100,13 +101,13 @@ impl Node {
         };
         if let Err(fault) = admitted {
             return match fault {
-                crate::replay::ReplayFault::Replayed => Err(ExchangeError::Conflict {
+                ReplayFault::Replayed => Err(ExchangeError::Conflict {
                     what: "request",
                     reason: "this request was answered before: sign a new one".to_owned(),
                 }),
-                crate::replay::ReplayFault::Full => Err(ExchangeError::Busy {
+                ReplayFault::Full => Err(ExchangeError::Busy {
                     what: "requests",
-                    reason: "too many requests within five minutes: wait, then ask again".to_owned(),
+                    reason: "too many requests within nine minutes: wait, then ask again".to_owned(),
                 }),
             };
         }
