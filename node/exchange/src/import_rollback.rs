@@ -9,7 +9,9 @@
 use std::sync::Arc;
 
 use chengxin_schemas::identity::BatchId;
+use chengxin_schemas::notice::{NoticeContent, NoticeState};
 use chengxin_schemas::operator::Role;
+use chengxin_schemas::time::{Day, PeriodEnd, UnixTime};
 use chengxin_store::{Batch, KeyRange};
 
 use crate::audit::{EntryDraft, EntryKind};
@@ -67,7 +69,7 @@ impl Node {
     ) -> Result<()> {
         // No notice is on its way between the check and the moment from which nobody finds the records.
         let _guard = self.resting.write().await;
-        self.rollback_notices_check(batch).await?;
+        self.rollback_notices_check(batch, operation.now()).await?;
         let entry = EntryDraft::new(EntryKind::ImportRolledBack)
             .request(batch.file)
             .detail("batch", &batch.id.to_string())
@@ -78,8 +80,9 @@ impl Node {
         self.batch_write(writer, batch).await
     }
 
-    /// A record that a notice rests on cannot vanish: the notice is withdrawn first.
-    async fn rollback_notices_check(&self, batch: &ImportBatch) -> Result<()> {
+    /// A record cannot vanish while a notice that rests on it restricts somebody, or may do so again.
+    async fn rollback_notices_check(&self, batch: &ImportBatch, now: UnixTime) -> Result<()> {
+        let today = Day(now.shanghai_date());
         let mut range = KeyRange::prefix(&keyspace::notices());
         loop {
             let page = self.parts.store.scan(range.clone(), 1_000).await?;
@@ -90,13 +93,14 @@ impl Node {
                 if !notice.issued_here {
                     continue;
                 }
+                let Some(until) = notice_holds_until(&notice.content, today) else { continue };
                 let store = self.parts.store.as_ref();
                 let pointer = record_index::pointer_find(store, &notice.content.record).await?;
                 if pointer.is_some_and(|pointer| (batch.first..batch.next).contains(&pointer.number)) {
                     return Err(ExchangeError::Conflict {
                         what: "import",
                         reason: format!(
-                            "notice {} rests on one of its records: withdraw the notice first",
+                            "notice {} rests on one of its records and restricts until {until}: the import can be taken back after that; this version cannot withdraw a notice",
                             notice.content.id
                         ),
                     });
@@ -129,6 +133,17 @@ impl Node {
             first = end;
         }
         Ok(())
+    }
+}
+
+/// The last day on which a notice may restrict, its record being needed until then; `None` if it does not any more:
+/// withdrawn, repaired, or every measure over. One that is suspended may come back into force.
+fn notice_holds_until(notice: &NoticeContent, today: Day) -> Option<PeriodEnd> {
+    match notice.state {
+        NoticeState::Repaired | NoticeState::Withdrawn => None,
+        NoticeState::InForce | NoticeState::Suspended => {
+            notice.measures.iter().map(|measure| measure.until).filter(|until| !until.is_over(today.0)).max()
+        }
     }
 }
 

@@ -27,7 +27,11 @@ async fn issue(
 async fn restricted(federation: &Federation, code: &str) -> usize {
     let node = federation.node(code);
     let clerk = as_role(&node, Role::Clerk).await;
-    node.restriction_list(&clerk, &SubjectId::parse(SUBJECT).expect("code")).await.expect("list").len()
+    node.restriction_list(&clerk, &SubjectId::parse(SUBJECT).expect("code"))
+        .await
+        .expect("list")
+        .in_force
+        .len()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -195,4 +199,22 @@ async fn no_notice_rests_on_a_record_that_is_being_taken_back() {
     issued.await.expect("issued");
     assert_eq!(taken.await.expect_err("a notice rests on it").code(), ErrorCode::Conflict);
     assert_eq!(restricted(&federation, MARKET).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_can_be_taken_back_once_the_notices_on_it_are_over() {
+    let federation = Federation::new().await;
+    let batch = federation.penalty_import().await;
+    let until = issue(&federation, "restrict-government-procurement").await.expect("issued").summary.content;
+    let until = until.measures[0].until;
+    let node = federation.node(MARKET);
+    let reviewer = as_role(&node, Role::Reviewer).await;
+    let error = node.import_rollback(&reviewer, &batch.id).await.expect_err("in force");
+    assert_eq!(error.code(), ErrorCode::Conflict);
+    assert!(error.to_string().contains(&until.to_string()), "{error}");
+    // Two years later; a general breach is published for a year at most.
+    federation.clocks[&agency(MARKET)].set(NOW.plus(2 * 366 * 86_400));
+    let reviewer = as_role(&node, Role::Reviewer).await;
+    node.import_rollback(&reviewer, &batch.id).await.expect("taken back");
+    assert_eq!(restricted(&federation, MARKET).await, 0);
 }
