@@ -15,6 +15,9 @@ use crate::time::{Day, PeriodEnd, UnixTime};
 
 /// JOSE `typ` of a check certificate.
 pub const CERTIFICATE_TYP: &str = "chengxin-check-certificate+jwt";
+/// Longest compact JWS of a certificate, in bytes. Its coverage names every member: about 400 bytes each and a third more
+/// in base64, so that 12,000 members take 6 MiB and leave room for records and restrictions.
+pub const CERTIFICATE_LIMIT: usize = 16 * 1024 * 1024;
 
 /// Claims of a check certificate, version 1. It reports facts and their coverage; it draws no conclusion.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]

@@ -9,8 +9,8 @@ use crate::error::SchemaError;
 use crate::json::{json_parse, object_check};
 use crate::key::{Algorithm, KeyId, SigningKey, VerifyingKey};
 
-/// The largest compact JWS of any message of this crate, in bytes: an answer about 200 records with their withheld
-/// fields. Callers that know a smaller bound give that.
+/// The largest compact JWS of a message between nodes, in bytes: an answer about 200 records with their withheld
+/// fields. Callers that know a smaller bound give that. A certificate, which travels in a file, has its own.
 pub const JWS_LIMIT: usize = 1024 * 1024;
 
 /// The protected header: these three members and no other. `crit`, `jwk`, `jku`, `x5c` and `b64`, through which a
@@ -27,6 +27,16 @@ struct Header<T> {
 /// Signs `claims` with the type `typ` in the header. Errors if the claims do not serialise to a JSON object, or the
 /// result is longer than [`JWS_LIMIT`].
 pub fn jws_sign<T: Serialize>(typ: &str, claims: &T, key: &SigningKey) -> Result<String, SchemaError> {
+    jws_sign_within(typ, claims, key, JWS_LIMIT)
+}
+
+/// [`jws_sign`] for a form whose limit is not [`JWS_LIMIT`].
+pub fn jws_sign_within<T: Serialize>(
+    typ: &str,
+    claims: &T,
+    key: &SigningKey,
+    limit: usize,
+) -> Result<String, SchemaError> {
     let payload = serde_json::to_string(claims).map_err(|_| SchemaError::Malformed {
         form: "JWS",
         reason: "the claims do not serialise".to_owned(),
@@ -37,9 +47,7 @@ pub fn jws_sign<T: Serialize>(typ: &str, claims: &T, key: &SigningKey) -> Result
     }
     let text = payload_sign(typ, payload.as_bytes(), key)?;
     match text.len() {
-        actual if actual > JWS_LIMIT => {
-            Err(SchemaError::TooLarge { what: "JWS", unit: "bytes", actual, limit: JWS_LIMIT })
-        }
+        actual if actual > limit => Err(SchemaError::TooLarge { what: "JWS", unit: "bytes", actual, limit }),
         _ => Ok(text),
     }
 }
@@ -275,6 +283,9 @@ mod tests {
         let error = UnverifiedJws::parse(&text, TYP, text.len() - 1).expect_err("limit");
         assert_eq!(error.code(), crate::ErrorCode::TooLarge);
         assert!(UnverifiedJws::parse(&text, TYP, text.len()).is_ok());
+        assert_eq!(jws_sign_within(TYP, &claims(), &key(1), text.len()).expect("fits"), text);
+        let error = jws_sign_within(TYP, &claims(), &key(1), text.len() - 1).expect_err("limit");
+        assert_eq!(error.code(), crate::ErrorCode::TooLarge);
     }
 
     #[test]

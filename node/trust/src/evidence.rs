@@ -6,7 +6,7 @@
 //! force. What it does not: that nothing newer existed within that span. The list of all members is part of it, since it
 //! is one signed file; about 150 bytes a member.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use chengxin_schemas::agency::AgencyCode;
@@ -77,6 +77,7 @@ fn length_check(length: usize) -> Result<(), TrustError> {
 #[derive(Debug)]
 pub struct VerifiedEvidence {
     directory: VerifiedDirectory,
+    members: BTreeSet<AgencyCode>,
 }
 
 impl VerifiedEvidence {
@@ -93,6 +94,11 @@ impl VerifiedEvidence {
     /// All entries of the evidence.
     pub fn entries(&self) -> impl Iterator<Item = &DirectoryEntry> {
         self.directory.entries()
+    }
+
+    /// All members at that time, those without an entry in the evidence included: the signed list names them all.
+    pub fn members(&self) -> &BTreeSet<AgencyCode> {
+        &self.members
     }
 
     /// Versions of the metadata.
@@ -173,10 +179,7 @@ pub async fn evidence_verify(
 ) -> Result<VerifiedEvidence, TrustError> {
     let first =
         bundle.roots.first().ok_or_else(|| TrustError::Missing { file: FileName::Root(1).to_string() })?;
-    if bundle.roots.len() as u64 > ROOT_VERSIONS_LIMIT || bundle.entries.len() > EVIDENCE_ENTRIES_LIMIT {
-        let actual = bundle.roots.len().max(bundle.entries.len());
-        return Err(TrustError::TooMany { what: "files of evidence", actual, limit: EVIDENCE_ENTRIES_LIMIT });
-    }
+    counts_check(bundle)?;
     fingerprint_check(fingerprint, first.as_bytes())?;
     let mut root = first_root_check(first.as_bytes())?;
     for (version, bytes) in (2..).zip(bundle.roots.iter().skip(1)) {
@@ -201,7 +204,24 @@ pub async fn evidence_verify(
         contents.get(&path).cloned().ok_or_else(|| TrustError::Missing { file: path.to_string() })
     })?;
     time_check(&directory, at)?;
-    Ok(VerifiedEvidence { directory })
+    let member = |path: &TargetPath| match path {
+        TargetPath::Entry { agency, .. } => Some(*agency),
+        TargetPath::Content(_) => None,
+    };
+    Ok(VerifiedEvidence { directory, members: listed.keys().filter_map(member).collect() })
+}
+
+fn counts_check(bundle: &EvidenceBundle) -> Result<(), TrustError> {
+    let roots = usize::try_from(ROOT_VERSIONS_LIMIT).unwrap_or(usize::MAX);
+    for (what, actual, limit) in [
+        ("roots of evidence", bundle.roots.len(), roots),
+        ("entries of evidence", bundle.entries.len(), EVIDENCE_ENTRIES_LIMIT),
+    ] {
+        if actual > limit {
+            return Err(TrustError::TooMany { what, actual, limit });
+        }
+    }
+    Ok(())
 }
 
 fn gathered_of(bundle: &EvidenceBundle) -> Result<Gathered, TrustError> {

@@ -28,11 +28,12 @@ pub const FETCHES_AT_ONCE: usize = 16;
 pub const CONFLICTS_KEPT: usize = 16;
 /// Files written at the same time: a file system syncs several in hardly more time than one.
 pub const WRITES_AT_ONCE: usize = 16;
-/// Largest evidence bundle, in bytes of JSON: the roots, the three role files and up to
-/// [`EVIDENCE_ENTRIES_LIMIT`] entries.
-pub const EVIDENCE_LIMIT: usize = 8 * 1024 * 1024;
-/// Most agencies in one evidence bundle.
-pub const EVIDENCE_ENTRIES_LIMIT: usize = 256;
+/// Largest evidence bundle, in bytes of JSON: the roots, the three role files and up to [`EVIDENCE_ENTRIES_LIMIT`]
+/// entries. An entry with one key and two addresses takes 1.5 KiB, so that those of the largest federation fit; 3,000
+/// fit with all the keys that an entry can have.
+pub const EVIDENCE_LIMIT: usize = 32 * 1024 * 1024;
+/// Most agencies in one evidence bundle: a certificate of a check rests on the answers of all members.
+pub const EVIDENCE_ENTRIES_LIMIT: usize = MEMBERS_LIMIT;
 /// Largest application to join, in bytes.
 pub const APPLICATION_LIMIT: usize = 32 * 1024;
 /// Most tokens waiting to be redeemed; a campaign enrols a region at a time.

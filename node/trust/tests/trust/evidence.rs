@@ -24,6 +24,7 @@ async fn evidence_proves_the_keys_of_the_agencies_asked_for_and_no_others() {
     let verified = evidence_verify(&read, federation.fingerprint, NOW).await.expect("verified");
     assert_eq!(verified.entry(&agency(1)), Some(&entry(1)));
     assert_eq!(verified.entries().count(), 1);
+    assert!(verified.members().iter().eq([agency(0), agency(1), agency(2)].iter()), "all members are named");
     assert_eq!(verified.versions().root, 2);
     assert_eq!(verified.federation().as_str(), "nmg-test");
     assert_eq!(verified.freshness(NOW), Freshness::Current);
