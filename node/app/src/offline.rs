@@ -75,7 +75,7 @@ fn fault(error: &ExchangeError) -> (String, String) {
         cause = source.source();
     }
     let class = match error.code() {
-        ErrorCode::Integrity => "签名或摘要不成立",
+        ErrorCode::Integrity => "签名不成立, 或与所附答复不符",
         ErrorCode::Expired => "有效期不符",
         ErrorCode::Invalid => "不是核查凭证, 或已损坏",
         ErrorCode::NotFound

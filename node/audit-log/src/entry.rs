@@ -199,7 +199,8 @@ pub struct Entry {
     pub rule: Option<String>,
     /// Version of the policy that decided; at most [`LABEL_LIMIT`] bytes.
     pub policy: Option<String>,
-    /// Digest of the request: the same in the asker's and the answerer's log.
+    /// Digest of what the entry is about: the request answered (the body of the asker's entry names the same), the item
+    /// delivered, the file imported.
     pub request: Option<Sha256>,
     /// Digest of the answer, result, notice, batch or file.
     pub result: Option<Sha256>,

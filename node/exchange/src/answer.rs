@@ -10,13 +10,13 @@ use chengxin_schemas::jws::{UnverifiedJws, jws_sign};
 use chengxin_schemas::keyring::verify_from;
 use chengxin_schemas::request::{REQUEST_TYP, RequestClaims};
 use chengxin_schemas::sd_jwt::presentations_digest;
-use chengxin_schemas::subject::SubjectKey;
 use chengxin_schemas::time::UnixTime;
 use chengxin_schemas::wire::{self, PeerRequest, PeerResponse};
 use chengxin_schemas::{ErrorCode, SchemaError};
 
 use crate::audit::{EntryDraft, EntryKind};
 use crate::error::{ExchangeError, Result};
+use crate::held::{HELD_SCAN_LIMIT, HeldLimits};
 use crate::node::Node;
 use crate::presentation::{PeerPresentation, present_to_peer};
 use crate::replay::ReplayFault;
@@ -202,43 +202,25 @@ impl Node {
         Ok(jws_sign(ANSWER_TYP, &claims, &self.parts.keys.signing)?)
     }
 
-    /// Finds the records the permit covers: by identifier, and by name those that have none.
+    /// The records the permit covers, each cut down to what the asker may see of it.
     async fn answer_records(
         &self,
         request: &RequestClaims,
         permit: &Permit,
     ) -> Result<(Vec<PeerPresentation>, bool)> {
-        let mut presented = Vec::new();
-        let by_identifier = request.subject.key(&self.parts.keys.subject);
-        let mut keys = vec![(by_identifier, true)];
-        if let Some(name) = &request.subject_name {
-            keys.push((SubjectKey::of_name(name, &self.parts.keys.subject), false));
-        }
-        for (key, identified) in keys {
-            // One more than fits tells whether there are more.
-            for number in self.record_numbers_of(&key, ANSWER_RECORDS_LIMIT + 1).await? {
-                let Some((row, sd_jwt)) = self.record_read(number).await? else { continue };
-                let subject = sd_jwt.fields().subject();
-                let same =
-                    if identified { subject.as_ref() == Some(&request.subject) } else { subject.is_none() };
-                if !same || !row.state.counts() || !permit.categories().contains(&sd_jwt.claims().category) {
-                    continue;
-                }
-                if presented.len() == ANSWER_RECORDS_LIMIT {
-                    return Ok((presented, true));
-                }
-                let asked = identified.then_some(&request.subject);
-                presented.push(present_to_peer(
-                    permit,
-                    self.policy().bundle(),
-                    &sd_jwt,
-                    row.id,
-                    row.state,
-                    asked,
-                ));
-            }
-        }
-        Ok((presented, false))
+        let limits = HeldLimits { found: ANSWER_RECORDS_LIMIT, looked_at: HELD_SCAN_LIMIT };
+        let name = request.subject_name.as_deref();
+        let held = self.records_held(&request.subject, name, permit, limits).await?;
+        let authoriser = self.policy();
+        let presented = held
+            .records
+            .iter()
+            .map(|one| {
+                let asked = one.identified.then_some(&request.subject);
+                present_to_peer(permit, authoriser.bundle(), &one.record, one.id, one.state, asked)
+            })
+            .collect();
+        Ok((presented, held.more))
     }
 }
 

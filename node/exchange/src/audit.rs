@@ -114,10 +114,16 @@ impl EntryDraft {
         self
     }
 
-    /// Digest of the request: the same in the asker's and the answerer's log.
+    /// Digest of the request that is answered; the asker's log has the same ([`EntryDraft::asked`]).
     pub fn request(mut self, digest: Sha256) -> Self {
         self.request = Some(digest);
         self
+    }
+
+    /// An agency that is asked, and the digest of the request to it: the same that its log gets. In the sealed body, since
+    /// one entry is about many; who looks there for an agency finds `asked.` and its code.
+    pub fn asked(self, agency: &AgencyCode, request: Sha256) -> Self {
+        self.detail(&format!("asked.{agency}"), &request.to_string())
     }
 
     /// Digest of the answer or result.

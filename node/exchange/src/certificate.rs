@@ -1,85 +1,71 @@
 //! The check certificate: what was learned, signed, with everything needed to verify it offline.
 
+use chengxin_schemas::agency::AgencyCode;
+use chengxin_schemas::answer::PresentedRecord;
 use chengxin_schemas::certificate::{
-    CERTIFICATE_TYP, CertificateClaims, CertificateRecord, CertificateRestriction, CoverageOutcome,
+    CERTIFICATE_LIMIT, CERTIFICATE_TYP, CertificateClaims, CertificateRecord, CertificateRestriction,
 };
 use chengxin_schemas::digest::Sha256;
 use chengxin_schemas::error::SchemaError;
-use chengxin_schemas::jws::{JWS_LIMIT, UnverifiedJws, jws_sign};
-use chengxin_schemas::keyring::verify_from;
-use chengxin_schemas::sd_jwt::presentations_digest;
-use chengxin_trust::{EvidenceBundle, RootFingerprint, VerifiedEvidence, evidence_verify};
+use chengxin_schemas::jws::jws_sign_within;
+use chengxin_schemas::record::RecordClaims;
+use chengxin_trust::EvidenceBundle;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::{EntryDraft, EntryKind};
-use crate::check::CheckResult;
-use crate::error::Result;
+pub use crate::certificate_verify::{VerifiedCertificate, certificate_verify};
+use crate::check::{CheckResult, FoundRecord};
+use crate::error::{ExchangeError, Result};
 use crate::node::Node;
 use crate::operation::Operation;
 
-/// Largest certificate file read, in bytes: 3,000 answers of a few records each.
+/// Largest certificate file written and read, in bytes. A member that holds nothing takes about 4 KiB of it: request,
+/// answer, directory entry and its lines in the coverage and in the list of members; a record about 4 KiB more. So 3,000
+/// members take 12 MiB and the largest federation fits.
 pub const CERTIFICATE_FILE_LIMIT: usize = 64 * 1024 * 1024;
 
-/// A certificate file, version 1: the signed certificate, the answers it rests on, and the directory evidence by
-/// which all signers' keys are traced to the root of trust.
+/// A certificate file, version 2: the signed certificate, the requests and answers it rests on, and the directory
+/// evidence by which all signers' keys are traced to the root of trust. The requests tie the answers to the subject and
+/// the purpose: an answer names neither.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CertificateFile {
-    /// Always `chengxin/check-certificate/v1`.
+    /// Always `chengxin/check-certificate/v2`.
     pub schema: CertificateSchema,
     /// The compact JWS of the certificate.
     pub certificate: String,
-    /// The answers, in the order of the coverage.
+    /// The answers, in the order of the coverage, refusals included. A silent agency has none.
     pub answers: Vec<CertificateAnswer>,
-    /// Directory metadata and entries.
+    /// Directory metadata, with the entries of the agency that checked and of those that answered.
     pub evidence: EvidenceBundle,
 }
 
 /// The version tag of [`CertificateFile`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CertificateSchema {
-    /// Version 1.
-    #[serde(rename = "chengxin/check-certificate/v1")]
-    V1,
+    /// Version 2.
+    #[serde(rename = "chengxin/check-certificate/v2")]
+    V2,
 }
 
 /// One answer in a certificate file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CertificateAnswer {
+    /// The compact JWS of the request that it answers.
+    pub request: String,
     /// The answer's compact JWS.
     pub answer: String,
     /// The presentations it covers.
     pub presentations: Vec<String>,
 }
 
-/// A certificate that verified, with who signed what.
-#[derive(Clone, Debug)]
-pub struct VerifiedCertificate {
-    claims: CertificateClaims,
-    issuer_name: String,
-    answers_verified: usize,
-}
-
-impl VerifiedCertificate {
-    /// What the certificate says.
-    pub fn claims(&self) -> &CertificateClaims {
-        &self.claims
-    }
-
-    /// The name of the agency that signed, from its directory entry.
-    pub fn issuer_name(&self) -> &str {
-        &self.issuer_name
-    }
-
-    /// How many peers' answers stand behind it, each verified.
-    pub fn answers_verified(&self) -> usize {
-        self.answers_verified
-    }
-}
-
 impl Node {
     /// Signs a certificate of a check just made. The issuing is an entry of its own in the audit log.
+    ///
+    /// # Errors
+    /// [`ExchangeError::Conflict`] if the member directory has changed since: the certificate names every member, and the
+    /// evidence in it is that of the directory in force. `TooLarge` if the answers do not fit a file.
     pub async fn certificate_issue(
         &self,
         operation: &Operation,
@@ -102,89 +88,76 @@ impl Node {
             restrictions: result.restrictions.iter().map(certificate_restriction).collect(),
             audit_entry: result.audit_entry,
         };
-        let certificate = jws_sign(CERTIFICATE_TYP, &claims, &self.parts.keys.signing)?;
-        let agencies: Vec<_> = result.coverage.iter().map(|entry| entry.agency).collect();
-        let evidence = self.parts.trust.evidence_export(&agencies).await?;
+        let certificate =
+            jws_sign_within(CERTIFICATE_TYP, &claims, &self.parts.keys.signing, CERTIFICATE_LIMIT)?;
+        let signers: Vec<AgencyCode> = std::iter::once(self.parts.agency)
+            .chain(result.evidence.iter().map(|answer| answer.agency))
+            .collect();
+        // Versions only rise, so the evidence taken between these two looks is of this one.
+        self.directory_unchanged(result.directory)?;
+        let evidence = self.parts.trust.evidence_export(&signers).await?;
+        self.directory_unchanged(result.directory)?;
         let answers = result
             .evidence
             .iter()
             .map(|answer| CertificateAnswer {
+                request: answer.request.clone(),
                 answer: answer.answer.clone(),
                 presentations: answer.presentations.clone(),
             })
             .collect();
+        let file = CertificateFile { schema: CertificateSchema::V2, certificate, answers, evidence };
+        file_length_check(&file)?;
         let entry = EntryDraft::new(EntryKind::CertificateIssued)
             .purpose(&result.purpose, &result.case_reference, None)
             .subject(&result.subject)
             .policy(&result.policy)
-            .result(Sha256::of(certificate.as_bytes()));
+            .result(Sha256::of(file.certificate.as_bytes()));
         self.audit_append(Some(operation), entry).await?;
-        Ok(CertificateFile { schema: CertificateSchema::V1, certificate, answers, evidence })
+        Ok(file)
+    }
+
+    fn directory_unchanged(&self, version: u64) -> Result<()> {
+        if self.directory()?.version() == version {
+            return Ok(());
+        }
+        Err(ExchangeError::Conflict {
+            what: "certificate",
+            reason: "the member directory has changed since the check: check again".to_owned(),
+        })
     }
 }
 
-/// Verifies a certificate file with nothing but the fingerprint of the federation's root of trust. Needs no network, no
-/// node and no keys. Time is judged as of the certificate: an old certificate stays verifiable, and says how old it is.
-pub async fn certificate_verify(bytes: &[u8], root: RootFingerprint) -> Result<VerifiedCertificate> {
-    if bytes.len() > CERTIFICATE_FILE_LIMIT {
-        return Err(SchemaError::TooLarge {
-            what: "certificate file",
-            unit: "bytes",
-            actual: bytes.len(),
-            limit: CERTIFICATE_FILE_LIMIT,
+/// Refuses a file that nobody would read, without writing it out.
+fn file_length_check(file: &CertificateFile) -> Result<()> {
+    struct Counted(usize);
+    impl std::io::Write for Counted {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 = self.0.saturating_add(bytes.len());
+            Ok(bytes.len())
         }
-        .into());
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
     }
-    let malformed = |reason: String| SchemaError::Malformed { form: "certificate file", reason };
-    let file: CertificateFile = serde_json::from_slice(bytes).map_err(|error| {
-        malformed(format!("not a check certificate: line {} column {}", error.line(), error.column()))
+    let mut counted = Counted(0);
+    serde_json::to_writer(&mut counted, file).map_err(|_| SchemaError::Malformed {
+        form: "certificate file",
+        reason: "it does not serialise".to_owned(),
     })?;
-    let unverified = UnverifiedJws::parse(&file.certificate, CERTIFICATE_TYP, CERTIFICATE_FILE_LIMIT)?;
-    let alleged: CertificateClaims = unverified.claims_unverified()?;
-    let evidence = evidence_verify(&file.evidence, root, alleged.iat).await?;
-    let entry = evidence
-        .entry(&alleged.iss)
-        .ok_or_else(|| integrity("the signer has no directory entry in the evidence"))?;
-    let claims = verify_from::<CertificateClaims>(unverified, entry, alleged.iat)?.into_claims();
-    let answers_verified = answers_verify(&claims, &file.answers, &evidence)?;
-    Ok(VerifiedCertificate { claims, issuer_name: entry.name.clone(), answers_verified })
+    length_check(counted.0)
 }
 
-/// Every answer the coverage cites must be there, signed by the agency named, over the presentations given.
-fn answers_verify(
-    claims: &CertificateClaims,
-    answers: &[CertificateAnswer],
-    evidence: &VerifiedEvidence,
-) -> Result<usize> {
-    let mut verified = 0_usize;
-    for covered in &claims.coverage {
-        let CoverageOutcome::Answered { answer: Some(digest), .. } = &covered.outcome else { continue };
-        let answer = answers
-            .iter()
-            .find(|answer| Sha256::of(answer.answer.as_bytes()) == *digest)
-            .ok_or_else(|| integrity("an answer the certificate cites is missing"))?;
-        let entry = evidence
-            .entry(&covered.agency)
-            .ok_or_else(|| integrity("an answering agency has no directory entry in the evidence"))?;
-        let unverified =
-            UnverifiedJws::parse(&answer.answer, chengxin_schemas::answer::ANSWER_TYP, JWS_LIMIT)?;
-        let alleged: chengxin_schemas::answer::AnswerClaims = unverified.claims_unverified()?;
-        let signed = verify_from::<chengxin_schemas::answer::AnswerClaims>(unverified, entry, alleged.iat)?;
-        if signed.claims().iss != covered.agency
-            || signed.claims().sd_hash != presentations_digest(&answer.presentations)
-        {
-            return Err(integrity("an answer does not cover the records beside it").into());
-        }
-        verified = verified.saturating_add(1);
+pub(crate) fn length_check(actual: usize) -> Result<()> {
+    if actual <= CERTIFICATE_FILE_LIMIT {
+        return Ok(());
     }
-    Ok(verified)
+    let limit = CERTIFICATE_FILE_LIMIT;
+    Err(SchemaError::TooLarge { what: "certificate file", unit: "bytes", actual, limit }.into())
 }
 
-fn integrity(reason: &str) -> SchemaError {
-    SchemaError::Integrity { form: "certificate", reason: reason.to_owned() }
-}
-
-fn certificate_record(record: &crate::check::FoundRecord) -> CertificateRecord {
+fn certificate_record(record: &FoundRecord) -> CertificateRecord {
     CertificateRecord {
         issuer: record.issuer,
         record: record.record,
@@ -195,6 +168,21 @@ fn certificate_record(record: &crate::check::FoundRecord) -> CertificateRecord {
         determined_on: record.claims.determined_on,
         presented: record.presented.clone(),
         name_match_only: record.name_match_only,
+    }
+}
+
+/// What a certificate says of a record in an answer.
+pub(crate) fn certificate_record_of(listed: &PresentedRecord, claims: &RecordClaims) -> CertificateRecord {
+    CertificateRecord {
+        issuer: claims.iss,
+        record: listed.record,
+        vct: claims.vct.clone(),
+        category: claims.category,
+        severity: claims.severity,
+        state: listed.state,
+        determined_on: claims.determined_on,
+        presented: listed.presented.clone(),
+        name_match_only: listed.name_match_only,
     }
 }
 

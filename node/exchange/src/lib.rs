@@ -6,11 +6,15 @@
 //! before it does so.
 
 pub mod answer;
+mod answer_verify;
+mod asking;
 pub mod audit;
 pub mod certificate;
+mod certificate_verify;
 pub mod check;
 pub mod delivery;
 pub mod error;
+mod held;
 pub mod import;
 mod import_index;
 mod import_lock;

@@ -1,5 +1,7 @@
 //! Restrictions: what received and own notices mean for a subject at this node.
 
+use std::collections::HashMap;
+
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::catalogue::MeasureCode;
 use chengxin_schemas::category::BreachSeverity;
@@ -19,8 +21,16 @@ use crate::node::Node;
 use crate::operation::Operation;
 use crate::row::Row;
 
-/// Most notices read for one subject; a subject with more is in deeper trouble than a list can show.
-const NOTICES_PER_SUBJECT_LIMIT: usize = 1_000;
+/// Most notices looked at for one subject. Any member can issue notices about anybody, and each that it sends stands in
+/// two logs under its name; without a limit it could make every check of a subject take as long as it likes.
+const NOTICES_LOOKED_AT_LIMIT: usize = 50_000;
+/// Most restrictions in force kept of one subject: what a certificate holds beside its coverage, and more than a person
+/// reads.
+const IN_FORCE_LIMIT: usize = 1_000;
+/// Most of these from one issuer, so that no member crowds out the others.
+const IN_FORCE_OF_ISSUER_LIMIT: usize = 100;
+/// Notices read at once.
+const NOTICES_PAGE: usize = 256;
 
 /// What one notice does to its subject here, stored form version 1. Encrypted: it names the subject.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -83,31 +93,91 @@ pub struct RestrictionInForce {
     pub not_applied_reason: Option<String>,
 }
 
+/// What is in force against a subject, as far as it could be looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestrictionList {
+    /// The restrictions, by measure and first day.
+    pub in_force: Vec<RestrictionInForce>,
+    /// Whether these are all. If not, nothing follows from what is missing: some member has flooded this node with
+    /// notices about the subject, and a check says that it is incomplete.
+    pub complete: bool,
+}
+
+/// How many notices are looked at, and how many restrictions kept.
+#[derive(Clone, Copy)]
+struct RestrictionLimits {
+    looked_at: usize,
+    in_force: usize,
+    of_issuer: usize,
+}
+
 impl Node {
     /// The restrictions against `subject` that are in force on the day of `now` in Asia/Shanghai.
     pub(crate) async fn restrictions_in_force(
         &self,
         subject: &SubjectId,
         now: UnixTime,
-    ) -> Result<Vec<RestrictionInForce>> {
+    ) -> Result<RestrictionList> {
+        let limits = RestrictionLimits {
+            looked_at: NOTICES_LOOKED_AT_LIMIT,
+            in_force: IN_FORCE_LIMIT,
+            of_issuer: IN_FORCE_OF_ISSUER_LIMIT,
+        };
+        self.restrictions_within(subject, now, limits).await
+    }
+
+    /// Looks through all notices against the subject, a page at a time, and keeps those in force only: notices that are
+    /// over or withdrawn, whoever sent however many of them, crowd nothing out.
+    async fn restrictions_within(
+        &self,
+        subject: &SubjectId,
+        now: UnixTime,
+        limits: RestrictionLimits,
+    ) -> Result<RestrictionList> {
         let today = now.shanghai_date();
         let prefix = keyspace::restrictions_of_subject(&self.subject_key(subject));
-        let page = self.parts.store.scan(KeyRange::prefix(&prefix), NOTICES_PER_SUBJECT_LIMIT).await?;
-        let mut found = Vec::new();
-        for (key, bytes) in page {
-            let row = RestrictionRow::open(&bytes, &key, &self.parts.keys.data)?;
-            if row.subject != *subject || row.state != NoticeState::InForce {
-                continue;
-            }
-            found.extend(
-                row.measures
+        let mut range = KeyRange::prefix(&prefix);
+        let mut list = RestrictionList { in_force: Vec::new(), complete: true };
+        let mut of_issuers: HashMap<AgencyCode, usize> = HashMap::new();
+        let mut looked_at = 0_usize;
+        'pages: loop {
+            let page = self.parts.store.scan(range.clone(), NOTICES_PAGE).await?;
+            let Some((last, _)) = page.last() else { break };
+            range = range.after(last);
+            for (key, bytes) in page {
+                if looked_at == limits.looked_at {
+                    list.complete = false;
+                    break 'pages;
+                }
+                looked_at = looked_at.saturating_add(1);
+                let row = RestrictionRow::open(&bytes, &key, &self.parts.keys.data)?;
+                if row.subject != *subject || row.state != NoticeState::InForce {
+                    continue;
+                }
+                let of_today = row
+                    .measures
                     .iter()
-                    .filter(|measure| measure.from.0 <= today && !measure.until.is_over(today))
-                    .map(|measure| restriction_in_force(&row, measure)),
-            );
+                    .filter(|measure| measure.from.0 <= today && !measure.until.is_over(today));
+                for measure in of_today {
+                    if list.in_force.len() == limits.in_force {
+                        list.complete = false;
+                        break 'pages;
+                    }
+                    let of_issuer = of_issuers.entry(row.issuer).or_default();
+                    if *of_issuer == limits.of_issuer {
+                        list.complete = false;
+                        continue;
+                    }
+                    *of_issuer = of_issuer.saturating_add(1);
+                    list.in_force.push(restriction_in_force(&row, measure));
+                }
+            }
         }
-        found.sort_by(|one, two| (&one.measure, one.from).cmp(&(&two.measure, two.from)));
-        Ok(found)
+        if !list.complete {
+            tracing::warn!(looked_at, in_force = list.in_force.len(), "too many notices about one subject");
+        }
+        list.in_force.sort_by(|one, two| (&one.measure, one.from).cmp(&(&two.measure, two.from)));
+        Ok(list)
     }
 
     /// Lists the restrictions in force against a subject, for the staff that must apply them. Purely local.
@@ -115,7 +185,7 @@ impl Node {
         &self,
         operation: &Operation,
         subject: &SubjectId,
-    ) -> Result<Vec<RestrictionInForce>> {
+    ) -> Result<RestrictionList> {
         operation.require(&[Role::Clerk, Role::Reviewer], "list restrictions")?;
         let entry = EntryDraft::new(EntryKind::RecordRead)
             .subject(subject)
@@ -142,3 +212,7 @@ fn restriction_in_force(row: &RestrictionRow, measure: &RestrictionMeasure) -> R
         not_applied_reason: measure.reason.clone(),
     }
 }
+
+#[cfg(test)]
+#[path = "restriction/tests.rs"]
+mod tests;

@@ -7,32 +7,73 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("request", "请求"),
     ("this request was answered before: sign a new one", "该请求已答复过: 请重新签署"),
     ("requests", "个请求"),
-    ("too many requests within five minutes: wait, then ask again", "五分钟内请求过多: 请稍后再问"),
+    ("too many requests within nine minutes: wait, then ask again", "九分钟内请求过多: 请稍后再问"),
     (
         "the node cannot serve requests at present; its administrator has been told",
         "该节点目前无法答复; 已通知其管理员",
     ),
+    // answer_verify.rs
+    ("it names more categories than there are", "所列类别多于全部类别"),
+    ("another record than the one listed", "不是清单所列的记录"),
+    ("of a category that was not asked about", "属于未询问的类别"),
+    ("about another subject than the one asked about", "主体不是所询问的主体"),
+    // asking.rs
+    ("answered with another kind of message", "答复的消息种类不符"),
     // audit.rs
     ("read the audit log", "查看审计日志"),
     ("verify the audit log", "验证审计日志"),
     // certificate.rs
     ("certificate file", "凭证文件"),
     ("bytes", "字节"),
-    ("not a check certificate: line {} column {}", "不是核查凭证: 第 {0} 行第 {1} 列"),
+    ("certificate", "凭证"),
+    ("the member directory has changed since the check: check again", "核查之后成员目录已有变化: 请重新核查"),
+    ("it does not serialise", "无法编码"),
+    // certificate_verify.rs
+    ("not a check certificate of version 2: line {} column {}", "不是第 2 版核查凭证: 第 {0} 行第 {1} 列"),
     ("the signer has no directory entry in the evidence", "证据中没有签署机关的目录条目"),
-    ("an answer the certificate cites is missing", "缺少凭证所引用的答复"),
-    ("an answering agency has no directory entry in the evidence", "证据中没有答复机关的目录条目"),
-    ("an answer does not cover the records beside it", "答复与所附记录不符"),
+    (
+        "agency {}, which answered, has no directory entry in the evidence",
+        "证据中没有答复机关 {0} 的目录条目",
+    ),
+    ("there are two answers of agency {}", "机关 {0} 有两个答复"),
+    ("the request to agency {} is not {}", "发给机关 {0} 的请求与凭证不符, 不符之处是{1}"),
+    ("about the subject of the certificate", "主体"),
+    ("for its purpose", "用途"),
+    ("for its case", "案件或项目编号"),
+    ("by its operator", "操作员"),
+    ("about its categories", "信息类别"),
+    ("under its policy version", "策略版本"),
+    ("of its time", "时间"),
+    ("it calls agency {} silent, whose answer is here", "称机关 {0} 未答复, 其答复却在此"),
+    (
+        "what it says of agency {} is not what the answer of that agency says",
+        "所载机关 {0} 的情况与该机关的答复不符",
+    ),
+    ("the answer of agency {}, on which it rests, is missing", "缺少所依据的机关 {0} 的答复"),
+    ("it does not name agency {}, whose answer is here", "没有列出机关 {0}, 其答复却在此"),
+    (
+        "it says that the check was complete, which its coverage is not",
+        "称核查完整, 其覆盖情况却不完整",
+    ),
+    (
+        "it says that the check was not complete, which its coverage is",
+        "称核查不完整, 其覆盖情况却完整",
+    ),
+    (
+        "what the issuer says of its own records does not agree with those it lists",
+        "签署机关所称的本机关记录与所列记录不符",
+    ),
+    ("its evidence is of another version of the member directory", "所附证据属于成员目录的另一版本"),
+    ("its coverage names an agency twice", "其覆盖情况将一个机关列了两次"),
+    (
+        "its coverage is not that of all members, agency {} is only in one of both",
+        "其覆盖情况与全体成员不符, 机关 {0} 只在其中一方",
+    ),
+    ("it gives agency {} another name", "所载机关 {0} 的名称不符"),
+    ("its records are not those of the answers", "所列记录与答复中的记录不符"),
     // check.rs
     ("check a subject", "核查信用主体"),
-    ("answered with another kind of message", "答复的消息种类不符"),
     ("answer", "答复"),
-    ("the records are not those that were signed", "记录不是签名所指的记录"),
-    ("the list of records does not match the records", "记录清单与记录不符"),
-    ("determined by another agency than the one that answers", "认定机关不是答复机关"),
-    ("another record than the one listed", "不是清单所列的记录"),
-    ("of a category that was not asked about", "属于未询问的类别"),
-    ("about another subject than the one asked about", "主体不是所询问的主体"),
     // delivery.rs
     ("outbox item", "待送达通知"),
     ("outbox head", "待送达队列头"),
@@ -92,8 +133,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("roll an import back", "撤回导入"),
     ("it was rolled back already", "已经撤回"),
     (
-        "notice {} rests on one of its records: withdraw the notice first",
-        "通知 {0} 以其中一条记录为依据: 请先撤销该通知",
+        "notice {} rests on one of its records and restricts until {}: the import can be taken back after that; this version cannot withdraw a notice",
+        "通知 {0} 以其中一条记录为依据, 限制至 {1}: 该日之后方可撤回该批次; 本版本不能撤销通知",
     ),
     // node.rs
     (

@@ -24,7 +24,8 @@ pub(crate) async fn restriction_list(
     Ok(Json(Restrictions {
         schema: RestrictionListSchema::V1,
         subject: subject.masked(),
-        restrictions: found.into_iter().map(|found| restriction(&services, found)).collect(),
+        incomplete: !found.complete,
+        restrictions: found.in_force.into_iter().map(|found| restriction(&services, found)).collect(),
     }))
 }
 

@@ -90,7 +90,8 @@ pub struct AuditEntry {
     /// Version of the policy that decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
-    /// Digest of the request: the same in the asker's and the answerer's log.
+    /// Digest of what the entry is about: the request answered (the body of the asker's entry names the same), the item
+    /// delivered, the file imported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Sha256>,
     /// Fields shown whole.

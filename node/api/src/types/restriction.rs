@@ -27,4 +27,7 @@ pub struct Restrictions {
     pub subject: String,
     /// The restrictions.
     pub restrictions: Vec<Restriction>,
+    /// Whether there are too many notices about the subject to look at or to list: there may be more restrictions.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub incomplete: bool,
 }

@@ -311,6 +311,9 @@ impl Document for Restrictions {
 
     fn page(&self, view: View) -> Page {
         let mut page = Page::of_table(self.table(view), view);
+        if self.incomplete {
+            page.line([Cell::new(view.text(Key::RestrictionsIncomplete)).toned(Tone::Bad)]);
+        }
         page.line([Cell::new(view.text(Key::RestrictionsOwnNode)).toned(Tone::Dim)]);
         page
     }

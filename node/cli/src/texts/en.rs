@@ -170,6 +170,9 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::RequestDigest => "Request",
         Key::Restrictions => "Restrictions",
         Key::RestrictionsInForce => "Restrictions in force ({0})",
+        Key::RestrictionsIncomplete => {
+            "Incomplete: there are more notices about this subject than are looked at; there may be more restrictions"
+        }
         Key::RestrictionsOwnNode => "what this node knows; for the whole picture use chengxin check",
         Key::Role => "Role",
         Key::Roles => "Roles",

@@ -181,6 +181,7 @@ keys! {
     RequestDigest,
     Restrictions,
     RestrictionsInForce,
+    RestrictionsIncomplete,
     RestrictionsOwnNode,
     Role,
     Roles,

@@ -164,6 +164,7 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::RequestDigest => "请求摘要",
         Key::Restrictions => "限制",
         Key::RestrictionsInForce => "生效限制 ({0})",
+        Key::RestrictionsIncomplete => "不完整: 针对该主体的通知过多, 未能全部查看, 可能还有其他限制",
         Key::RestrictionsOwnNode => "仅本节点所知; 完整情况用 chengxin check",
         Key::Role => "角色",
         Key::Roles => "角色",

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use chengxin_audit_log::EntryKind;
 use chengxin_audit_log::log::Filter;
+use chengxin_audit_log::{EntryKind, LoggedEntry};
 use chengxin_exchange::ExchangeError;
 use chengxin_exchange::certificate::certificate_verify;
 use chengxin_exchange::check::{CheckRequest, CheckResult};
 use chengxin_schemas::ErrorCode;
 use chengxin_schemas::answer::{ANSWER_TYP, AnswerClaims, AnswerOutcome};
+use chengxin_schemas::category::InformationCategory;
 use chengxin_schemas::certificate::CoverageOutcome;
 use chengxin_schemas::jws::{JWS_LIMIT, UnverifiedJws, jws_sign};
 use chengxin_schemas::operator::Role;
@@ -17,10 +18,11 @@ use chengxin_schemas::subject::SubjectId;
 use chengxin_schemas::wire::{self, PeerRequest, PeerResponse};
 
 use crate::support::{
-    FINANCE, Federation, LEAGUE, Lie, MARKET, NOW, SUBJECT, agency, as_role, penalty_file, signing,
+    FINANCE, Federation, LEAGUE, Lie, MARKET, NOW, SUBJECT, agency, as_role, penalty_file,
+    serious_then_general, signing,
 };
 
-fn wanted(subject: &str, purpose: &str) -> CheckRequest {
+pub(crate) fn wanted(subject: &str, purpose: &str) -> CheckRequest {
     CheckRequest {
         subject: SubjectId::parse(subject).expect("subject"),
         subject_name: None,
@@ -32,7 +34,7 @@ fn wanted(subject: &str, purpose: &str) -> CheckRequest {
     }
 }
 
-async fn check(federation: &Federation) -> CheckResult {
+pub(crate) async fn check(federation: &Federation) -> CheckResult {
     let node = federation.node(FINANCE);
     let clerk = as_role(&node, Role::Clerk).await;
     node.check_run(&clerk, wanted(SUBJECT, "government-procurement")).await.expect("check")
@@ -57,7 +59,7 @@ async fn nothing_found_is_said_only_when_everybody_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_record_is_found_redacted_logged_at_both_ends_and_certified() {
+async fn a_record_is_found_redacted_and_logged_at_both_ends() {
     let federation = Federation::new().await;
     federation.penalty_import().await;
     let result = check(&federation).await;
@@ -71,33 +73,114 @@ async fn a_record_is_found_redacted_logged_at_both_ends_and_certified() {
     assert!(field("legal_representative_number").withheld.is_some());
 
     // The two logs hold the same request digest.
-    let digest = |code: &'static str, kind: EntryKind| {
-        let node = federation.node(code);
-        async move {
-            let filter = Filter { kinds: vec![kind], ..Filter::default() };
-            node.log().search(filter, 10).await.expect("search").entries.remove(0).leaf
-        }
-    };
-    let answered = digest(MARKET, EntryKind::AnswerDisclosed).await;
-    assert_eq!(answered.actor.agency, agency(FINANCE));
-    assert!(answered.disclosed.iter().any(|class| class.shown > 0));
-    assert_eq!(digest(FINANCE, EntryKind::CheckAnswered).await.outcome, chengxin_audit_log::Outcome::Allowed);
+    let market = newest_entry(&federation, MARKET, EntryKind::AnswerDisclosed).await.leaf;
+    assert_eq!(market.actor.agency, agency(FINANCE));
+    assert!(market.disclosed.iter().any(|class| class.shown > 0));
+    let league = newest_entry(&federation, LEAGUE, EntryKind::AnswerDisclosed).await.leaf;
+    let requested = newest_entry(&federation, FINANCE, EntryKind::CheckRequested).await;
+    let body = federation.node(FINANCE).log().read_body(requested.index).await.expect("body");
+    assert_ne!(market.request, league.request);
+    for (code, answered) in [(MARKET, market), (LEAGUE, league)] {
+        let asked = body.details.get(&format!("asked.{code}")).expect("the agency asked is named");
+        assert_eq!(*asked, answered.request.expect("digest").to_string(), "{code}");
+    }
+    let finished = newest_entry(&federation, FINANCE, EntryKind::CheckAnswered).await;
+    assert_eq!(finished.leaf.outcome, chengxin_audit_log::Outcome::Allowed);
+    assert!(requested.index < finished.index);
+}
 
+async fn newest_entry(federation: &Federation, code: &str, kind: EntryKind) -> LoggedEntry {
+    let filter = Filter { kinds: vec![kind], ..Filter::default() };
+    federation.node(code).log().search(filter, 10).await.expect("search").entries.remove(0)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_request_leaves_that_is_not_logged() {
+    let federation = Federation::new().await;
+    federation.down(LEAGUE, true);
+    check(&federation).await;
+    let PeerRequest::Check(text) = wire::decode(&federation.last_sent(FINANCE, LEAGUE)).expect("request")
+    else {
+        panic!("another message")
+    };
+    let requested = newest_entry(&federation, FINANCE, EntryKind::CheckRequested).await;
+    let body = federation.node(FINANCE).log().read_body(requested.index).await.expect("body");
+    let digest = chengxin_schemas::digest::Sha256::of(text.as_bytes()).to_string();
+    assert_eq!(
+        body.details.get(&format!("asked.{LEAGUE}")),
+        Some(&digest),
+        "asked, though it never answered"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn older_records_of_the_category_asked_about_are_found_behind_newer_ones_of_others() {
+    let federation = Federation::new().await;
+    let serious = InformationCategory::SeriousBreach;
+    // More than an answer holds at the peer, more than a check shows of its own at the asker.
+    for (code, general) in [(MARKET, 201), (FINANCE, 1_000)] {
+        let node = federation.node(code);
+        let clerk = as_role(&node, Role::Clerk).await;
+        let file = serious_then_general(general);
+        node.import_run(&clerk, file, Default::default(), Arc::new(|_| {})).await.expect("import");
+    }
     let node = federation.node(FINANCE);
     let clerk = as_role(&node, Role::Clerk).await;
+    let request = CheckRequest { categories: vec![serious], ..wanted(SUBJECT, "government-procurement") };
+    let result = node.check_run(&clerk, request).await.expect("check");
+    let found: Vec<_> = result.records.iter().map(|record| (record.issuer, record.claims.category)).collect();
+    assert_eq!(found, [(agency(FINANCE), serious), (agency(MARKET), serious)]);
+    assert!(result.complete);
+
+    // All categories: both hold more than can be shown, and cover nothing.
+    let result = check(&federation).await;
+    for (code, shown) in [(MARKET, 200), (FINANCE, 1_000)] {
+        match outcome_of(&result, code) {
+            CoverageOutcome::Answered { categories, records, .. } => {
+                assert_eq!((categories.len(), *records), (0, shown), "{code}");
+            }
+            other => panic!("{code}: {other:?}"),
+        }
+    }
+    assert!(!result.complete);
+    // What was cut off stays so in the certificate.
     let file = node.certificate_issue(&clerk, &result).await.expect("certificate");
     let bytes = serde_json::to_vec(&file).expect("json");
     let verified = certificate_verify(&bytes, federation.fingerprint).await.expect("verifies");
-    assert_eq!(verified.answers_verified(), 2);
-    assert_eq!(verified.claims().records.len(), 1);
-    // One changed character of any signed part is noticed.
-    let text = String::from_utf8(bytes).expect("json");
-    let place = text.find(&file.certificate[40..60]).expect("certificate") + 5;
-    let mut broken = text.clone().into_bytes();
-    broken[place] = if broken[place] == b'A' { b'B' } else { b'A' };
-    assert!(certificate_verify(&broken, federation.fingerprint).await.is_err());
-    let other = chengxin_trust::RootFingerprint::of(b"another root");
-    assert!(certificate_verify(text.as_bytes(), other).await.is_err());
+    assert!(!verified.claims().complete);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peers_words_are_cut_and_cleaned() {
+    let federation = Federation::new().await;
+    let words = format!("\u{1b}[31m{}\r\n\u{202E}", "拒".repeat(2_000));
+    let refusal = PeerResponse::Failed { code: ErrorCode::Busy, reason: words.clone() };
+    let refusal = Bytes::from(wire::encode(&refusal).expect("encoded"));
+    federation.lie(MARKET, Some(Arc::new(move |_, _| refusal.clone())));
+    federation.refuse(LEAGUE, Some(&words));
+    let result = check(&federation).await;
+    for code in [MARKET, LEAGUE] {
+        match outcome_of(&result, code) {
+            CoverageOutcome::Silent { code: ErrorCode::Busy, reason } => {
+                assert_eq!(*reason, format!("[31m{}", "拒".repeat(296)), "{code}");
+            }
+            other => panic!("{code}: {other:?}"),
+        }
+    }
+    federation.refuse(LEAGUE, None);
+    let loud = rewritten(move |claims, presentations| {
+        presentations.clear();
+        claims.sd_hash = chengxin_schemas::sd_jwt::presentations_digest(presentations);
+        let rule = Some("\u{7}rule".to_owned());
+        claims.outcome = AnswerOutcome::Refused { code: ErrorCode::Denied, rule, reason: words.clone() };
+    });
+    federation.lie(MARKET, Some(loud));
+    match outcome_of(&check(&federation).await, MARKET) {
+        CoverageOutcome::Refused { rule: Some(rule), reason, .. } => {
+            assert_eq!((rule.as_str(), reason.chars().count()), ("rule", 300));
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -180,7 +263,7 @@ async fn a_lying_member_counts_as_silent_with_the_reason() {
     lied(&federation, Arc::new(move |_, _| replay.clone()), "another request").await;
 
     let hide = rewritten(|_, presentations| presentations.clear());
-    lied(&federation, hide, "not those that were signed").await;
+    lied(&federation, hide, "another number of records").await;
     let as_other = rewritten(|claims, _| claims.iss = agency(LEAGUE));
     lied(&federation, as_other, "").await;
     let hour = rewritten(|claims, _| claims.iat = NOW.plus(3_600));

@@ -25,7 +25,7 @@ use chengxin_schemas::seal::SealIdentity;
 use chengxin_schemas::time::{FixedClock, UnixTime};
 use chengxin_store::{SledOptions, SledStore};
 use chengxin_trust::{
-    ContentName, DirectoryEditor, FolderSource, FoundParams, Lifetimes, OnlineKeys, TrustStore,
+    ContentName, DirectoryEditor, FolderSource, FoundParams, Lifetimes, MemberChange, OnlineKeys, TrustStore,
     federation_found,
 };
 use futures::future::BoxFuture;
@@ -48,15 +48,34 @@ const BODIES: [(&str, &str, &str, u8); 3] = [
     (LEAGUE, "示例盟行政公署", "regional-government", 30),
 ];
 
+/// A member of the crowd: the number counts from 0, at most 999,999.
+pub(crate) fn crowd_agency(number: usize) -> AgencyCode {
+    let body = format!("11150100{number:09}");
+    "0123456789ABCDEFGHJKLMNPQRTUWXY"
+        .chars()
+        .find_map(|check| format!("{body}{check}").parse().ok())
+        .expect("one check character fits")
+}
+
+/// Seed of the signing key that the crowd shares.
+pub(crate) const CROWD_KEY: u8 = 70;
+
 /// What a member does with a message instead of what it should.
 pub(crate) type Lie = Arc<dyn Fn(Bytes, Bytes) -> Bytes + Send + Sync>;
+
+/// What a member of the crowd answers to a message.
+type Crowd = Arc<dyn Fn(&AgencyCode, Bytes) -> Bytes + Send + Sync>;
 
 #[derive(Default)]
 struct Wires {
     nodes: HashMap<AgencyCode, Arc<Node>>,
     down: Vec<AgencyCode>,
+    /// Members whose network refuses every message, with these words.
+    refusing: HashMap<AgencyCode, String>,
     /// By the agency asked: gets the request and the honest answer, gives what arrives.
     lies: HashMap<AgencyCode, Lie>,
+    /// What the members without a node of their own answer.
+    crowd: Option<Crowd>,
     /// Every request that was sent, with its sender and recipient.
     sent: Vec<(AgencyCode, AgencyCode, Bytes)>,
 }
@@ -84,7 +103,14 @@ impl Peers for Mesh {
                         reason: "connection refused".to_owned(),
                     });
                 }
-                (wires.nodes[&to.agency].clone(), wires.lies.get(&to.agency).cloned())
+                if let Some(words) = wires.refusing.get(&to.agency) {
+                    return Err(PeerFault { code: ErrorCode::Busy, reason: words.clone() });
+                }
+                (wires.nodes.get(&to.agency).cloned(), wires.lies.get(&to.agency).cloned())
+            };
+            let Some(node) = node else {
+                let crowd = self.wires.lock().unwrap().crowd.clone().expect("a member without a node");
+                return Ok(crowd(&to.agency, message));
             };
             let answer = node.peer_handle(&self.own, chengxin_schemas::wire::decode(&message)).await;
             Ok(match lie {
@@ -119,6 +145,25 @@ fn seed(number: u8) -> Zeroizing<[u8; 32]> {
 
 impl Federation {
     pub(crate) async fn new() -> Self {
+        let federation = Self::founded(&BODIES[1..], 0);
+        for body in BODIES {
+            federation.node_start(body.0, true).await;
+        }
+        federation
+    }
+
+    /// A federation of one node and a crowd of members that share a signing key and answer as they are told.
+    pub(crate) async fn with_crowd(
+        members: usize,
+        crowd: impl Fn(&AgencyCode, Bytes) -> Bytes + Send + Sync + 'static,
+    ) -> Self {
+        let federation = Self::founded(&[], members);
+        federation.wires.lock().unwrap().crowd = Some(Arc::new(crowd));
+        federation.node_start(FINANCE, true).await;
+        federation
+    }
+
+    fn founded(bodies: &[(&str, &str, &str, u8)], crowd: usize) -> Self {
         let folder = tempfile::tempdir().expect("folder");
         let repository = folder.path().join("repository");
         let online = || OnlineKeys { targets: signing(91), snapshot: signing(92), timestamp: signing(93) };
@@ -139,20 +184,27 @@ impl Federation {
         .expect("founded");
         let mut editor =
             DirectoryEditor::open(&repository, online(), Lifetimes::default(), NOW).expect("editor");
-        for body in &BODIES[1..] {
+        for body in bodies {
             editor.member_admit(entry(*body, false), NOW).expect("admitted");
         }
-        let federation = Self {
+        let mut one = entry((FINANCE, "", "finance", CROWD_KEY), false);
+        let crowd = (0..crowd).map(|number| {
+            one.agency = crowd_agency(number);
+            one.name = format!("示例单位{number}");
+            one.transport_identity = format!("12D3KooWcrowd{number}");
+            MemberChange::Admit(Box::new(one.clone()))
+        });
+        let crowd: Vec<_> = crowd.collect();
+        if !crowd.is_empty() {
+            editor.members_change(crowd, NOW).expect("admitted");
+        }
+        Self {
             folder,
             fingerprint: founded.fingerprint,
             clocks: BODIES.iter().map(|body| (agency(body.0), Arc::new(FixedClock::new(NOW)))).collect(),
             wires: Arc::default(),
             hooks: BODIES.iter().map(|body| (agency(body.0), HookPlace::default())).collect(),
-        };
-        for body in BODIES {
-            federation.node_start(body.0, true).await;
         }
-        federation
     }
 
     /// Opens a node, on the files it left if it ran before.
@@ -243,6 +295,14 @@ impl Federation {
         }
     }
 
+    pub(crate) fn refuse(&self, code: &str, words: Option<&str>) {
+        let mut wires = self.wires.lock().unwrap();
+        match words {
+            Some(words) => wires.refusing.insert(agency(code), words.to_owned()),
+            None => wires.refusing.remove(&agency(code)),
+        };
+    }
+
     pub(crate) fn lie(&self, code: &str, lie: Option<Lie>) {
         let mut wires = self.wires.lock().unwrap();
         match lie {
@@ -327,6 +387,18 @@ impl ImportFile for Memory {
 
 /// The header of the penalty files here.
 pub(crate) const HEADER: &str = "行政相对人名称,行政相对人代码_1 (统一社会信用代码),法定代表人,法定代表人身份证号,行政处罚决定书文号,违法行为类型,违法事实,处罚类别,罚款金额 (万元),处罚决定日期,处罚机关";
+
+/// Penalties of one company, the first of them for a serious breach, so that it is the oldest record.
+pub(crate) fn serious_then_general(general: usize) -> Arc<dyn ImportFile> {
+    let mut text = format!("{HEADER}\n");
+    for row in 0..=general {
+        let kind = if row == 0 { "责令停产停业" } else { "罚款" };
+        text.push_str(&format!(
+            "示例启明建设工程有限公司,{SUBJECT},,,示独罚{row}号,类型,事实,{kind},1,2026-09-18,示例市场监督管理局\n"
+        ));
+    }
+    Arc::new(Memory(text.into_bytes()))
+}
 
 /// One penalty as CSV.
 pub(crate) fn penalty_file(code: &str, name: &str, number: &str, fine: &str) -> Arc<dyn ImportFile> {
