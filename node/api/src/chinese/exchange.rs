@@ -51,14 +51,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     ("the answer of agency {}, on which it rests, is missing", "缺少所依据的机关 {0} 的答复"),
     ("it does not name agency {}, whose answer is here", "没有列出机关 {0}, 其答复却在此"),
-    (
-        "it says that the check was complete, which its coverage is not",
-        "称核查完整, 其覆盖情况却不完整",
-    ),
-    (
-        "it says that the check was not complete, which its coverage is",
-        "称核查不完整, 其覆盖情况却完整",
-    ),
+    ("it says that the check was complete, which its coverage is not", "称核查完整, 其覆盖情况却不完整"),
+    ("it says that the check was not complete, which its coverage is", "称核查不完整, 其覆盖情况却完整"),
     (
         "what the issuer says of its own records does not agree with those it lists",
         "签署机关所称的本机关记录与所列记录不符",
