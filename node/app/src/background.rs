@@ -11,9 +11,9 @@ use chengxin_exchange::peers::Peers as _;
 use chengxin_network::PeerIdentity;
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::directory::DirectoryEntry;
-use chengxin_schemas::time::Clock as _;
+use chengxin_schemas::time::{Clock as _, UnixTime};
 use chengxin_schemas::wire::{self, PeerRequest, PeerResponse};
-use chengxin_trust::RefreshOutcome;
+use chengxin_trust::{MetadataSource, RefreshOutcome, TrustStore};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -30,6 +30,9 @@ const GREETINGS_AT_ONCE: usize = 64;
 const HINT_PAUSE: Duration = Duration::from_millis(200);
 /// How long a peer may take to say which versions it holds, in milliseconds.
 const VERSIONS_DEADLINE_MS: u64 = 5_000;
+/// How long one source may take for a whole refresh, however it answers each request: a few files as a rule, a thousand
+/// entries of a large province at a tenth of a second each at the worst. Also the delay one lying member can cause.
+const SOURCE_DEADLINE: Duration = Duration::from_secs(120);
 /// Longest sleep of the delivery task; something queued meanwhile waits at most so long.
 const DELIVERY_TICK: Duration = Duration::from_millis(250);
 
@@ -125,25 +128,44 @@ async fn refresh_round(running: &Arc<Running>, own: &AgencyCode, round: Round) {
     if running.coordination.is_some() {
         return;
     }
-    newer.sort_by_key(|(entry, timestamp)| std::cmp::Reverse((*timestamp, entry.coordinator)));
+    // What a member claims to hold is not verified before it is fetched; a coordinator signs it, so it is asked first.
+    newer.sort_by_key(|(entry, timestamp)| std::cmp::Reverse((entry.coordinator, *timestamp)));
     let now = SystemClock.now();
-    for (entry, _) in newer {
-        let Ok(peer) = entry.transport_identity.parse::<PeerIdentity>() else { continue };
-        let source = PeerSource { network: running.network.clone(), peer };
-        match running.trust.refresh(&source, now).await {
-            Ok(RefreshOutcome::Updated { to, .. }) => {
-                tracing::info!(peer = %entry.agency, directory = to.directory, timestamp = to.timestamp, "directory updated");
-                return;
-            }
-            Ok(RefreshOutcome::Unchanged) => return,
-            Err(error) => tracing::warn!(peer = %entry.agency, %error, "no newer directory from here"),
-        }
-    }
-    if is_expired(&directory, now) {
+    let sources = newer.into_iter().filter_map(|(entry, _)| {
+        let peer = entry.transport_identity.parse::<PeerIdentity>().ok()?;
+        let source: Box<dyn MetadataSource> = Box::new(PeerSource { network: running.network.clone(), peer });
+        Some((entry.agency, source))
+    });
+    if !sources_try(&running.trust, sources, now, SOURCE_DEADLINE).await && is_expired(&directory, now) {
         tracing::error!(
             "the member directory expired: peers are neither asked nor answered until a newer one is reached"
         );
     }
+}
+
+/// Takes what is newer from the first source that has it; whether one had. All of them claimed so, and one that has not,
+/// or takes too long over it, ends the matter for none but itself: else a single member could keep everybody from
+/// learning who was removed.
+async fn sources_try(
+    trust: &TrustStore,
+    sources: impl Iterator<Item = (AgencyCode, Box<dyn MetadataSource>)>,
+    now: UnixTime,
+    deadline: Duration,
+) -> bool {
+    for (agency, source) in sources {
+        match tokio::time::timeout(deadline, trust.refresh(source.as_ref(), now)).await {
+            Ok(Ok(RefreshOutcome::Updated { to, .. })) => {
+                tracing::info!(peer = %agency, directory = to.directory, timestamp = to.timestamp, "directory updated");
+                return true;
+            }
+            Ok(Ok(RefreshOutcome::Unchanged)) => {
+                tracing::warn!(peer = %agency, "claims a newer directory and has none");
+            }
+            Ok(Err(error)) => tracing::warn!(peer = %agency, %error, "no newer directory from here"),
+            Err(_) => tracing::warn!(peer = %agency, "took too long over the directory"),
+        }
+    }
+    false
 }
 
 /// Asks members which versions they hold; gives those that hold something newer than `held`. A peer that lags behind
@@ -228,3 +250,6 @@ async fn tend_run(running: Arc<Running>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
