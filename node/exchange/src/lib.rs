@@ -7,6 +7,8 @@
 
 pub mod answer;
 pub mod audit;
+pub mod backlog;
+pub mod budget;
 pub mod certificate;
 pub mod check;
 pub mod delivery;
@@ -20,15 +22,19 @@ pub mod node;
 pub mod notice;
 pub mod operation;
 pub mod operator;
+pub mod outbox;
 pub mod peers;
 pub mod presentation;
 pub mod receive;
+pub mod recognition;
 pub mod record;
 mod record_index;
 pub mod refusal;
 pub mod replay;
 pub mod restriction;
 mod row;
+mod row_v1;
+pub mod schedule;
 pub mod status;
 
 pub use error::ExchangeError;
