@@ -1,4 +1,5 @@
-//! What runs beside requests: refreshing the directory, delivering notices, tending what a coordinator signs.
+//! What runs beside requests: refreshing the directory, delivering notices and tending their streams, tending what a
+//! coordinator signs.
 //!
 //! Every task hangs on a [`Background`] that aborts it when dropped; a task that ends by itself stops the node, because
 //! a node that silently no longer delivers or refreshes is worse than one that is down.
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chengxin_exchange::peers::Peers as _;
+use chengxin_exchange::schedule::AttemptOutcome;
 use chengxin_network::PeerIdentity;
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::directory::DirectoryEntry;
@@ -15,7 +17,7 @@ use chengxin_schemas::time::{Clock as _, UnixTime};
 use chengxin_schemas::wire::{self, PeerRequest, PeerResponse};
 use chengxin_trust::{MetadataSource, RefreshOutcome, TrustStore};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use crate::clock::SystemClock;
 use crate::coordination::tend_interval;
@@ -35,6 +37,11 @@ const VERSIONS_DEADLINE_MS: u64 = 5_000;
 const SOURCE_DEADLINE: Duration = Duration::from_secs(120);
 /// Longest sleep of the delivery task; something queued meanwhile waits at most so long.
 const DELIVERY_TICK: Duration = Duration::from_millis(250);
+/// How often the schedule is filled from the outbox and streams are compared with what their recipients have: an item of
+/// some kilobytes for each recipient. A member that lost its store gets what it lost within this time of its return.
+const STREAMS_INTERVAL: Duration = Duration::from_secs(3_600);
+/// Pause before the streams are looked at again where that failed.
+const STREAMS_RETRY: Duration = Duration::from_secs(30);
 
 /// The tasks of a node.
 pub(crate) struct Background {
@@ -54,6 +61,11 @@ impl Background {
         tasks.spawn(async move {
             until(signal, delivery_run(one)).await;
             "delivering notices"
+        });
+        let (one, signal) = (running.clone(), stop.clone());
+        tasks.spawn(async move {
+            until(signal, streams_run(one)).await;
+            "tending the streams of notices"
         });
         let (one, signal) = (running.clone(), stop.clone());
         tasks.spawn(async move {
@@ -222,13 +234,46 @@ async fn delivery_run(running: Arc<Running>) {
     loop {
         for recipient in running.node.delivery_due() {
             while attempts.len() >= DELIVERIES_AT_ONCE {
-                attempts.join_next().await;
+                if let Some(ended) = attempts.join_next().await {
+                    attempt_ended(ended);
+                }
             }
             let node = running.node.clone();
             attempts.spawn(async move { node.delivery_attempt(&recipient).await });
         }
-        while attempts.try_join_next().is_some() {}
+        while let Some(ended) = attempts.try_join_next() {
+            attempt_ended(ended);
+        }
         tokio::time::sleep(DELIVERY_TICK).await;
+    }
+}
+
+/// A fault of one attempt concerns one recipient, which is tried again after its wait; the others go on.
+fn attempt_ended(ended: Result<AttemptOutcome, JoinError>) {
+    if let Err(fault) = ended {
+        tracing::error!(%fault, "a delivery broke off");
+    }
+}
+
+/// Sees to it that the streams hold what members are entitled to, and that the schedule knows what is in the streams: when
+/// the directory changes, and from time to time.
+async fn streams_run(running: Arc<Running>) {
+    let mut directory = running.directory.subscribe();
+    loop {
+        directory.mark_unchanged();
+        let queued = running.node.backlog_queue().await;
+        let wait = match queued.and(running.node.delivery_load().await) {
+            Ok(()) => STREAMS_INTERVAL,
+            Err(error) => {
+                tracing::warn!(%error, "the streams of notices could not be looked at");
+                STREAMS_RETRY
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            // The sender lives as long as the node.
+            _ = directory.changed() => {}
+        }
     }
 }
 
