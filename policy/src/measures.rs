@@ -203,6 +203,9 @@ pub enum DeclineReason {
 }
 
 impl NotApplicableReason {
+    /// Every reason.
+    pub const ALL: &'static [Self] = &[Self::Function];
+
     /// For machines.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -226,6 +229,9 @@ impl NotApplicableReason {
 }
 
 impl DeclineReason {
+    /// Every reason.
+    pub const ALL: &'static [Self] = &[Self::UnknownMeasure, Self::SubjectKind, Self::Severity];
+
     /// For machines.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -23,7 +23,7 @@ pub struct ItemClaims {
     pub iss: AgencyCode,
     /// The recipient.
     pub aud: AgencyCode,
-    /// When it was queued.
+    /// When the header was signed: as the item was queued, or later with a newer key.
     pub iat: UnixTime,
     /// 1, 2, 3, … without gaps.
     pub sequence: u64,

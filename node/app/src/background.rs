@@ -1,4 +1,5 @@
-//! What runs beside requests: refreshing the directory, delivering notices, tending what a coordinator signs.
+//! What runs beside requests: refreshing the directory, delivering notices and tending their streams, tending what a
+//! coordinator signs.
 //!
 //! Every task hangs on a [`Background`] that aborts it when dropped; a task that ends by itself stops the node, because
 //! a node that silently no longer delivers or refreshes is worse than one that is down.
@@ -8,14 +9,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chengxin_exchange::peers::Peers as _;
+use chengxin_exchange::schedule::AttemptOutcome;
 use chengxin_network::PeerIdentity;
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::directory::DirectoryEntry;
-use chengxin_schemas::time::Clock as _;
+use chengxin_schemas::time::{Clock as _, UnixTime};
 use chengxin_schemas::wire::{self, PeerRequest, PeerResponse};
-use chengxin_trust::RefreshOutcome;
+use chengxin_trust::{MetadataSource, RefreshOutcome, TrustStore};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use crate::clock::SystemClock;
 use crate::coordination::tend_interval;
@@ -30,8 +32,16 @@ const GREETINGS_AT_ONCE: usize = 64;
 const HINT_PAUSE: Duration = Duration::from_millis(200);
 /// How long a peer may take to say which versions it holds, in milliseconds.
 const VERSIONS_DEADLINE_MS: u64 = 5_000;
+/// How long one source may take for a whole refresh, however it answers each request: a few files as a rule, a thousand
+/// entries of a large province at a tenth of a second each at the worst. Also the delay one lying member can cause.
+const SOURCE_DEADLINE: Duration = Duration::from_secs(120);
 /// Longest sleep of the delivery task; something queued meanwhile waits at most so long.
 const DELIVERY_TICK: Duration = Duration::from_millis(250);
+/// How often the schedule is filled from the outbox and streams are compared with what their recipients have: an item of
+/// some kilobytes for each recipient. A member that lost its store gets what it lost within this time of its return.
+const STREAMS_INTERVAL: Duration = Duration::from_secs(3_600);
+/// Pause before the streams are looked at again where that failed.
+const STREAMS_RETRY: Duration = Duration::from_secs(30);
 
 /// The tasks of a node.
 pub(crate) struct Background {
@@ -51,6 +61,11 @@ impl Background {
         tasks.spawn(async move {
             until(signal, delivery_run(one)).await;
             "delivering notices"
+        });
+        let (one, signal) = (running.clone(), stop.clone());
+        tasks.spawn(async move {
+            until(signal, streams_run(one)).await;
+            "tending the streams of notices"
         });
         let (one, signal) = (running.clone(), stop.clone());
         tasks.spawn(async move {
@@ -125,25 +140,44 @@ async fn refresh_round(running: &Arc<Running>, own: &AgencyCode, round: Round) {
     if running.coordination.is_some() {
         return;
     }
-    newer.sort_by_key(|(entry, timestamp)| std::cmp::Reverse((*timestamp, entry.coordinator)));
+    // What a member claims to hold is not verified before it is fetched; a coordinator signs it, so it is asked first.
+    newer.sort_by_key(|(entry, timestamp)| std::cmp::Reverse((entry.coordinator, *timestamp)));
     let now = SystemClock.now();
-    for (entry, _) in newer {
-        let Ok(peer) = entry.transport_identity.parse::<PeerIdentity>() else { continue };
-        let source = PeerSource { network: running.network.clone(), peer };
-        match running.trust.refresh(&source, now).await {
-            Ok(RefreshOutcome::Updated { to, .. }) => {
-                tracing::info!(peer = %entry.agency, directory = to.directory, timestamp = to.timestamp, "directory updated");
-                return;
-            }
-            Ok(RefreshOutcome::Unchanged) => return,
-            Err(error) => tracing::warn!(peer = %entry.agency, %error, "no newer directory from here"),
-        }
-    }
-    if is_expired(&directory, now) {
+    let sources = newer.into_iter().filter_map(|(entry, _)| {
+        let peer = entry.transport_identity.parse::<PeerIdentity>().ok()?;
+        let source: Box<dyn MetadataSource> = Box::new(PeerSource { network: running.network.clone(), peer });
+        Some((entry.agency, source))
+    });
+    if !sources_try(&running.trust, sources, now, SOURCE_DEADLINE).await && is_expired(&directory, now) {
         tracing::error!(
             "the member directory expired: peers are neither asked nor answered until a newer one is reached"
         );
     }
+}
+
+/// Takes what is newer from the first source that has it; whether one had. All of them claimed so, and one that has not,
+/// or takes too long over it, ends the matter for none but itself: else a single member could keep everybody from
+/// learning who was removed.
+async fn sources_try(
+    trust: &TrustStore,
+    sources: impl Iterator<Item = (AgencyCode, Box<dyn MetadataSource>)>,
+    now: UnixTime,
+    deadline: Duration,
+) -> bool {
+    for (agency, source) in sources {
+        match tokio::time::timeout(deadline, trust.refresh(source.as_ref(), now)).await {
+            Ok(Ok(RefreshOutcome::Updated { to, .. })) => {
+                tracing::info!(peer = %agency, directory = to.directory, timestamp = to.timestamp, "directory updated");
+                return true;
+            }
+            Ok(Ok(RefreshOutcome::Unchanged)) => {
+                tracing::warn!(peer = %agency, "claims a newer directory and has none");
+            }
+            Ok(Err(error)) => tracing::warn!(peer = %agency, %error, "no newer directory from here"),
+            Err(_) => tracing::warn!(peer = %agency, "took too long over the directory"),
+        }
+    }
+    false
 }
 
 /// Asks members which versions they hold; gives those that hold something newer than `held`. A peer that lags behind
@@ -200,13 +234,46 @@ async fn delivery_run(running: Arc<Running>) {
     loop {
         for recipient in running.node.delivery_due() {
             while attempts.len() >= DELIVERIES_AT_ONCE {
-                attempts.join_next().await;
+                if let Some(ended) = attempts.join_next().await {
+                    attempt_ended(ended);
+                }
             }
             let node = running.node.clone();
             attempts.spawn(async move { node.delivery_attempt(&recipient).await });
         }
-        while attempts.try_join_next().is_some() {}
+        while let Some(ended) = attempts.try_join_next() {
+            attempt_ended(ended);
+        }
         tokio::time::sleep(DELIVERY_TICK).await;
+    }
+}
+
+/// A fault of one attempt concerns one recipient, which is tried again after its wait; the others go on.
+fn attempt_ended(ended: Result<AttemptOutcome, JoinError>) {
+    if let Err(fault) = ended {
+        tracing::error!(%fault, "a delivery broke off");
+    }
+}
+
+/// Sees to it that the streams hold what members are entitled to, and that the schedule knows what is in the streams: when
+/// the directory changes, and from time to time.
+async fn streams_run(running: Arc<Running>) {
+    let mut directory = running.directory.subscribe();
+    loop {
+        directory.mark_unchanged();
+        let queued = running.node.backlog_queue().await;
+        let wait = match queued.and(running.node.delivery_load().await) {
+            Ok(()) => STREAMS_INTERVAL,
+            Err(error) => {
+                tracing::warn!(%error, "the streams of notices could not be looked at");
+                STREAMS_RETRY
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            // The sender lives as long as the node.
+            _ = directory.changed() => {}
+        }
     }
 }
 
@@ -228,3 +295,6 @@ async fn tend_run(running: Arc<Running>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

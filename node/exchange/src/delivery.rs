@@ -1,81 +1,42 @@
 //! Delivery: every queued item reaches its recipient, in order, however long the recipient is away.
 //!
-//! The schedule is a pure state machine (time and randomness are arguments, actions are returned), so that it can be
-//! simulated. What is owed is durable in the outbox; the schedule itself is memory and is rebuilt from the outbox when
-//! the node starts.
+//! When to try whom is decided by [`crate::schedule`]; what is owed is durable in the outbox.
+//!
+//! A recipient may lose its store and with it what it acknowledged. It says so when it is sent the next item. To find out
+//! where nothing new is to be sent, the newest item of each stream is sent again from time to time, when the recipient is
+//! heard of: the header of an item is a signed head of the stream, with its number and the hash chain up to it, and a
+//! recipient that has it answers with the receipt it gave before.
 
-use std::collections::BTreeMap;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
+use chengxin_schemas::ErrorCode;
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::delivery::{ITEM_TYP, ItemClaims};
 use chengxin_schemas::digest::Sha256;
 use chengxin_schemas::directory::DirectoryEntry;
 use chengxin_schemas::error::SchemaError;
-use chengxin_schemas::identity::NoticeId;
 use chengxin_schemas::jws::{JWS_LIMIT, UnverifiedJws, jws_sign};
 use chengxin_schemas::keyring::verify_from;
 use chengxin_schemas::receipt::{RECEIPT_TYP, ReceiptClaims, ReceiptOutcome};
 use chengxin_schemas::time::UnixTime;
 use chengxin_schemas::wire::{self, PeerRequest, PeerResponse};
 use chengxin_store::{Batch, KeyRange};
-use serde::{Deserialize, Serialize};
 
 use crate::audit::{EntryDraft, EntryKind};
+use crate::budget::Admission;
 use crate::error::{ExchangeError, Result};
 use crate::keyspace;
 use crate::node::Node;
 use crate::notice::NoticeRow;
+use crate::outbox::{OutboxHead, OutboxRow};
 use crate::row::Row;
+use crate::schedule::AttemptOutcome;
 
-/// First wait after a failed delivery, in seconds; doubles up to [`RETRY_LONGEST`].
-pub const RETRY_SHORTEST: i64 = 1;
-/// Longest wait between attempts, in seconds.
-pub const RETRY_LONGEST: i64 = 900;
 /// How long one item may take to be answered, in milliseconds.
 const DELIVERY_DEADLINE_MS: u64 = 30_000;
 /// Items sent to one recipient in one run, before others get their turn.
 const ITEMS_PER_RUN: usize = 64;
-
-/// One item of a stream as queued, stored form version 1. The payload is already sealed for its recipient.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct OutboxRow {
-    pub(crate) header: String,
-    pub(crate) sealed: Vec<u8>,
-    pub(crate) notice: NoticeId,
-    pub(crate) version: u32,
-    pub(crate) queued: UnixTime,
-    /// The recipient's receipt, once it came.
-    pub(crate) receipt: Option<String>,
-}
-
-impl Row for OutboxRow {
-    const NAME: &'static str = "outbox item";
-    const VERSION: u8 = 1;
-}
-
-/// Head of an outgoing stream, stored form version 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct OutboxHead {
-    /// Number of the newest item; 0 for none.
-    pub(crate) last: u64,
-    /// What the next item chains to.
-    pub(crate) link: Sha256,
-    /// Highest number up to which every item has a receipt.
-    pub(crate) acknowledged: u64,
-}
-
-impl Default for OutboxHead {
-    fn default() -> Self {
-        Self { last: 0, link: Sha256([0; 32]), acknowledged: 0 }
-    }
-}
-
-impl Row for OutboxHead {
-    const NAME: &'static str = "outbox head";
-    const VERSION: u8 = 1;
-}
 
 /// What one recipient did with one notice.
 #[derive(Clone, Debug)]
@@ -90,95 +51,20 @@ pub struct RecipientState {
     pub receipt: Option<ReceiptClaims>,
 }
 
-/// When to try which recipient again. Pure: time and randomness are arguments.
-#[derive(Debug, Default)]
-pub struct DeliverySchedule {
-    open: BTreeMap<AgencyCode, Attempt>,
+/// Ends an attempt whatever becomes of it: one that panics or is dropped has failed, and is due again after its wait.
+struct RunningAttempt<'a> {
+    node: &'a Node,
+    recipient: &'a AgencyCode,
+    outcome: AttemptOutcome,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Attempt {
-    due: UnixTime,
-    failures: u32,
-    running: bool,
-    /// Something was queued while the attempt ran, perhaps after it had looked.
-    woken: bool,
-}
-
-impl DeliverySchedule {
-    /// Something is owed to `recipient`: try now, unless an attempt is under way.
-    pub fn wake(&mut self, recipient: AgencyCode, now: UnixTime) {
-        let new = Attempt { due: now, failures: 0, running: false, woken: false };
-        let attempt = self.open.entry(recipient).or_insert(new);
-        attempt.due = attempt.due.min(now);
-        attempt.failures = 0;
-        attempt.woken = attempt.running;
+impl Drop for RunningAttempt<'_> {
+    fn drop(&mut self) {
+        let now = self.node.now();
+        let random = u64::from_be_bytes(self.node.random_bytes());
+        let mut schedule = self.node.delivery.lock().unwrap_or_else(PoisonError::into_inner);
+        schedule.finished(self.recipient, self.outcome, now, random);
     }
-
-    /// The recipient was heard of: try now if anything is owed.
-    pub fn contact(&mut self, recipient: &AgencyCode, now: UnixTime) {
-        if let Some(attempt) = self.open.get_mut(recipient) {
-            attempt.due = attempt.due.min(now);
-            attempt.failures = 0;
-        }
-    }
-
-    /// Takes every recipient that is due; each must come back through [`DeliverySchedule::finished`].
-    pub fn due(&mut self, now: UnixTime) -> Vec<AgencyCode> {
-        self.open
-            .iter_mut()
-            .filter(|(_, attempt)| !attempt.running && attempt.due <= now)
-            .map(|(agency, attempt)| {
-                attempt.running = true;
-                attempt.woken = false;
-                *agency
-            })
-            .collect()
-    }
-
-    /// The earliest time at which [`DeliverySchedule::due`] has something, if nothing happens before.
-    pub fn next_due(&self) -> Option<UnixTime> {
-        self.open.values().filter(|attempt| !attempt.running).map(|attempt| attempt.due).min()
-    }
-
-    /// An attempt ended. `random` spreads the retries of many issuers to one recipient (full jitter).
-    pub fn finished(&mut self, recipient: &AgencyCode, outcome: AttemptOutcome, now: UnixTime, random: u64) {
-        let Some(attempt) = self.open.get_mut(recipient) else { return };
-        match outcome {
-            AttemptOutcome::NothingOwed if !attempt.woken => {
-                self.open.remove(recipient);
-            }
-            AttemptOutcome::NothingOwed | AttemptOutcome::MoreOwed => {
-                *attempt = Attempt { due: now, failures: 0, running: false, woken: false };
-            }
-            AttemptOutcome::Failed => {
-                let ceiling = RETRY_SHORTEST
-                    .checked_shl(attempt.failures.min(20))
-                    .unwrap_or(RETRY_LONGEST)
-                    .clamp(RETRY_SHORTEST, RETRY_LONGEST);
-                let wait = 1 + i64::try_from(random % ceiling.unsigned_abs()).unwrap_or(0);
-                attempt.failures = attempt.failures.saturating_add(1);
-                attempt.due = now.plus(wait);
-                attempt.running = false;
-            }
-        }
-    }
-
-    /// Recipients something is owed to.
-    pub fn owed(&self) -> usize {
-        self.open.len()
-    }
-}
-
-/// How an attempt ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AttemptOutcome {
-    /// Every item has a receipt.
-    NothingOwed,
-    /// There are more items.
-    MoreOwed,
-    /// The recipient could not be reached or did not accept.
-    Failed,
 }
 
 impl Node {
@@ -187,10 +73,15 @@ impl Node {
         self.delivery.lock().unwrap_or_else(PoisonError::into_inner).wake(*recipient, now);
     }
 
-    /// Hears of a peer: what is owed to it is tried at once.
+    /// Hears of a peer: what is owed to it is tried at once, and its stream is compared if that is due.
     pub fn delivery_contact(&self, peer: &AgencyCode) {
         let now = self.now();
-        self.delivery.lock().unwrap_or_else(PoisonError::into_inner).contact(peer, now);
+        let compares = self.comparing.lock().unwrap_or_else(PoisonError::into_inner).contains(peer);
+        let mut schedule = self.delivery.lock().unwrap_or_else(PoisonError::into_inner);
+        schedule.contact(peer, now);
+        if compares {
+            schedule.owe(*peer, now);
+        }
     }
 
     /// Recipients whose attempt is due now; the caller runs [`Node::delivery_attempt`] for each.
@@ -209,8 +100,10 @@ impl Node {
         self.delivery.lock().unwrap_or_else(PoisonError::into_inner).owed()
     }
 
-    /// Fills the schedule with every stream that has unacknowledged items.
-    pub(crate) async fn delivery_load(&self) -> Result<()> {
+    /// Fills the schedule with every stream that has unacknowledged items, and has the others compared at the next contact
+    /// with their recipients. At the start, and again from time to time: nothing that is owed depends on nobody having
+    /// forgotten to say so.
+    pub async fn delivery_load(&self) -> Result<()> {
         let mut range = KeyRange::prefix(&keyspace::outbox_heads());
         loop {
             let page = self.parts.store.scan(range.clone(), 1_000).await?;
@@ -222,71 +115,56 @@ impl Node {
                     .get(1..)
                     .and_then(|code| std::str::from_utf8(code).ok())
                     .and_then(|code| code.parse().ok());
-                match agency {
-                    Some(agency) if head.acknowledged < head.last => self.delivery_wake(&agency),
-                    Some(_) => {}
-                    None => {
-                        return Err(ExchangeError::Stored {
-                            what: "outbox head",
-                            reason: "its key is not an agency's".to_owned(),
-                        });
-                    }
+                let Some(agency) = agency else {
+                    return Err(ExchangeError::Stored {
+                        what: "outbox head",
+                        reason: "its key is not an agency's".to_owned(),
+                    });
+                };
+                if head.acknowledged < head.last {
+                    let now = self.now();
+                    self.delivery.lock().unwrap_or_else(PoisonError::into_inner).owe(agency, now);
+                } else {
+                    self.comparing.lock().unwrap_or_else(PoisonError::into_inner).insert(agency);
                 }
             }
         }
     }
 
     /// Sends what is owed to one recipient, in order, until done, refused or out of reach; then reschedules.
-    pub async fn delivery_attempt(&self, recipient: &AgencyCode) -> AttemptOutcome {
-        let outcome = match self.delivery_run(recipient).await {
-            Ok(outcome) => outcome,
+    pub async fn delivery_attempt(self: &Arc<Self>, recipient: &AgencyCode) -> AttemptOutcome {
+        let mut attempt = RunningAttempt { node: self, recipient, outcome: AttemptOutcome::Failed };
+        match self.delivery_run(recipient).await {
+            Ok(outcome) => attempt.outcome = outcome,
             Err(error) => {
                 tracing::warn!(peer = %recipient, code = error.code().as_str(), %error, "delivery failed");
-                AttemptOutcome::Failed
             }
-        };
-        let now = self.now();
-        let random = u64::from_be_bytes(self.random_bytes());
-        self.delivery
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .finished(recipient, outcome, now, random);
-        outcome
+        }
+        attempt.outcome
     }
 
-    async fn delivery_run(&self, recipient: &AgencyCode) -> Result<AttemptOutcome> {
+    async fn delivery_run(self: &Arc<Self>, recipient: &AgencyCode) -> Result<AttemptOutcome> {
         let directory = self.directory_current()?;
         let Some(entry) = directory.entry(recipient) else {
             // A former member gets nothing more; its items stay until it is admitted again or the notice ends.
             return Ok(AttemptOutcome::Failed);
         };
         for _ in 0..ITEMS_PER_RUN {
-            let head_key = keyspace::outbox_head(recipient);
-            let Some(head_bytes) = self.parts.store.get(&head_key).await? else {
-                return Ok(AttemptOutcome::NothingOwed);
-            };
-            let head = OutboxHead::decode(&head_bytes)?;
+            let (_, head) = self.outbox_head(recipient).await?;
             if head.acknowledged >= head.last {
-                return Ok(AttemptOutcome::NothingOwed);
+                return self.stream_compare(entry, head).await;
             }
             let sequence = head.acknowledged.saturating_add(1);
-            let key = keyspace::outbox(recipient, sequence);
-            let bytes = self.parts.store.get(&key).await?.ok_or_else(|| ExchangeError::Stored {
-                what: "outbox item",
-                reason: "a queued item is missing".to_owned(),
-            })?;
-            let row = OutboxRow::decode(&bytes)?;
+            let (bytes, row) = self.outbox_row(recipient, sequence).await?;
             match self.delivery_send(entry, &row).await? {
                 PeerResponse::Receipt(receipt) => {
-                    let claims =
-                        receipt_verify(entry, &self.parts.agency, &receipt, sequence, &row, self.now())?;
-                    self.receipt_commit(entry, &claims, receipt, (key, bytes), row, (head_key, head_bytes))
-                        .await?;
+                    let claims = receipt_verify(entry, &self.parts.agency, &receipt, sequence, &row)?;
+                    self.notice_requeue(entry, sequence, &row, &claims).await?;
+                    self.receipt_commit(entry, &claims, receipt, bytes, row).await?;
                 }
                 PeerResponse::Gap { have } => {
-                    // The recipient is behind what it acknowledged, so it lost its state (a restore from backup).
-                    // Going back to what it has is safe: items are immutable and receiving is idempotent.
-                    self.delivery_rewind(recipient, have, head, head_bytes).await?;
+                    self.delivery_rewind(recipient, have).await?;
+                    return Ok(AttemptOutcome::Failed);
                 }
                 PeerResponse::Failed { code, reason } => {
                     tracing::warn!(peer = %recipient, code = code.as_str(), reason, "the recipient did not take an item");
@@ -300,9 +178,36 @@ impl Node {
         Ok(AttemptOutcome::MoreOwed)
     }
 
+    /// Compares a stream of which everything is acknowledged with what the recipient has, if that is due.
+    async fn stream_compare(&self, entry: &DirectoryEntry, head: OutboxHead) -> Result<AttemptOutcome> {
+        let is_due = self.comparing.lock().unwrap_or_else(PoisonError::into_inner).remove(&entry.agency);
+        if !is_due || head.last == 0 {
+            return Ok(AttemptOutcome::NothingOwed);
+        }
+        let (_, row) = self.outbox_row(&entry.agency, head.last).await?;
+        match self.delivery_send(entry, &row).await? {
+            PeerResponse::Receipt(receipt) => {
+                receipt_verify(entry, &self.parts.agency, &receipt, head.last, &row)?;
+                Ok(AttemptOutcome::NothingOwed)
+            }
+            PeerResponse::Gap { have } => {
+                self.delivery_rewind(&entry.agency, have).await?;
+                Ok(AttemptOutcome::Failed)
+            }
+            PeerResponse::Failed { .. }
+            | PeerResponse::Check { .. }
+            | PeerResponse::Metadata(_)
+            | PeerResponse::Versions { .. } => {
+                // Nothing is owed as far as is known, so it is not tried until the recipient is heard of again.
+                self.comparing.lock().unwrap_or_else(PoisonError::into_inner).insert(entry.agency);
+                Ok(AttemptOutcome::NothingOwed)
+            }
+        }
+    }
+
     async fn delivery_send(&self, entry: &DirectoryEntry, row: &OutboxRow) -> Result<PeerResponse> {
-        let message =
-            wire::encode(&PeerRequest::Deliver { header: row.header.clone(), sealed: row.sealed.clone() })?;
+        let header = self.header_current(row)?;
+        let message = wire::encode(&PeerRequest::Deliver { header, sealed: row.sealed.clone() })?;
         match self.parts.peers.call(entry, Bytes::from(message), DELIVERY_DEADLINE_MS).await {
             Ok(reply) => Ok(wire::decode(&reply)?),
             Err(fault) => Ok(PeerResponse::Failed { code: fault.code, reason: fault.reason }),
@@ -315,40 +220,43 @@ impl Node {
         entry: &DirectoryEntry,
         claims: &ReceiptClaims,
         receipt: String,
-        (key, bytes): (Vec<u8>, Bytes),
+        bytes: Bytes,
         mut row: OutboxRow,
-        (head_key, head_bytes): (Vec<u8>, Bytes),
     ) -> Result<()> {
-        let draft = EntryDraft::new(EntryKind::ReceiptReceived)
-            .peer(entry.agency, None)
-            .policy(&claims.policy)
-            .request(claims.item)
-            .result(Sha256::of(receipt.as_bytes()))
-            .detail("notice", &row.notice.to_string())
-            .detail("sequence", &claims.sequence.to_string());
-        self.audit_append(None, draft).await?;
-        row.receipt = Some(receipt);
-        let _guard = self.issuing.lock().await;
-        // The head may have grown while the item was on its way; only the acknowledged number moves here.
-        let current = self.parts.store.get(&head_key).await?.unwrap_or(head_bytes);
-        let mut head = OutboxHead::decode(&current)?;
-        head.acknowledged = head.acknowledged.max(claims.sequence);
         let mut batch = Batch::new();
-        batch.expect(key.clone(), Some(bytes));
-        batch.put(key, row.encode()?);
-        batch.expect(head_key.clone(), Some(current));
-        batch.put(head_key, head.encode()?);
+        // After a rewind an item may come to a recipient that has it: its receipt was logged and kept before.
+        if row.receipt.as_ref() != Some(&receipt) {
+            let draft = EntryDraft::new(EntryKind::ReceiptReceived)
+                .peer(entry.agency, None)
+                .policy(&claims.policy)
+                .request(claims.item)
+                .result(Sha256::of(receipt.as_bytes()))
+                .detail("notice", &row.notice.to_string())
+                .detail("sequence", &claims.sequence.to_string());
+            self.audit_append(None, draft).await?;
+            row.receipt = Some(receipt);
+            let key = keyspace::outbox(&entry.agency, claims.sequence);
+            batch.expect(key.clone(), Some(bytes));
+            batch.put(key, row.encode()?);
+        }
+        let _heads = self.heads.lock().await;
+        // The head may have grown while the item was on its way; only the acknowledged number moves here.
+        let (current, mut head) = self.outbox_head(&entry.agency).await?;
+        head.acknowledged = head.acknowledged.max(claims.sequence);
+        let key = keyspace::outbox_head(&entry.agency);
+        batch.expect(key.clone(), current);
+        batch.put(key, head.encode()?);
         self.parts.store.commit(batch).await?;
         Ok(())
     }
 
-    async fn delivery_rewind(
-        &self,
-        recipient: &AgencyCode,
-        have: u64,
-        head: OutboxHead,
-        head_bytes: Bytes,
-    ) -> Result<()> {
+    /// The recipient is behind what it acknowledged, so it lost its state (a restore from backup). Going back to what it
+    /// has is safe: items are immutable and receiving is idempotent. It is also what a recipient would say to keep this
+    /// node writing for ever, so it ends the attempt, is an alarm and an entry in the audit log, and is allowed a few
+    /// times a day only.
+    async fn delivery_rewind(&self, recipient: &AgencyCode, have: u64) -> Result<()> {
+        let _heads = self.heads.lock().await;
+        let (current, head) = self.outbox_head(recipient).await?;
         if have >= head.acknowledged {
             // It claims to have what was never acknowledged, or refuses the very next item: nothing to rewind to.
             return Err(SchemaError::Integrity {
@@ -357,10 +265,29 @@ impl Node {
             }
             .into());
         }
-        tracing::warn!(peer = %recipient, have, acknowledged = head.acknowledged, "recipient lost items, sending them again");
+        let admission = {
+            let mut rewinds = self.rewinds.lock().unwrap_or_else(PoisonError::into_inner);
+            rewinds.admit(recipient, 0, self.now())
+        };
+        if let Admission::Refused { .. } = admission {
+            return Err(ExchangeError::Busy {
+                what: "stream",
+                reason: "the recipient says too often that it lost items: look into its node; what it lost is sent again tomorrow"
+                    .to_owned(),
+            });
+        }
+        tracing::error!(peer = %recipient, have, acknowledged = head.acknowledged, "the recipient lost items, sending them again");
+        let entry = EntryDraft::new(EntryKind::ReceiptReceived)
+            .failed(ErrorCode::Integrity)
+            .peer(*recipient, None)
+            .policy(&self.policy_version())
+            .detail("reason", "the recipient lost items that it had acknowledged; they are sent again")
+            .detail("acknowledged", &head.acknowledged.to_string())
+            .detail("has", &have.to_string());
+        self.audit_append(None, entry).await?;
         let key = keyspace::outbox_head(recipient);
         let mut batch = Batch::new();
-        batch.expect(key.clone(), Some(head_bytes));
+        batch.expect(key.clone(), current);
         batch.put(key, OutboxHead { acknowledged: have, ..head }.encode()?);
         self.parts.store.commit(batch).await?;
         Ok(())
@@ -372,7 +299,7 @@ impl Node {
         for (agency, sequence) in &row.recipients {
             let key = keyspace::outbox(agency, *sequence);
             let Some(bytes) = self.parts.store.get(&key).await? else { continue };
-            let item = OutboxRow::decode(&bytes)?;
+            let item = OutboxRow::read(&bytes)?;
             let receipt = match &item.receipt {
                 // Verified when it was kept; the key may have been rotated since.
                 Some(text) => Some(UnverifiedJws::parse(text, RECEIPT_TYP, JWS_LIMIT)?.claims_unverified()?),
@@ -403,18 +330,20 @@ impl Node {
     }
 }
 
-/// Verifies that a receipt is the recipient's, for exactly this item.
+/// Verifies that a receipt is the recipient's, for exactly this item. By a key that was valid when it was signed: a
+/// recipient that has the item answers with the receipt it gave then, and may have rotated its key since. A former key
+/// that was stolen gains nothing here, since receipts come over the recipient's own connection only.
 fn receipt_verify(
     entry: &DirectoryEntry,
     own: &AgencyCode,
     text: &str,
     sequence: u64,
     row: &OutboxRow,
-    now: UnixTime,
 ) -> Result<ReceiptClaims> {
     let integrity = |reason: &str| SchemaError::Integrity { form: "receipt", reason: reason.to_owned() };
     let unverified = UnverifiedJws::parse(text, RECEIPT_TYP, JWS_LIMIT)?;
-    let claims = verify_from::<ReceiptClaims>(unverified, entry, now)?.into_claims();
+    let alleged: ReceiptClaims = unverified.claims_unverified()?;
+    let claims = verify_from::<ReceiptClaims>(unverified, entry, alleged.iat)?.into_claims();
     let item: ItemClaims = UnverifiedJws::parse(&row.header, ITEM_TYP, JWS_LIMIT)?.claims_unverified()?;
     if claims.iss != entry.agency || claims.aud != *own {
         return Err(integrity("between other agencies").into());
@@ -423,47 +352,4 @@ fn receipt_verify(
         return Err(integrity("for another item").into());
     }
     Ok(claims)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn agency() -> AgencyCode {
-        "11152105011615449P".parse().expect("agency")
-    }
-
-    #[test]
-    fn failures_wait_longer_up_to_the_cap_and_contact_ends_the_wait() {
-        let mut schedule = DeliverySchedule::default();
-        let mut now = UnixTime(0);
-        schedule.wake(agency(), now);
-        for failure in 0..40_u32 {
-            assert_eq!(schedule.due(now), [agency()], "failure {failure}");
-            assert!(schedule.due(now).is_empty(), "one attempt at a time");
-            schedule.finished(&agency(), AttemptOutcome::Failed, now, u64::MAX);
-            let due = schedule.next_due().expect("still owed");
-            assert!((1..=RETRY_LONGEST).contains(&due.since(now)), "{}", due.since(now));
-            now = due;
-        }
-        schedule.due(now);
-        schedule.finished(&agency(), AttemptOutcome::Failed, now, RETRY_LONGEST.unsigned_abs() - 1);
-        assert!(schedule.due(now.plus(1)).is_empty());
-        schedule.contact(&agency(), now.plus(1));
-        assert_eq!(schedule.due(now.plus(1)), [agency()]);
-        schedule.finished(&agency(), AttemptOutcome::NothingOwed, now, 0);
-        assert_eq!(schedule.owed(), 0);
-        assert_eq!(schedule.next_due(), None);
-    }
-
-    #[test]
-    fn something_new_during_an_attempt_is_not_forgotten() {
-        let mut schedule = DeliverySchedule::default();
-        schedule.wake(agency(), UnixTime(0));
-        schedule.due(UnixTime(0));
-        schedule.wake(agency(), UnixTime(1));
-        assert!(schedule.due(UnixTime(1)).is_empty());
-        schedule.finished(&agency(), AttemptOutcome::NothingOwed, UnixTime(2), 0);
-        assert_eq!(schedule.due(UnixTime(2)), [agency()], "woken while running: look again");
-    }
 }

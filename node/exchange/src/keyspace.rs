@@ -21,6 +21,13 @@ const OUTBOX: u8 = b'o';
 const OUTBOX_HEAD: u8 = b'h';
 const INBOX_HEAD: u8 = b'j';
 const RECEIPT: u8 = b'p';
+const RECOGNITION_BASIS: u8 = b'd';
+const MEMBERS_SERVED: u8 = b'm';
+
+/// Bytes of a notice's number.
+const ID_LENGTH: usize = 16;
+/// Bytes of a subject's keyed hash that stand in a key.
+const SUBJECT_HALF: usize = 16;
 
 fn key(noun: u8, parts: &[&[u8]]) -> Vec<u8> {
     let mut key = Vec::with_capacity(1 + parts.iter().map(|part| part.len()).sum::<usize>());
@@ -31,7 +38,7 @@ fn key(noun: u8, parts: &[&[u8]]) -> Vec<u8> {
 
 /// The half of a subject's keyed hash that stands in keys and in the index of subjects.
 pub(crate) fn subject_half(subject: &SubjectKey) -> &[u8] {
-    &subject.0[..16]
+    &subject.0[..SUBJECT_HALF]
 }
 
 /// A record by its number.
@@ -74,8 +81,14 @@ pub(crate) fn operators() -> Vec<u8> {
     vec![OPERATOR]
 }
 
-/// The newest known version of a notice, issued here or received.
-pub(crate) fn notice(id: &NoticeId) -> Vec<u8> {
+/// The newest known version of a notice, issued here or received. A number is its issuer's choice, so it names a notice
+/// only together with the issuer: nobody's number can stand in the way of another's notice.
+pub(crate) fn notice(id: &NoticeId, issuer: &AgencyCode) -> Vec<u8> {
+    key(NOTICE, &[&id.0, issuer.as_str().as_bytes()])
+}
+
+/// All notices of one number, one per issuer that uses it.
+pub(crate) fn notices_of_id(id: &NoticeId) -> Vec<u8> {
     key(NOTICE, &[&id.0])
 }
 
@@ -84,14 +97,39 @@ pub(crate) fn notices() -> Vec<u8> {
     vec![NOTICE]
 }
 
+/// Whether a key under [`notices`] is of the form without an issuer.
+pub(crate) fn notice_lacks_issuer(key: &[u8]) -> bool {
+    key.len() == 1 + ID_LENGTH
+}
+
 /// What one notice does to one subject here.
-pub(crate) fn restriction(subject: &SubjectKey, notice: &NoticeId) -> Vec<u8> {
-    key(RESTRICTION, &[subject_half(subject), &notice.0])
+pub(crate) fn restriction(subject: &SubjectKey, notice: &NoticeId, issuer: &AgencyCode) -> Vec<u8> {
+    key(RESTRICTION, &[subject_half(subject), &notice.0, issuer.as_str().as_bytes()])
 }
 
 /// All notices against one subject.
 pub(crate) fn restrictions_of_subject(subject: &SubjectKey) -> Vec<u8> {
     key(RESTRICTION, &[subject_half(subject)])
+}
+
+/// All restrictions.
+pub(crate) fn restrictions() -> Vec<u8> {
+    vec![RESTRICTION]
+}
+
+/// `key` of a restriction of the form without an issuer, with the issuer.
+pub(crate) fn restriction_with_issuer(key: &[u8], issuer: &AgencyCode) -> Option<Vec<u8>> {
+    (key.len() == 1 + SUBJECT_HALF + ID_LENGTH).then(|| [key, issuer.as_str().as_bytes()].concat())
+}
+
+/// What the restrictions here were decided by.
+pub(crate) fn recognition_basis() -> Vec<u8> {
+    vec![RECOGNITION_BASIS]
+}
+
+/// The members whose backlog was queued.
+pub(crate) fn members_served() -> Vec<u8> {
+    vec![MEMBERS_SERVED]
 }
 
 /// One item of the stream to `recipient`.
@@ -122,6 +160,23 @@ pub(crate) fn receipt(issuer: &AgencyCode, sequence: u64) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_notice_is_keyed_by_its_issuer_too() {
+        let (one, two) = (agency("11152105011615449P"), agency("11150000DEM000129D"));
+        let (id, subject) = (NoticeId([7; 16]), SubjectKey([9; 32]));
+        assert_ne!(notice(&id, &one), notice(&id, &two));
+        assert!(notice(&id, &one).starts_with(&notices_of_id(&id)));
+        assert!(notice_lacks_issuer(&notices_of_id(&id)) && !notice_lacks_issuer(&notice(&id, &one)));
+        let old = [restrictions_of_subject(&subject), id.0.to_vec()].concat();
+        let new = restriction(&subject, &id, &one);
+        assert_eq!(restriction_with_issuer(&old, &one), Some(new.clone()));
+        assert_eq!(restriction_with_issuer(&new, &one), None);
+    }
+
+    fn agency(code: &str) -> AgencyCode {
+        code.parse().expect("agency")
+    }
 
     #[test]
     fn keys_sort_by_number_and_blocks_by_bound() {

@@ -1,6 +1,6 @@
 //! The node: its identity and keys, and the parts that the program hands in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use chengxin_audit_log::AuditLog;
@@ -18,12 +18,13 @@ use chengxin_trust::{Freshness, TrustStore, VerifiedDirectory};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
-use crate::delivery::DeliverySchedule;
+use crate::budget::{DayBudget, INTAKE_BYTES_PER_DAY, INTAKE_ITEMS_PER_DAY, REWINDS_PER_DAY};
 use crate::error::{ExchangeError, Result};
 use crate::import_lock::ImportLock;
 use crate::peers::Peers;
 use crate::refusal::RefusalBudget;
 use crate::replay::ReplayGuard;
+use crate::schedule::DeliverySchedule;
 
 /// Fills a slice with random bytes; called from many tasks.
 pub type Random = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
@@ -84,6 +85,12 @@ pub struct Node {
     pub(crate) parts: Parts,
     pub(crate) replay: Mutex<ReplayGuard>,
     pub(crate) delivery: Mutex<DeliverySchedule>,
+    /// Recipients whose streams are compared with theirs at the next contact.
+    pub(crate) comparing: Mutex<BTreeSet<AgencyCode>>,
+    /// What issuers may make this node keep.
+    pub(crate) intake: Mutex<DayBudget>,
+    /// How often recipients may go back in their streams.
+    pub(crate) rewinds: Mutex<DayBudget>,
     pub(crate) refusals: Mutex<RefusalBudget>,
     /// Number ranges of imports that are not committed: their records do not exist for any reader.
     pub(crate) hidden: RwLock<BTreeMap<BatchId, (u64, u64)>>,
@@ -92,8 +99,12 @@ pub struct Node {
     /// Shared by who issues a notice, from reading its record to the notice's commit; held alone by a rollback from
     /// looking for notices until the records are hidden. So no notice rests on a record that is on its way out.
     pub(crate) resting: Arc<tokio::sync::RwLock<()>>,
-    /// Outgoing streams grow one notice at a time, so that numbers have no gaps.
-    pub(crate) issuing: tokio::sync::Mutex<()>,
+    /// Outgoing streams grow one notice at a time, so that numbers have no gaps. Held from before an item is staged until
+    /// the heads cover it.
+    pub(crate) issuing: Arc<tokio::sync::Mutex<()>>,
+    /// Held, after `issuing` where both are, while heads of outgoing streams change: a new item moves their ends, a
+    /// receipt what is acknowledged. Receipts do not wait until a notice is sealed for everybody.
+    pub(crate) heads: tokio::sync::Mutex<()>,
     /// Incoming items are applied one at a time per node: state, restriction and receipt change together.
     pub(crate) receiving: tokio::sync::Mutex<()>,
     /// Changes to operator accounts are checked against all accounts, so one at a time.
@@ -102,20 +113,26 @@ pub struct Node {
 
 impl Node {
     /// Puts a node together and loads what it must know before it answers: imports in progress and open deliveries.
+    /// Restrictions are decided again if the policy or the own functions changed.
     pub async fn open(parts: Parts) -> Result<Arc<Self>> {
         let node = Self {
             parts,
             replay: Mutex::default(),
             delivery: Mutex::default(),
+            comparing: Mutex::default(),
+            intake: Mutex::new(DayBudget::new(INTAKE_ITEMS_PER_DAY, INTAKE_BYTES_PER_DAY)),
+            rewinds: Mutex::new(DayBudget::new(REWINDS_PER_DAY, u64::MAX)),
             refusals: Mutex::default(),
             hidden: RwLock::default(),
             importing: ImportLock::default(),
             resting: Arc::default(),
-            issuing: tokio::sync::Mutex::default(),
+            issuing: Arc::default(),
+            heads: tokio::sync::Mutex::default(),
             receiving: tokio::sync::Mutex::default(),
             operators_changing: tokio::sync::Mutex::default(),
         };
         node.hidden_load().await?;
+        node.recognition_refresh().await?;
         node.delivery_load().await?;
         Ok(Arc::new(node))
     }

@@ -1,43 +1,46 @@
 //! Issuing sanction notices: a determined breach, listed measures, a legal basis — or a refusal — and one sealed item
 //! for every member entitled to it.
 //!
-//! Commit point: one batch holds the notice, the own restriction and an outbox item per recipient. Before it nothing
-//! exists; after it every recipient gets the notice, however long that takes. A crash in between leaves at most an
-//! audit entry that announces a notice which does not exist; the operator sees the failure and issues it again.
+//! Commit point: one batch holds the notice, the own restriction and the heads of all streams it goes into; the items
+//! were staged before (see [`crate::outbox`]). Before it nothing exists; after it every recipient gets the notice, however
+//! long that takes. A crash in between leaves at most an audit entry that announces a notice which does not exist; the
+//! operator sees the failure and issues it again. From the audit entry on everything runs in a task of its own, which
+//! also wakes delivery, so that it makes no difference whether the caller waits for the end.
 
-use chengxin_policy::{AccessRequest, Action, Applicability, AskerContext, Decision, Permit, SanctionObject};
+use std::sync::Arc;
+
+use chengxin_policy::{Applicability, SanctionObject};
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::catalogue::MeasureCode;
-use chengxin_schemas::delivery::{ITEM_TYP, ItemClaims, SealedNotice};
-use chengxin_schemas::digest::Sha256;
 use chengxin_schemas::directory::DirectoryEntry;
 use chengxin_schemas::identity::{NoticeId, RecordId};
-use chengxin_schemas::jws::jws_sign;
-use chengxin_schemas::notice::{NOTICE_TYP, NoticeClaims, NoticeContent, NoticeMeasure, NoticeState};
+use chengxin_schemas::notice::{NoticeContent, NoticeMeasure, NoticeState};
 use chengxin_schemas::operator::{OperatorName, Role};
 use chengxin_schemas::purpose::LegalBasis;
 use chengxin_schemas::sd_jwt::VerifiedRecord;
-use chengxin_schemas::seal::{SealRecipient, seal};
 use chengxin_schemas::subject::SubjectId;
 use chengxin_schemas::time::{Day, PeriodEnd, UnixTime};
 use chengxin_store::{Batch, KeyRange};
 use serde::{Deserialize, Serialize};
-use tokio::sync::OwnedRwLockReadGuard;
+use tokio::sync::{OwnedMutexGuard, OwnedRwLockReadGuard};
 
 use crate::audit::{EntryDraft, EntryKind};
-use crate::delivery::{OutboxHead, OutboxRow, RecipientState};
+use crate::delivery::RecipientState;
 use crate::error::{ExchangeError, Result};
 use crate::keyspace;
 use crate::node::Node;
 use crate::operation::Operation;
-use crate::presentation::present_to_peer;
-use crate::restriction::{RestrictionMeasure, RestrictionRow};
+use crate::outbox::Outgoing;
+use crate::recognition::Recognition;
+use crate::restriction::RestrictionRow;
 use crate::row::Row;
 
-/// Most recipients of one notice: what fits one atomic batch of the store beside the notice itself.
-pub const RECIPIENTS_LIMIT: usize = 3_500;
+pub use crate::outbox::RECIPIENTS_LIMIT;
+
 /// Most notices in one page of a list.
 pub const NOTICE_PAGE_LIMIT: usize = 1_000;
+/// Most issuers that are told apart, and named, when several use one number.
+const NAMESAKES_SHOWN: usize = 8;
 
 /// What the operator wants to issue.
 #[derive(Clone, Debug)]
@@ -113,33 +116,51 @@ pub struct NoticeDetail {
 pub struct OwnMeasure {
     /// The measure.
     pub measure: MeasureCode,
-    /// Whether it is applied here.
-    pub applied: bool,
-    /// Why not, if not.
-    pub reason: Option<String>,
+    /// The decision.
+    pub recognition: Recognition,
 }
 
 impl Node {
     /// Issues a notice on an own record and queues it for every entitled member.
-    pub async fn notice_issue(&self, operation: &Operation, draft: NoticeDraft) -> Result<NoticeDetail> {
+    pub async fn notice_issue(
+        self: &Arc<Self>,
+        operation: &Operation,
+        draft: NoticeDraft,
+    ) -> Result<NoticeDetail> {
         operation.require(&[Role::Reviewer], "issue a notice")?;
-        let directory = self.directory_current()?;
-        let _guard = self.issuing.lock().await;
+        let issuing = self.issuing.clone().lock_owned().await;
         // From here to the commit, the import that brought the record is not rolled back.
         let resting = self.resting.clone().read_owned().await;
-        let (_, row, sd_jwt) = self.record_find(&draft.record).await?;
+        // Under the lock: a member of a newer directory gets this notice from the backlog, see `backlog_queue`.
+        let directory = self.directory_current()?;
+        let (_, row, record) = self.record_find(&draft.record).await?;
         if !row.state.counts() {
             return Err(ExchangeError::Conflict {
                 what: "record",
                 reason: format!("it is {}; a sanction needs a breach in force", row.state),
             });
         }
-        let content = self.notice_content(&draft, &sd_jwt, operation.now())?;
+        let content = self.notice_content(&draft, &record, operation.now())?;
+        let id = content.id;
         let recipients: Vec<_> = directory
             .entries()
             .filter(|entry| entry.agency != self.parts.agency && self.notice_entitled(entry, &content))
             .cloned()
             .collect();
+        let outgoing = Outgoing { content, record, now: operation.now() };
+        self.notice_send(operation, outgoing, recipients, (issuing, resting)).await?;
+        self.notice_detail(&id, &self.parts.agency).await
+    }
+
+    /// Logs, stages and commits a notice, in a task that ends even if the caller goes away: a batch that is queued is not
+    /// taken back, a rollback must wait until it can be read, and what is queued must be delivered.
+    pub(crate) async fn notice_send(
+        self: &Arc<Self>,
+        operation: &Operation,
+        outgoing: Outgoing,
+        recipients: Vec<DirectoryEntry>,
+        guards: (OwnedMutexGuard<()>, OwnedRwLockReadGuard<()>),
+    ) -> Result<()> {
         if recipients.len() > RECIPIENTS_LIMIT {
             return Err(ExchangeError::Conflict {
                 what: "recipients",
@@ -149,20 +170,13 @@ impl Node {
                 ),
             });
         }
-        let entry = EntryDraft::new(EntryKind::NoticeIssued)
-            .subject(&content.subject)
-            .policy(&self.policy_version())
-            .result(content.digest())
-            .detail("notice", &content.id.to_string())
-            .detail("version", &content.version.to_string())
-            .detail("recipients", &recipients.len().to_string());
-        self.audit_append(Some(operation), entry).await?;
-        self.notice_commit(operation, &content, &sd_jwt, &recipients, resting).await?;
-        let id = content.id;
-        for recipient in &recipients {
-            self.delivery_wake(&recipient.agency);
-        }
-        self.notice_detail(&id).await
+        let (node, operation) = (self.clone(), operation.clone());
+        let task = tokio::spawn(async move {
+            let outcome = node.notice_commit(&operation, Arc::new(outgoing), &recipients).await;
+            drop(guards);
+            outcome
+        });
+        task.await.map_err(|_| ExchangeError::Task { what: "writing a notice" })?
     }
 
     /// Puts the content together and refuses what law does not allow.
@@ -223,59 +237,23 @@ impl Node {
         Ok(content)
     }
 
-    /// Whether a member is entitled to a notice: it implements at least one of the measures.
-    fn notice_entitled(&self, entry: &DirectoryEntry, content: &NoticeContent) -> bool {
-        let authoriser = self.policy();
-        let bundle = authoriser.bundle();
-        content.measures.iter().any(|measure| {
-            let applicability = bundle.measure_applies(
-                &measure.measure,
-                &entry.functions,
-                SanctionObject::of(&content.subject),
-                content.severity,
-            );
-            matches!(applicability, Applicability::Applies)
-        })
-    }
-
-    /// What a recipient may see of the record: decided by the same policy as a query.
-    fn notice_permit(&self, entry: &DirectoryEntry, content: &NoticeContent) -> Result<Permit> {
-        let request = AccessRequest {
-            asker: AskerContext {
-                agency: entry.agency,
-                functions: entry.functions.clone(),
-                region: entry.region,
-            },
-            role: Role::Reviewer,
-            purpose: "notice-basis".parse()?,
-            case_reference: Some(content.id.to_string().parse()?),
-            legal_basis: None,
-            subject_kind: content.subject.kind(),
-            own_records: false,
-            categories: vec![content.category],
-            action: Action::ReceiveNotice,
-        };
-        match self.policy().authorize(&request) {
-            Decision::Permit(permit) => Ok(permit),
-            Decision::Denied(denied) => Err(denied.into()),
-        }
-    }
-
     async fn notice_commit(
-        &self,
+        self: &Arc<Self>,
         operation: &Operation,
-        content: &NoticeContent,
-        sd_jwt: &VerifiedRecord,
+        outgoing: Arc<Outgoing>,
         recipients: &[DirectoryEntry],
-        resting: OwnedRwLockReadGuard<()>,
     ) -> Result<()> {
-        let mut batch = Batch::new();
-        let mut places = Vec::with_capacity(recipients.len());
-        for recipient in recipients {
-            let sequence =
-                self.outbox_append(&mut batch, content, sd_jwt, recipient, operation.now()).await?;
-            places.push((recipient.agency, sequence));
-        }
+        let content = &outgoing.content;
+        let own = self.own_entry()?;
+        let entry = EntryDraft::new(EntryKind::NoticeIssued)
+            .subject(&content.subject)
+            .policy(&self.policy_version())
+            .result(content.digest())
+            .detail("notice", &content.id.to_string())
+            .detail("version", &content.version.to_string())
+            .detail("recipients", &recipients.len().to_string());
+        self.audit_append(Some(operation), entry).await?;
+        let places = self.items_stage(&outgoing, recipients).await?;
         let row = NoticeRow {
             issuer: self.parts.agency,
             issued_here: true,
@@ -283,148 +261,21 @@ impl Node {
             by: Some(operation.account().clone()),
             content: content.clone(),
             jws: None,
-            recipients: places,
+            recipients: places.iter().map(|place| (place.agency, place.sequence)).collect(),
         };
-        let key = keyspace::notice(&content.id);
+        let key = keyspace::notice(&content.id, &self.parts.agency);
+        let _heads = self.heads.lock().await;
+        let mut batch = Batch::new();
+        self.heads_move(&mut batch, &places).await?;
         batch.expect_absent(key.clone());
         let sealed = row.seal(&key, &self.parts.keys.data, self.row_nonce())?;
         batch.put(key, sealed);
-        let own = self.own_entry()?;
         let own_row = self.restriction_row(content, &self.parts.agency, &own.name, &own);
         self.restriction_put(&mut batch, &own_row)?;
-        // In a task of its own, which ends even if the caller goes away: a batch that is queued is not taken back, and
-        // a rollback must wait until it can be read.
-        let store = self.parts.store.clone();
-        let commit = tokio::spawn(async move {
-            let outcome = store.commit(batch).await;
-            drop(resting);
-            outcome
-        });
-        commit.await.map_err(|_| ExchangeError::Task { what: "writing a notice" })??;
-        Ok(())
-    }
-
-    /// Signs, seals and queues the notice for one recipient, as the next item of its stream.
-    async fn outbox_append(
-        &self,
-        batch: &mut Batch,
-        content: &NoticeContent,
-        sd_jwt: &VerifiedRecord,
-        recipient: &DirectoryEntry,
-        now: UnixTime,
-    ) -> Result<u64> {
-        let permit = self.notice_permit(recipient, content)?;
-        let state = chengxin_schemas::category::RecordState::Effective;
-        let presented = present_to_peer(
-            &permit,
-            self.policy().bundle(),
-            sd_jwt,
-            content.record,
-            state,
-            Some(&content.subject),
-        );
-        let claims = NoticeClaims {
-            iss: self.parts.agency,
-            aud: recipient.agency,
-            iat: now,
-            notice: content.clone(),
-            content: content.digest(),
-        };
-        let inner = SealedNotice {
-            notice: jws_sign(NOTICE_TYP, &claims, &self.parts.keys.signing)?,
-            record: presented.presentation.text().to_owned(),
-        };
-        let plain = chengxin_schemas::wire::encode(&inner)?;
-        let keys = [
-            recipient.age_node_recipient.parse::<SealRecipient>()?,
-            recipient.age_recovery_recipient.parse::<SealRecipient>()?,
-        ];
-        let sealed = seal(&plain, &keys)?;
-        let head_key = keyspace::outbox_head(&recipient.agency);
-        let head_bytes = self.parts.store.get(&head_key).await?;
-        let mut head = match &head_bytes {
-            Some(bytes) => OutboxHead::decode(bytes)?,
-            None => OutboxHead::default(),
-        };
-        let item = ItemClaims {
-            iss: self.parts.agency,
-            aud: recipient.agency,
-            iat: now,
-            sequence: head.last.checked_add(1).ok_or(ExchangeError::Conflict {
-                what: "stream",
-                reason: "its numbers are used up".to_owned(),
-            })?,
-            previous: head.link,
-            sealed: Sha256::of(&sealed),
-        };
-        let outbox = OutboxRow {
-            header: jws_sign(ITEM_TYP, &item, &self.parts.keys.signing)?,
-            sealed,
-            notice: content.id,
-            version: content.version,
-            queued: now,
-            receipt: None,
-        };
-        head.last = item.sequence;
-        head.link = item.link();
-        batch.expect(head_key.clone(), head_bytes);
-        batch.put(head_key, head.encode()?);
-        batch.put(keyspace::outbox(&recipient.agency, item.sequence), outbox.encode()?);
-        Ok(item.sequence)
-    }
-
-    /// What this node makes of a notice: measure by measure, applied if policy says that this body implements it.
-    pub(crate) fn restriction_row(
-        &self,
-        content: &NoticeContent,
-        issuer: &AgencyCode,
-        issuer_name: &str,
-        own: &DirectoryEntry,
-    ) -> RestrictionRow {
-        let authoriser = self.policy();
-        let bundle = authoriser.bundle();
-        let measures = content
-            .measures
-            .iter()
-            .map(|measure| {
-                let decision = bundle.measure_applies(
-                    &measure.measure,
-                    &own.functions,
-                    SanctionObject::of(&content.subject),
-                    content.severity,
-                );
-                let (applied, reason) = match decision {
-                    Applicability::Applies => (true, None),
-                    Applicability::NotApplicable(reason) => (false, Some(reason.chinese().to_owned())),
-                    Applicability::Declined(reason) => (false, Some(reason.chinese().to_owned())),
-                };
-                RestrictionMeasure {
-                    measure: measure.measure.clone(),
-                    legal_basis: measure.legal_basis.clone(),
-                    from: measure.from,
-                    until: measure.until,
-                    applied,
-                    reason,
-                }
-            })
-            .collect();
-        RestrictionRow {
-            subject: content.subject.clone(),
-            issuer: *issuer,
-            issuer_name: issuer_name.to_owned(),
-            notice: content.id,
-            version: content.version,
-            state: content.state,
-            record: content.record,
-            severity: content.severity,
-            measures,
-        }
-    }
-
-    pub(crate) fn restriction_put(&self, batch: &mut Batch, row: &RestrictionRow) -> Result<()> {
-        let key = keyspace::restriction(&self.subject_key(&row.subject), &row.notice);
-        let sealed = row.seal(&key, &self.parts.keys.data, self.row_nonce())?;
-        batch.put(key, sealed);
+        let outcome = self.parts.store.commit(batch).await;
+        // Whatever the outcome: one that is unknown may be a success, and a recipient that is owed nothing costs a look.
+        places.iter().for_each(|place| self.delivery_wake(&place.agency));
+        outcome?;
         Ok(())
     }
 
@@ -454,45 +305,79 @@ impl Node {
         Ok(summaries)
     }
 
-    /// Shows one notice with what every recipient did.
-    pub async fn notice_show(&self, operation: &Operation, id: &NoticeId) -> Result<NoticeDetail> {
+    /// Shows one notice with what every recipient did. Without an issuer the own notice of this number is meant, else
+    /// the only one; if several other agencies use the number, the caller must say whose.
+    pub async fn notice_show(
+        &self,
+        operation: &Operation,
+        id: &NoticeId,
+        issuer: Option<&AgencyCode>,
+    ) -> Result<NoticeDetail> {
         operation.require(&[Role::Clerk, Role::Reviewer], "show notices")?;
-        let detail = self.notice_detail(id).await?;
+        let issuer = match issuer {
+            Some(issuer) => *issuer,
+            None => self.notice_issuer(id).await?,
+        };
+        let detail = self.notice_detail(id, &issuer).await?;
         let entry = EntryDraft::new(EntryKind::RecordRead)
             .subject(&detail.summary.content.subject)
-            .detail("notice", &id.to_string());
+            .detail("notice", &id.to_string())
+            .detail("issuer", issuer.as_str());
         self.audit_append(Some(operation), entry).await?;
         Ok(detail)
     }
 
-    async fn notice_detail(&self, id: &NoticeId) -> Result<NoticeDetail> {
-        let key = keyspace::notice(id);
+    /// Whose notice is meant by a number alone.
+    async fn notice_issuer(&self, id: &NoticeId) -> Result<AgencyCode> {
+        let own = keyspace::notice(id, &self.parts.agency);
+        if self.parts.store.get(&own).await?.is_some() {
+            return Ok(self.parts.agency);
+        }
+        let range = KeyRange::prefix(&keyspace::notices_of_id(id));
+        let page = self.parts.store.scan(range, NAMESAKES_SHOWN).await?;
+        let rows = page.iter().map(|(key, bytes)| NoticeRow::open(bytes, key, &self.parts.keys.data));
+        let issuers = rows.map(|row| Ok(row?.issuer)).collect::<Result<Vec<_>>>()?;
+        match issuers.as_slice() {
+            [] => Err(ExchangeError::NotFound { what: "the notice" }),
+            [issuer] => Ok(*issuer),
+            several => {
+                let named: Vec<_> = several.iter().map(ToString::to_string).collect();
+                Err(ExchangeError::Conflict {
+                    what: "notice",
+                    reason: format!(
+                        "several agencies use this number: name one as issuer ({})",
+                        named.join(", ")
+                    ),
+                })
+            }
+        }
+    }
+
+    async fn notice_detail(&self, id: &NoticeId, issuer: &AgencyCode) -> Result<NoticeDetail> {
+        let key = keyspace::notice(id, issuer);
         let bytes =
             self.parts.store.get(&key).await?.ok_or(ExchangeError::NotFound { what: "the notice" })?;
         let row = NoticeRow::open(&bytes, &key, &self.parts.keys.data)?;
         let recipients = self.recipients_of(&row).await?;
-        let own = self.restriction_of(&row.content.subject, id).await?;
+        let own = self.restriction_of(&row.content.subject, id, issuer).await?;
         Ok(NoticeDetail {
             summary: notice_summary(&row, &recipients),
             recipients,
             own: own
                 .into_iter()
                 .flat_map(|row| row.measures)
-                .map(|measure| OwnMeasure {
-                    measure: measure.measure,
-                    applied: measure.applied,
-                    reason: measure.reason,
-                })
+                .map(|measure| OwnMeasure { measure: measure.measure, recognition: measure.recognition })
                 .collect(),
         })
     }
 
-    pub(crate) async fn restriction_of(
+    async fn restriction_of(
         &self,
         subject: &SubjectId,
         notice: &NoticeId,
+        issuer: &AgencyCode,
     ) -> Result<Option<RestrictionRow>> {
-        let key = keyspace::restriction(&self.subject_key(subject), notice);
+        let key = keyspace::restriction(&self.subject_key(subject), notice, issuer);
         match self.parts.store.get(&key).await? {
             Some(bytes) => Ok(Some(RestrictionRow::open(&bytes, &key, &self.parts.keys.data)?)),
             None => Ok(None),
@@ -510,3 +395,6 @@ fn notice_summary(row: &NoticeRow, recipients: &[RecipientState]) -> NoticeSumma
         receipts: recipients.iter().filter(|state| state.receipt.is_some()).count(),
     }
 }
+
+#[cfg(test)]
+mod tests;

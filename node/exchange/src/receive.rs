@@ -4,6 +4,9 @@
 //! leaves an audit entry and nothing else, and the issuer sends again; a crash after it loses only the answer, and the
 //! next attempt gets the receipt that was kept.
 
+use std::sync::PoisonError;
+
+use chengxin_schemas::ErrorCode;
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::delivery::{ITEM_TYP, ItemClaims, SEALED_LIMIT, SealedNotice};
 use chengxin_schemas::digest::Sha256;
@@ -20,10 +23,12 @@ use chengxin_store::Batch;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::{EntryDraft, EntryKind};
+use crate::budget::Admission;
 use crate::error::{ExchangeError, Result};
 use crate::keyspace;
 use crate::node::Node;
 use crate::notice::NoticeRow;
+use crate::recognition::{Recognition, recognition_kind};
 use crate::restriction::RestrictionRow;
 use crate::row::Row;
 
@@ -92,6 +97,9 @@ impl Node {
             return Ok(PeerResponse::Gap { have: head.last });
         }
         item.check_follows(head.last, head.link)?;
+        if let Some(busy) = self.intake_refuse(from, header.len().saturating_add(sealed.len())).await? {
+            return Ok(busy);
+        }
 
         let received = match self.item_open(issuer, sealed) {
             Ok((jws, content)) => Received::Notice { jws, content: Box::new(content) },
@@ -103,7 +111,7 @@ impl Node {
             Received::Unusable { reason } => {
                 tracing::warn!(peer = %from, reason, "an item was received that holds no usable notice");
                 let entry = EntryDraft::new(EntryKind::NoticeReceived)
-                    .failed(chengxin_schemas::ErrorCode::Invalid)
+                    .failed(ErrorCode::Invalid)
                     .detail("reason", &reason);
                 (ReceiptOutcome::Rejected { reason }, entry)
             }
@@ -123,6 +131,29 @@ impl Node {
         batch.put(keyspace::receipt(from, item.sequence), row.encode()?);
         self.parts.store.commit(batch).await?;
         Ok(PeerResponse::Receipt(receipt))
+    }
+
+    /// Counts an item that is to be kept against what its issuer may send in a day. Beyond it the issuer is told to come
+    /// back later, which it does until the item is taken; the audit log has one entry of it a day.
+    async fn intake_refuse(&self, from: &AgencyCode, length: usize) -> Result<Option<PeerResponse>> {
+        let bytes = u64::try_from(length).unwrap_or(u64::MAX);
+        let admission = {
+            let mut intake = self.intake.lock().unwrap_or_else(PoisonError::into_inner);
+            intake.admit(from, bytes, self.now())
+        };
+        let Admission::Refused { first } = admission else { return Ok(None) };
+        let reason =
+            "more items or bytes today than this node takes from one member: go on tomorrow".to_owned();
+        if first {
+            tracing::error!(peer = %from, "a member sends more than one day's share of items");
+            let entry = EntryDraft::new(EntryKind::AccessRefused)
+                .failed(ErrorCode::Busy)
+                .peer(*from, None)
+                .policy(&self.policy_version())
+                .detail("reason", &reason);
+            self.audit_append(None, entry).await?;
+        }
+        Ok(Some(PeerResponse::Failed { code: ErrorCode::Busy, reason }))
     }
 
     /// Checks the header: from this issuer, to this node, for exactly these bytes.
@@ -170,6 +201,11 @@ impl Node {
     }
 
     /// Opens the payload and verifies notice and record against each other.
+    ///
+    /// What cannot be opened is rejected like any other unusable item, even if it was sealed to a former key of this
+    /// node: to wait for the key would hold back everything behind it, for ever if the key is gone. Nothing is lost by
+    /// it. The issuer sees from the rejection and from the directory that the key has changed, and queues the notice
+    /// again as a new item, sealed to the present key.
     fn item_open(&self, issuer: &DirectoryEntry, sealed: &[u8]) -> Result<(String, NoticeContent)> {
         let integrity = |reason: &str| SchemaError::Integrity { form: "notice", reason: reason.to_owned() };
         let plain = open(sealed, &self.parts.keys.seal, SEALED_LIMIT)?;
@@ -206,23 +242,27 @@ impl Node {
         content: &NoticeContent,
         batch: &mut Batch,
     ) -> Result<(ReceiptOutcome, EntryDraft)> {
-        let key = keyspace::notice(&content.id);
+        let key = keyspace::notice(&content.id, &issuer.agency);
         let existing_bytes = self.parts.store.get(&key).await?;
-        let entry = EntryDraft::new(EntryKind::NoticeApplied)
-            .subject(&content.subject)
-            .detail("notice", &content.id.to_string())
-            .detail("version", &content.version.to_string());
+        let entry = |kind| {
+            EntryDraft::new(kind)
+                .subject(&content.subject)
+                .detail("notice", &content.id.to_string())
+                .detail("version", &content.version.to_string())
+        };
         if let Some(bytes) = &existing_bytes {
-            let existing = NoticeRow::open(bytes, &key, &self.parts.keys.data)?;
-            if existing.issuer != issuer.agency {
-                let reason = "another agency issued a notice of this number".to_owned();
-                return Ok((
-                    ReceiptOutcome::Rejected { reason },
-                    entry.failed(chengxin_schemas::ErrorCode::Conflict),
-                ));
+            let existing = NoticeRow::open(bytes, &key, &self.parts.keys.data)?.content;
+            // The restriction is kept under the subject: a version about another would leave the first one's in force.
+            if existing.subject != content.subject || existing.record != content.record {
+                let reason =
+                    "a version names another subject or record than the version before it".to_owned();
+                let entry =
+                    entry(EntryKind::NoticeReceived).failed(ErrorCode::Conflict).detail("reason", &reason);
+                return Ok((ReceiptOutcome::Rejected { reason }, entry));
             }
-            if existing.content.version >= content.version {
-                return Ok((processed(content, |_| MeasureDecision::Superseded), entry));
+            if existing.version >= content.version {
+                let outcome = processed(content, |_| MeasureDecision::Superseded);
+                return Ok((outcome, entry(EntryKind::NoticeReceived)));
             }
         }
         let own = self.own_entry()?;
@@ -241,7 +281,7 @@ impl Node {
         batch.expect(key.clone(), existing_bytes);
         let sealed = notice.seal(&key, &self.parts.keys.data, self.row_nonce())?;
         batch.put(key, sealed);
-        Ok((outcome, entry))
+        Ok((outcome, entry(recognition_kind(&row))))
     }
 }
 
@@ -256,13 +296,22 @@ fn processed(content: &NoticeContent, decide: impl Fn(usize) -> MeasureDecision)
 }
 
 fn measure_decision(state: NoticeState, row: &RestrictionRow, index: usize) -> MeasureDecision {
-    match (state, row.measures.get(index)) {
-        (NoticeState::InForce, Some(measure)) if measure.applied => MeasureDecision::Applied,
-        (NoticeState::InForce, measure) => MeasureDecision::NotApplicable {
-            reason: measure.and_then(|measure| measure.reason.clone()).unwrap_or_default(),
-        },
+    let recognition = row.measures.get(index).map(|measure| measure.recognition.clone());
+    match (state, recognition) {
         (NoticeState::Suspended | NoticeState::Repaired | NoticeState::Withdrawn, _) => {
             MeasureDecision::Lifted
         }
+        (NoticeState::InForce, Some(Recognition::Applied)) => MeasureDecision::Applied,
+        (NoticeState::InForce, Some(Recognition::NotApplicable { reason })) => {
+            MeasureDecision::NotApplicable { reason }
+        }
+        (NoticeState::InForce, Some(Recognition::Declined { reason })) => {
+            MeasureDecision::Declined { reason }
+        }
+        // A restriction has the measures of its notice, one by one.
+        (NoticeState::InForce, None) => MeasureDecision::NotApplicable { reason: String::new() },
     }
 }
+
+#[cfg(test)]
+mod tests;

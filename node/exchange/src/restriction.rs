@@ -19,6 +19,7 @@ use crate::error::Result;
 use crate::keyspace;
 use crate::node::Node;
 use crate::operation::Operation;
+use crate::recognition::Recognition;
 use crate::row::Row;
 
 /// Most notices looked at for one subject. Any member can issue notices about anybody, and each that it sends stands in
@@ -32,7 +33,7 @@ const IN_FORCE_OF_ISSUER_LIMIT: usize = 100;
 /// Notices read at once.
 const NOTICES_PAGE: usize = 256;
 
-/// What one notice does to its subject here, stored form version 1. Encrypted: it names the subject.
+/// What one notice does to its subject here, stored form version 2. Encrypted: it names the subject.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct RestrictionRow {
     pub(crate) subject: SubjectId,
@@ -48,7 +49,7 @@ pub(crate) struct RestrictionRow {
 
 impl Row for RestrictionRow {
     const NAME: &'static str = "restriction";
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
 }
 
 /// One measure of a notice as this node decided on it.
@@ -59,9 +60,7 @@ pub(crate) struct RestrictionMeasure {
     pub(crate) from: Day,
     pub(crate) until: PeriodEnd,
     /// Whether this body applies the measure itself; else it only knows of it.
-    pub(crate) applied: bool,
-    /// Why not, if not.
-    pub(crate) reason: Option<String>,
+    pub(crate) recognition: Recognition,
 }
 
 /// A restriction in force today.
@@ -89,7 +88,7 @@ pub struct RestrictionInForce {
     pub until: PeriodEnd,
     /// Whether this body applies the measure itself.
     pub applied_here: bool,
-    /// Why not, if not.
+    /// Why not, if not: the code of the reason, see [`crate::recognition::reason_words`].
     pub not_applied_reason: Option<String>,
 }
 
@@ -208,8 +207,8 @@ fn restriction_in_force(row: &RestrictionRow, measure: &RestrictionMeasure) -> R
         legal_basis: measure.legal_basis.clone(),
         from: measure.from,
         until: measure.until,
-        applied_here: measure.applied,
-        not_applied_reason: measure.reason.clone(),
+        applied_here: measure.recognition.is_applied(),
+        not_applied_reason: measure.recognition.reason().map(str::to_owned),
     }
 }
 

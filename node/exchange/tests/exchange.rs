@@ -20,5 +20,7 @@ mod operator;
 mod person;
 #[path = "exchange/record.rs"]
 mod record;
+#[path = "exchange/streams.rs"]
+mod streams;
 #[path = "exchange/support.rs"]
 mod support;

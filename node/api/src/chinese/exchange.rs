@@ -22,6 +22,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     // audit.rs
     ("read the audit log", "查看审计日志"),
     ("verify the audit log", "验证审计日志"),
+    // backlog.rs
+    ("members served", "已补发通知的成员"),
+    ("queueing a backlog", "补发通知入队"),
+    ("backlog of members that became entitled later", "补发给后来取得接收资格的成员"),
     // certificate.rs
     ("certificate file", "凭证文件"),
     ("bytes", "字节"),
@@ -75,6 +79,14 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("a queued item is missing", "缺少一件待送达通知"),
     ("stream", "通知序列"),
     ("the recipient's position does not fit what was sent", "接收方所报位置与已发送的不符"),
+    (
+        "the recipient says too often that it lost items: look into its node; what it lost is sent again tomorrow",
+        "接收方过于频繁地声称丢失通知: 请检查其节点; 所丢失的明日重发",
+    ),
+    (
+        "the recipient lost items that it had acknowledged; they are sent again",
+        "接收方丢失了已确认的通知; 现予重发",
+    ),
     ("receipt", "回执"),
     ("between other agencies", "收发机关不符"),
     ("for another item", "对应另一件通知"),
@@ -138,6 +150,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("this node's own directory entry", "本节点的目录条目"),
     // notice.rs
     ("issue a notice", "发出通知"),
+    (
+        "several agencies use this number: name one as issuer ({})",
+        "多个机关使用该编号: 请指明其中一个为签发机关 ({0})",
+    ),
     ("it is {}; a sanction needs a breach in force", "状态为 {0}; 惩戒须以有效的失信记录为依据"),
     (
         "{} members are entitled, one notice reaches at most {}",
@@ -187,6 +203,9 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "不能停用自己正在使用的账户; 由另一位安全管理员停用",
     ),
     ("the operator account", "该操作员账户"),
+    // outbox.rs
+    ("sealing a notice", "加密通知"),
+    ("it grew while an item was staged: try again", "暂存期间序列已增长: 请重试"),
     // receive.rs
     ("inbox head", "收件队列头"),
     ("the issuing agency's entry", "签发机关的条目"),
@@ -199,7 +218,20 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     ("issued by another agency than the one that sent it", "签发机关不是发送机关"),
     ("the record beside it is not the determined breach it rests on", "所附记录不是该通知所依据的失信认定"),
-    ("another agency issued a notice of this number", "该编号的通知由另一机关签发"),
+    (
+        "more items or bytes today than this node takes from one member: go on tomorrow",
+        "今日件数或字节数已达本节点对单个成员的上限: 请明日继续",
+    ),
+    (
+        "a version names another subject or record than the version before it",
+        "新版本的主体或记录与前一版本不同",
+    ),
+    // recognition.rs
+    ("recognition basis", "认可依据"),
+    (
+        "decided again: the policy version or this body's functions changed",
+        "重新决定: 策略版本或本单位职能已变更",
+    ),
     // record.rs
     ("record draft", "记录草稿"),
     ("it has no day of determination", "没有认定日期"),

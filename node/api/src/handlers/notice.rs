@@ -10,6 +10,7 @@ use chengxin_exchange::delivery::RecipientState;
 use chengxin_exchange::notice::{
     MeasureDraft, NOTICE_PAGE_LIMIT, NoticeDetail, NoticeDraft, NoticeSummary as Held,
 };
+use chengxin_exchange::recognition::{Recognition, reason_words};
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::identity::NoticeId;
 use chengxin_schemas::receipt::{MeasureDecision as Decided, ReceiptOutcome};
@@ -19,8 +20,9 @@ use crate::failure::Failure;
 use crate::gate::Caller;
 use crate::services::Services;
 use crate::types::notice::{
-    Delivery, DeliveryState, MeasureDecision, MeasureReceipt, NoticeDirection, NoticeDocument,
-    NoticeIssueRequest, NoticeListSchema, NoticeMeasure, NoticeQuery, NoticeSchema, NoticeSummary, Notices,
+    Delivery, DeliveryState, MeasureDecision, MeasureReason, MeasureReceipt, NoticeDirection, NoticeDocument,
+    NoticeIssueRequest, NoticeListSchema, NoticeMeasure, NoticeQuery, NoticeSchema, NoticeShowQuery,
+    NoticeSummary, Notices,
 };
 
 /// Notices in a list when nobody says.
@@ -71,9 +73,11 @@ pub(crate) async fn notice_show(
     State(services): State<Arc<Services>>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
+    wanted: Result<Query<NoticeShowQuery>, QueryRejection>,
 ) -> Answer<NoticeDocument> {
     let id: NoticeId = path_parse(&id)?;
-    let detail = services.node.notice_show(&caller.operation, &id).await?;
+    let issuer = query(wanted)?.issuer;
+    let detail = services.node.notice_show(&caller.operation, &id, issuer.as_ref()).await?;
     Ok(Json(notice(&services, detail)?))
 }
 
@@ -83,9 +87,10 @@ fn notice(services: &Services, detail: NoticeDetail) -> Result<NoticeDocument, F
     let mut summary = summary(services, detail.summary)?;
     for measure in &mut summary.measures {
         let own = detail.own.iter().find(|own| own.measure == measure.measure);
-        measure.decision = own.map(|own| match (own.applied, &own.reason) {
-            (true, _) => MeasureDecision::Applied,
-            (false, reason) => MeasureDecision::NotApplicable { reason: reason.clone().unwrap_or_default() },
+        measure.decision = own.map(|own| match &own.recognition {
+            Recognition::Applied => MeasureDecision::Applied,
+            Recognition::NotApplicable { reason } => MeasureDecision::NotApplicable(reason_of(reason)),
+            Recognition::Declined { reason } => MeasureDecision::Declined(reason_of(reason)),
         });
     }
     let deliveries = detail
@@ -164,8 +169,18 @@ fn decision(decided: Decided) -> MeasureDecision {
     match decided {
         Decided::Applied => MeasureDecision::Applied,
         Decided::Lifted => MeasureDecision::Lifted,
-        Decided::NotApplicable { reason } => MeasureDecision::NotApplicable { reason },
-        Decided::Declined { reason } => MeasureDecision::Declined { reason },
+        Decided::NotApplicable { reason } => MeasureDecision::NotApplicable(reason_of(&reason)),
+        Decided::Declined { reason } => MeasureDecision::Declined(reason_of(&reason)),
         Decided::Superseded => MeasureDecision::Superseded,
+    }
+}
+
+/// The code of a reason with its words.
+fn reason_of(code: &str) -> MeasureReason {
+    let words = reason_words(code);
+    MeasureReason {
+        reason: code.to_owned(),
+        reason_zh: words.map(|(chinese, _)| chinese.to_owned()),
+        reason_en: words.map(|(_, english)| english.to_owned()),
     }
 }

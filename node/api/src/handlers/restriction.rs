@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::{Extension, Json};
+use chengxin_exchange::recognition::reason_words;
 use chengxin_exchange::restriction::RestrictionInForce;
 use chengxin_schemas::subject::SubjectId;
 
@@ -31,6 +32,7 @@ pub(crate) async fn restriction_list(
 
 pub(crate) fn restriction(services: &Services, found: RestrictionInForce) -> Restriction {
     let (measure_name, measure_name_en) = measure_names(services, &found.measure);
+    let words = found.not_applied_reason.as_deref().and_then(reason_words);
     Restriction {
         measure: found.measure,
         measure_name,
@@ -44,5 +46,7 @@ pub(crate) fn restriction(services: &Services, found: RestrictionInForce) -> Res
         version: found.version,
         applied_here: found.applied_here,
         not_applied_reason: found.not_applied_reason,
+        not_applied_reason_zh: words.map(|(chinese, _)| chinese.to_owned()),
+        not_applied_reason_en: words.map(|(_, english)| english.to_owned()),
     }
 }

@@ -185,9 +185,15 @@ pub struct Restriction {
     pub version: u32,
     /// Whether this node's agency applies it itself.
     pub applied_here: bool,
-    /// Why not, if not.
+    /// Why not, if not: the code of the reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_applied_reason: Option<String>,
+    /// Why not, in Chinese.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_applied_reason_zh: Option<String>,
+    /// Why not, in English.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_applied_reason_en: Option<String>,
 }
 
 /// A record found.

@@ -60,6 +60,15 @@ pub struct NoticeQuery {
     pub limit: Option<usize>,
 }
 
+/// Which of the notices of one number to show.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoticeShowQuery {
+    /// The agency that issued it; needed only if several agencies other than this one use the number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<AgencyCode>,
+}
+
 /// Whether the node issued or received a notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -137,17 +146,24 @@ pub enum MeasureDecision {
     /// No longer in force there.
     Lifted,
     /// Not among what that body does.
-    NotApplicable {
-        /// Which rule says so.
-        reason: String,
-    },
+    NotApplicable(MeasureReason),
     /// Refused.
-    Declined {
-        /// Why.
-        reason: String,
-    },
+    Declined(MeasureReason),
     /// A newer version was already there.
     Superseded,
+}
+
+/// Why a measure is not applied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MeasureReason {
+    /// The code of the reason, as the body that decided gave it.
+    pub reason: String,
+    /// In Chinese; absent for a code that this node does not know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason_zh: Option<String>,
+    /// In English; absent for a code that this node does not know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason_en: Option<String>,
 }
 
 /// What `POST /api/v1/notices` and `GET /api/v1/notices/{id}` answer.

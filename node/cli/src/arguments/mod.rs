@@ -21,7 +21,8 @@ pub use duration::Span;
 pub use federation::{EnrolArguments, FederationCommand, FoundArguments, TokenArguments};
 pub use import::{ImportCommand, ImportErrorsArguments, ImportListArguments, RollbackArguments};
 pub use notice::{
-    NoticeCommand, NoticeIssueArguments, NoticeListArguments, RestrictionCommand, RestrictionListArguments,
+    NoticeCommand, NoticeIssueArguments, NoticeListArguments, NoticeShowArguments, RestrictionCommand,
+    RestrictionListArguments,
 };
 pub use operator::{OperatorAddArguments, OperatorCommand, OperatorDisableArguments};
 pub use policy::{PolicyCommand, PolicyExplainArguments, PolicyTableArguments};
@@ -31,7 +32,7 @@ pub use subject::SubjectArgument;
 
 use std::path::PathBuf;
 
-use chengxin_schemas::identity::{BatchId, NoticeId, RecordId};
+use chengxin_schemas::identity::{BatchId, RecordId};
 use chengxin_schemas::operator::{OperatorName, Role};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -231,12 +232,4 @@ pub struct BatchArguments {
     /// The import: b- and 32 hexadecimal digits
     #[arg(value_name = "BATCH")]
     pub batch: BatchId,
-}
-
-/// Names one notice.
-#[derive(Clone, Copy, Debug, Args)]
-pub struct NoticeArguments {
-    /// The notice: n- and 32 hexadecimal digits
-    #[arg(value_name = "NOTICE")]
-    pub notice: NoticeId,
 }

@@ -1,12 +1,13 @@
 //! Sanction notices and the restrictions that follow from them.
 
+use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::catalogue::MeasureCode;
-use chengxin_schemas::identity::RecordId;
+use chengxin_schemas::identity::{NoticeId, RecordId};
 use chengxin_schemas::purpose::LegalBasis;
 use chengxin_schemas::time::{Day, PeriodEnd};
 use clap::{Args, Subcommand};
 
-use super::{NoticeArguments, SubjectArgument};
+use super::SubjectArgument;
 
 /// What is done with notices.
 #[derive(Debug, Subcommand)]
@@ -16,7 +17,7 @@ pub enum NoticeCommand {
     /// List notices issued and received, the newest first
     List(NoticeListArguments),
     /// Show one notice and how far it got
-    Show(NoticeArguments),
+    Show(NoticeShowArguments),
 }
 
 /// What a notice says. Several measures: repeat --measure; --basis and --until are given not at all, once for all or
@@ -52,6 +53,17 @@ pub struct NoticeListArguments {
     /// At most so many, issued and received counted together
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub limit: Option<u16>,
+}
+
+/// Which notice.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct NoticeShowArguments {
+    /// The notice: n- and 32 hexadecimal digits
+    #[arg(value_name = "NOTICE")]
+    pub notice: NoticeId,
+    /// The agency that issued it; needed only if several agencies use the number
+    #[arg(long, value_name = "AGENCY")]
+    pub issuer: Option<AgencyCode>,
 }
 
 /// What is done with restrictions.

@@ -68,7 +68,7 @@ impl Context<'_> {
             }
             Command::Notice(NoticeCommand::Issue(arguments)) => self.notice_issue(arguments),
             Command::Notice(NoticeCommand::List(arguments)) => self.notice_list(arguments),
-            Command::Notice(NoticeCommand::Show(arguments)) => self.notice_show(arguments.notice),
+            Command::Notice(NoticeCommand::Show(arguments)) => self.notice_show(arguments),
             Command::Restriction(RestrictionCommand::List(arguments)) => {
                 self.restriction_list(arguments.subject)
             }

@@ -4,7 +4,7 @@ use chengxin_api::types::audit::{AuditEntries, AuditQuery, AuditVerification};
 use chengxin_api::types::config::Config;
 use chengxin_api::types::federation::Members;
 use chengxin_api::types::import::{ImportReport, Imports};
-use chengxin_api::types::notice::{NoticeDirection, NoticeDocument, NoticeQuery, Notices};
+use chengxin_api::types::notice::{NoticeDirection, NoticeDocument, NoticeQuery, NoticeShowQuery, Notices};
 use chengxin_api::types::operator::Operators;
 use chengxin_api::types::peer::Peers;
 use chengxin_api::types::policy::{
@@ -15,12 +15,13 @@ use chengxin_api::types::record::{RecordDocument, RecordQuery, Records};
 use chengxin_api::types::restriction::{RestrictionQuery, Restrictions};
 use chengxin_api::types::status::{Health, Status};
 use chengxin_schemas::ErrorCode;
-use chengxin_schemas::identity::{BatchId, NoticeId, RecordId};
+use chengxin_schemas::identity::{BatchId, RecordId};
 
 use super::{Context, Ended, block_on};
 use crate::arguments::{
     AuditSearchArguments, AuditVerifyArguments, ConfigShowArguments, Format, ImportListArguments,
-    NoticeListArguments, PolicyExplainArguments, PolicyTableArguments, RecordListArguments, SubjectArgument,
+    NoticeListArguments, NoticeShowArguments, PolicyExplainArguments, PolicyTableArguments,
+    RecordListArguments, SubjectArgument,
 };
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -135,10 +136,11 @@ impl Context<'_> {
         self.printed(&notices)
     }
 
-    pub(super) fn notice_show(&mut self, notice: NoticeId) -> Ended {
+    pub(super) fn notice_show(&mut self, arguments: NoticeShowArguments) -> Ended {
         let client = self.client()?;
-        let document: NoticeDocument =
-            block_on(client.document_fetch(&format!("/api/v1/notices/{notice}"), &NO_QUERY))?;
+        let path = format!("/api/v1/notices/{}", arguments.notice);
+        let query = NoticeShowQuery { issuer: arguments.issuer };
+        let document: NoticeDocument = block_on(client.document_fetch(&path, &query))?;
         self.printed(&document)
     }
 

@@ -124,6 +124,7 @@ pub(super) const HELP: &[(&str, &str)] = &[
     ("notice list --limit", "最多条数, 发出和收到的合计"),
     ("notice show", "显示一个通知及送达情况"),
     ("notice show NOTICE", "通知编号: n- 加 32 位十六进制数"),
+    ("notice show --issuer", "签发机关; 仅当多个机关使用同一编号时需要"),
     ("restriction", "查看生效的限制"),
     ("restriction list", "列出本节点所知对某主体的限制; 不询问其他节点"),
     ("restriction list SUBJECT", "统一社会信用代码或居民身份号码; - 表示从标准输入读取"),

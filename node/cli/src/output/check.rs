@@ -295,7 +295,11 @@ pub(crate) fn restriction_table(restrictions: &[Restriction], view: View) -> Tab
 fn applied_cell(restriction: &Restriction, view: View) -> Cell {
     let answer = view.yes_no(restriction.applied_here);
     match &restriction.not_applied_reason {
-        Some(reason) if !view.machine => Cell::of(format!("{answer}: {}", view.told(reason))),
+        Some(code) if !view.machine => {
+            let zh = restriction.not_applied_reason_zh.as_deref();
+            let en = restriction.not_applied_reason_en.as_deref();
+            Cell::of(format!("{answer}: {}", view.coded(code, zh, en)))
+        }
         Some(_) | None => Cell::new(answer),
     }
 }

@@ -127,12 +127,18 @@ fn decision_text(decision: &MeasureDecision, view: View) -> String {
     let (code, key, reason) = match decision {
         MeasureDecision::Applied => ("applied", Key::Applied, None),
         MeasureDecision::Lifted => ("lifted", Key::Lifted, None),
-        MeasureDecision::NotApplicable { reason } => ("not_applicable", Key::NotApplicable, Some(reason)),
-        MeasureDecision::Declined { reason } => ("declined", Key::Declined, Some(reason)),
+        MeasureDecision::NotApplicable(reason) => ("not_applicable", Key::NotApplicable, Some(reason)),
+        MeasureDecision::Declined(reason) => ("declined", Key::Declined, Some(reason)),
         MeasureDecision::Superseded => ("superseded", Key::Superseded, None),
     };
     let name = if view.machine { code } else { view.text(key) };
-    reason.map_or_else(|| name.to_owned(), |reason| format!("{name}: {}", view.told(reason)))
+    match reason {
+        Some(why) => {
+            let (zh, en) = (why.reason_zh.as_deref(), why.reason_en.as_deref());
+            format!("{name}: {}", view.coded(&why.reason, zh, en))
+        }
+        None => name.to_owned(),
+    }
 }
 
 fn delivery_table(deliveries: &[Delivery], view: View) -> Table {

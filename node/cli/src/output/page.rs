@@ -250,6 +250,24 @@ impl View {
         told.map_or(std::borrow::Cow::Borrowed(reason), std::borrow::Cow::Owned)
     }
 
+    /// A reason that came as a code, in the words that the document brings beside it; without words as any other reason,
+    /// since members have sent words in place of codes. For programs the code.
+    pub fn coded<'a>(
+        self,
+        code: &'a str,
+        zh: Option<&'a str>,
+        en: Option<&'a str>,
+    ) -> std::borrow::Cow<'a, str> {
+        let words = match self.language {
+            Language::Zh => zh,
+            Language::En => en,
+        };
+        match words {
+            Some(words) if !self.machine => std::borrow::Cow::Borrowed(words),
+            Some(_) | None => self.told(code),
+        }
+    }
+
     /// A time: Asia/Shanghai for people, RFC 3339 in UTC for programs.
     pub fn time(self, moment: Moment) -> String {
         if self.machine { moment.to_string() } else { moment.0.to_shanghai() }

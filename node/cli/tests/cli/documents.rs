@@ -175,7 +175,8 @@ pub fn notice() -> NoticeDocument {
     let extra = json!({"schema": "notice/v1", "record": RECORD, "category": "general_breach", "severity": "general",
     "deliveries": [
         {"agency": OTHER, "name": "示例市场监督管理局", "delivery": "processed", "at": AT, "measures": [
-            {"measure": "restrict-government-procurement", "decision": "not_applicable", "reason": "no-function"}]},
+            {"measure": "restrict-government-procurement", "decision": "not_applicable", "reason": "function",
+             "reason_zh": "本单位不承担该措施的实施职能", "reason_en": "this body does not carry the measure out"}]},
         {"agency": OTHER, "name": "示例盟行政公署", "delivery": "queued"}
     ]});
     for (name, field) in extra.as_object().expect("object") {
@@ -188,7 +189,7 @@ pub fn notice() -> NoticeDocument {
 pub fn restrictions() -> Restrictions {
     let mut other = restriction();
     other["applied_here"] = json!(false);
-    other["not_applied_reason"] = json!("no-function");
+    other["not_applied_reason"] = json!("of-a-newer-program");
     parse(
         json!({"schema": "restrictions/v1", "subject": "91320100748204660Q", "restrictions": [restriction(), other]}),
     )

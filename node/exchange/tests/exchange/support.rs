@@ -69,6 +69,7 @@ type Crowd = Arc<dyn Fn(&AgencyCode, Bytes) -> Bytes + Send + Sync>;
 #[derive(Default)]
 struct Wires {
     nodes: HashMap<AgencyCode, Arc<Node>>,
+    trusts: HashMap<AgencyCode, Arc<TrustStore>>,
     down: Vec<AgencyCode>,
     /// Members whose network refuses every message, with these words.
     refusing: HashMap<AgencyCode, String>,
@@ -209,8 +210,13 @@ impl Federation {
 
     /// Opens a node, on the files it left if it ran before.
     pub(crate) async fn node_start(&self, code: &str, first: bool) {
-        let body = *BODIES.iter().find(|body| body.0 == code).expect("body");
-        let (_, _, _, number) = body;
+        let number = number_of(code);
+        self.node_start_keyed(code, first, signing(number), number + 1).await;
+    }
+
+    /// Opens a node with other keys than its first ones.
+    pub(crate) async fn node_start_keyed(&self, code: &str, first: bool, key: SigningKey, seal: u8) {
+        let number = number_of(code);
         let home = self.folder.path().join(code);
         std::fs::create_dir_all(&home).expect("home");
         let trust = TrustStore::open(home.join("trust"), self.fingerprint).await.expect("trust");
@@ -230,16 +236,18 @@ impl Federation {
         let store = if first { SledOptions::creating() } else { SledOptions::default() };
         let policy = Authoriser::new(Bundle::baseline().expect("baseline")).expect("policy");
         let (_, policy) = watch::channel(Arc::new(policy));
-        let seal = SealIdentity::from_seed(&seed(number + 1)).expect("seal");
+        let seal = SealIdentity::from_seed(&seed(seal)).expect("seal");
+        let trust = Arc::new(trust);
+        self.wires.lock().unwrap().trusts.insert(agency(code), trust.clone());
         let node = Node::open(Parts {
             agency: agency(code),
-            keys: NodeKeys::new(signing(number), seal, &seed(number + 4)).expect("keys"),
+            keys: NodeKeys::new(key, seal, &seed(number + 4)).expect("keys"),
             store: Arc::new(HookedStore {
                 inner: SledStore::open(home.join("store"), store).expect("store"),
                 hook: self.hooks[&agency(code)].clone(),
             }),
             log: Arc::new(log.expect("log")),
-            trust: Arc::new(trust),
+            trust,
             policy,
             peers: Arc::new(Mesh { own: agency(code), wires: self.wires.clone() }),
             clock: self.clocks[&agency(code)].clone(),
@@ -263,6 +271,27 @@ impl Federation {
             node.operators_found(drafts.to_vec(), Separation::Trial).await.expect("accounts");
         }
         self.wires.lock().unwrap().nodes.insert(agency(code), node);
+    }
+
+    /// Changes a member's entry; nodes learn of it when they refresh or start.
+    pub(crate) fn entry_update(&self, code: &str, change: impl FnOnce(&mut DirectoryEntry)) {
+        let mut editor = DirectoryEditor::open(
+            &self.folder.path().join("repository"),
+            OnlineKeys { targets: signing(91), snapshot: signing(92), timestamp: signing(93) },
+            Lifetimes::default(),
+            NOW,
+        )
+        .expect("editor");
+        let mut entry = editor.entries().find(|entry| entry.agency == agency(code)).expect("member").clone();
+        change(&mut entry);
+        editor.member_update(entry, NOW).expect("updated");
+    }
+
+    /// Lets a running node learn of changes to the directory.
+    pub(crate) async fn directory_refresh(&self, code: &str) {
+        let trust = self.wires.lock().unwrap().trusts[&agency(code)].clone();
+        let source = FolderSource::new(self.folder.path().join("repository"));
+        trust.refresh(&source, NOW).await.expect("refreshed");
     }
 
     /// Takes a node away with everything it holds open, as a crash would.
@@ -334,9 +363,17 @@ impl Federation {
 
     /// Imports a penalty of the market regulator against the subject.
     pub(crate) async fn penalty_import(&self) -> ImportBatch {
-        let node = self.node(MARKET);
+        self.penalty_import_at(MARKET, SUBJECT).await
+    }
+
+    /// Imports a penalty of a member against a company.
+    pub(crate) async fn penalty_import_at(&self, code: &str, subject: &str) -> ImportBatch {
+        let node = self.node(code);
         let clerk = as_role(&node, Role::Clerk).await;
-        let file = penalty_file(SUBJECT, "示例启明建设工程有限公司", "示市监罚〔2026〕88号", "12.5");
+        // Another company, another decision.
+        let number =
+            if subject == SUBJECT { "示市监罚〔2026〕88号" } else { "示市监罚〔2026〕89号" };
+        let file = penalty_file(subject, "示例启明建设工程有限公司", number, "12.5");
         let (examination, batch) =
             node.import_run(&clerk, file, ImportOptions::default(), Arc::new(|_| {})).await.expect("import");
         assert_eq!(examination.rejected(), 0, "{:?}", examination.report.issues);
@@ -348,8 +385,20 @@ pub(crate) async fn as_role(node: &Node, role: Role) -> Operation {
     node.operation_begin(1, None, Some(role)).await.expect("account")
 }
 
+fn number_of(code: &str) -> u8 {
+    BODIES.iter().find(|body| body.0 == code).expect("body").3
+}
+
+/// The age recipient that belongs to a seed.
+pub(crate) fn seal_recipient(number: u8) -> String {
+    seal_identity(number).to_recipient().to_string()
+}
+
+pub(crate) fn seal_identity(number: u8) -> SealIdentity {
+    SealIdentity::from_seed(&seed(number)).expect("seal")
+}
+
 fn entry((code, name, function, number): (&str, &str, &str, u8), coordinator: bool) -> DirectoryEntry {
-    let recipient = |number| SealIdentity::from_seed(&seed(number)).expect("seal").to_recipient().to_string();
     let origin = format!("chengxin.invalid/log/{code}").parse().expect("origin");
     DirectoryEntry {
         schema: DirectoryEntrySchema::V1,
@@ -363,8 +412,8 @@ fn entry((code, name, function, number): (&str, &str, &str, u8), coordinator: bo
             not_before: NOW.plus(-86_400),
             not_after: None,
         }],
-        age_node_recipient: recipient(number + 1),
-        age_recovery_recipient: recipient(number + 2),
+        age_node_recipient: seal_recipient(number + 1),
+        age_recovery_recipient: seal_recipient(number + 2),
         transport_identity: format!("12D3KooWtest{number}"),
         addresses: vec!["/ip4/127.0.0.1/tcp/1".to_owned()],
         audit_log_key: NoteVerifier::new(origin, KeyKind::Ed25519, *signing(number + 3).public()).to_string(),

@@ -92,6 +92,7 @@ pub(super) const UNTOLD: &[(&str, &str, &[&str])] = &[
             "refreshing the directory",
             "delivering notices",
             "tending the federation",
+            "tending the streams of notices",
             "a task that panicked",
             "all tasks",
         ],

@@ -1,0 +1,108 @@
+//! Refreshing among members that lie about what they hold.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use chengxin_schemas::directory::{DirectoryEntry, DirectoryEntrySchema, TimedKey};
+use chengxin_schemas::key::SigningKey;
+use chengxin_schemas::seal::SealIdentity;
+use chengxin_trust::{
+    DirectoryEditor, FolderSource, FoundParams, Lifetimes, OnlineKeys, SourceError, federation_found,
+};
+use futures::future::BoxFuture;
+use zeroize::Zeroizing;
+
+use super::*;
+
+/// 2026-11-22T08:00:00Z.
+const NOW: UnixTime = UnixTime(1_795_334_400);
+
+fn seed(number: u8) -> Zeroizing<[u8; 32]> {
+    Zeroizing::new([number; 32])
+}
+
+fn key(number: u8) -> SigningKey {
+    SigningKey::from_seed(&seed(number)).expect("key")
+}
+
+fn online() -> OnlineKeys {
+    OnlineKeys { targets: key(91), snapshot: key(92), timestamp: key(93) }
+}
+
+fn entry(code: &str, number: u8, coordinator: bool) -> DirectoryEntry {
+    let recipient = |number| SealIdentity::from_seed(&seed(number)).expect("seal").to_recipient().to_string();
+    let name = format!("chengxin.invalid/log/{code}").parse().expect("name");
+    let log_key = chengxin_audit_log::note::KeyKind::Ed25519;
+    DirectoryEntry {
+        schema: DirectoryEntrySchema::V1,
+        agency: code.parse().expect("agency"),
+        name: "示例财政厅".to_owned(),
+        region: "150000".parse().expect("region"),
+        functions: vec!["finance".parse().expect("function")],
+        coordinator,
+        signing_keys: vec![TimedKey {
+            jwk: *key(number).public(),
+            not_before: NOW.plus(-86_400),
+            not_after: None,
+        }],
+        age_node_recipient: recipient(number + 1),
+        age_recovery_recipient: recipient(number + 2),
+        transport_identity: format!("12D3KooWtest{number}"),
+        addresses: vec!["/ip4/127.0.0.1/tcp/1".to_owned()],
+        audit_log_key: chengxin_audit_log::note::NoteVerifier::new(name, log_key, *key(number + 3).public())
+            .to_string(),
+        protocol: 1,
+    }
+}
+
+/// Takes every request and answers none.
+struct Silent;
+
+impl MetadataSource for Silent {
+    fn fetch(&self, _: String, _: usize) -> BoxFuture<'_, Result<Option<Bytes>, SourceError>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+fn source(folder: &Path) -> Box<dyn MetadataSource> {
+    Box::new(FolderSource::new(folder))
+}
+
+#[tokio::test]
+async fn members_that_claim_more_than_they_hold_do_not_end_a_refresh() {
+    let folder = tempfile::tempdir().expect("folder");
+    let repository = folder.path().join("repository");
+    let founded = federation_found(
+        &FoundParams {
+            federation: "example".parse().expect("federation"),
+            root_keys: &[key(94)],
+            threshold: 1,
+            online: &online(),
+            lifetimes: Lifetimes::default(),
+            coordinator: entry("11150000DEM000129D", 10, true),
+            contents: BTreeMap::new(),
+        },
+        &repository,
+        NOW,
+    )
+    .expect("founded");
+    // What a lying member serves is the very state that is held already, by a store that refreshed when this one did.
+    let held = folder.path().join("held");
+    for place in [&held, &folder.path().join("victim")] {
+        let store = TrustStore::open(place, founded.fingerprint).await.expect("store");
+        store.refresh(&FolderSource::new(&repository), NOW).await.expect("refreshed");
+    }
+    let mut editor = DirectoryEditor::open(&repository, online(), Lifetimes::default(), NOW).expect("editor");
+    editor.member_admit(entry("11150000DEM000233H", 20, false), NOW).expect("admitted");
+
+    let trust = TrustStore::open(folder.path().join("victim"), founded.fingerprint).await.expect("store");
+    let agency: AgencyCode = "11150000DEM000233H".parse().expect("agency");
+    let deadline = Duration::from_secs(1);
+    let liars =
+        || [(agency, source(&held)), (agency, Box::new(Silent) as Box<dyn MetadataSource>)].into_iter();
+    assert!(!sources_try(&trust, liars(), NOW, deadline).await, "nobody had anything newer");
+    assert_eq!(trust.directory().expect("directory").len(), 1);
+    let honest = std::iter::once((agency, source(&repository)));
+    assert!(sources_try(&trust, liars().chain(honest), NOW, deadline).await);
+    assert_eq!(trust.directory().expect("directory").len(), 2, "the honest member came to its turn");
+}

@@ -1,0 +1,268 @@
+//! The backlog: what is in force goes to members that became entitled after it was issued, as ordinary items of their
+//! streams.
+//!
+//! A member counts as new when the directory has no entry of it that was looked at before, or one with other functions or
+//! another sealing key; with another policy version, which says whose a measure is, all do. For each notice in force, new members that are entitled to it and have no item of it get one. A
+//! member that can no longer open what waits for it, since it was sealed to its former key, rejects it; such an item is
+//! queued again, sealed to the present key.
+//!
+//! What this does not do: take a notice back from a member that lost the function it was sent for, and queue a notice
+//! whose record no longer counts, which waits to be withdrawn.
+//!
+//! Commit point: for each notice one batch with the heads and the notice's list of recipients, after staging (see
+//! [`crate::outbox`]); at the end the row with the members looked at. A crash before that leads to the same pass again,
+//! which skips what has its item.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chengxin_policy::{Applicability, SanctionObject};
+use chengxin_schemas::agency::AgencyCode;
+use chengxin_schemas::digest::Sha256;
+use chengxin_schemas::directory::DirectoryEntry;
+use chengxin_schemas::jws::{JWS_LIMIT, UnverifiedJws};
+use chengxin_schemas::notice::{NoticeContent, NoticeState};
+use chengxin_schemas::receipt::{RECEIPT_TYP, ReceiptClaims, ReceiptOutcome};
+use chengxin_store::{Batch, KeyRange};
+use serde::{Deserialize, Serialize};
+
+use crate::audit::{EntryDraft, EntryKind};
+use crate::error::{ExchangeError, Result};
+use crate::keyspace;
+use crate::node::Node;
+use crate::notice::NoticeRow;
+use crate::outbox::{OutboxRow, Outgoing, RECIPIENTS_LIMIT};
+use crate::row::Row;
+
+/// Notices read at once while looking for what a new member is entitled to.
+const NOTICES_AT_ONCE: usize = 100;
+
+/// The members whose backlog was queued, each with a digest of what entitlement and sealing depend on in its entry.
+/// Stored form version 1; some 50 bytes per member.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct MembersServed {
+    policy: String,
+    members: BTreeMap<AgencyCode, Sha256>,
+}
+
+impl Row for MembersServed {
+    const NAME: &'static str = "members served";
+    const VERSION: u8 = 1;
+}
+
+fn entry_digest(entry: &DirectoryEntry) -> Sha256 {
+    let mut parts = vec![b"chengxin/member-served/v1".as_slice(), entry.age_node_recipient.as_bytes()];
+    for function in &entry.functions {
+        parts.extend([b"\n".as_slice(), function.as_str().as_bytes()]);
+    }
+    Sha256::of_parts(&parts)
+}
+
+impl Node {
+    /// Whether a member is entitled to a notice: it implements at least one of the measures.
+    pub(crate) fn notice_entitled(&self, entry: &DirectoryEntry, content: &NoticeContent) -> bool {
+        let authoriser = self.policy();
+        let bundle = authoriser.bundle();
+        content.measures.iter().any(|measure| {
+            let applicability = bundle.measure_applies(
+                &measure.measure,
+                &entry.functions,
+                SanctionObject::of(&content.subject),
+                content.severity,
+            );
+            matches!(applicability, Applicability::Applies)
+        })
+    }
+
+    /// Queues what is in force for members that became entitled since the last time. Gives the number of items queued.
+    /// Cheap when the directory has nobody new.
+    pub async fn backlog_queue(self: &Arc<Self>) -> Result<usize> {
+        let directory = self.directory_current()?;
+        let others = || directory.entries().filter(|entry| entry.agency != self.parts.agency);
+        let present = MembersServed {
+            policy: self.policy_version(),
+            members: others().map(|entry| (entry.agency, entry_digest(entry))).collect(),
+        };
+        let key = keyspace::members_served();
+        let held = match self.parts.store.get(&key).await? {
+            Some(bytes) => MembersServed::decode(&bytes)?,
+            None => MembersServed::default(),
+        };
+        if held == present {
+            return Ok(0);
+        }
+        let is_new = |entry: &&DirectoryEntry| {
+            held.policy != present.policy
+                || held.members.get(&entry.agency) != present.members.get(&entry.agency)
+        };
+        let new: Vec<DirectoryEntry> = others().filter(is_new).cloned().collect();
+        // A notice that is just being issued to the members of an earlier directory is in the store after this; later
+        // ones are issued to the members of this directory or a newer one.
+        drop(self.issuing.lock().await);
+        let mut queued = 0_usize;
+        let mut range = KeyRange::prefix(&keyspace::notices());
+        while !new.is_empty() {
+            let page = self.parts.store.scan(range.clone(), NOTICES_AT_ONCE).await?;
+            let Some((last, _)) = page.last() else { break };
+            range = range.after(last);
+            for (key, bytes) in &page {
+                let notice = NoticeRow::open(bytes, key, &self.parts.keys.data)?;
+                match self.backlog_notice(&notice, &new, &held).await {
+                    Ok(items) => queued = queued.saturating_add(items),
+                    // One notice that cannot be sent does not hold back the others.
+                    Err(error @ (ExchangeError::Denied(_) | ExchangeError::Schema(_))) => {
+                        tracing::error!(notice = %notice.content.id, %error, "a notice cannot be queued for new members");
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        let mut batch = Batch::new();
+        batch.put(key, present.encode()?);
+        self.parts.store.commit(batch).await?;
+        if queued > 0 {
+            tracing::info!(items = queued, members = new.len(), "the backlog of new members was queued");
+        }
+        Ok(queued)
+    }
+
+    async fn backlog_notice(
+        self: &Arc<Self>,
+        notice: &NoticeRow,
+        new: &[DirectoryEntry],
+        held: &MembersServed,
+    ) -> Result<usize> {
+        let today = self.now().shanghai_date();
+        let content = &notice.content;
+        let runs = content.measures.iter().any(|measure| !measure.until.is_over(today));
+        if !notice.issued_here || content.state != NoticeState::InForce || !runs {
+            return Ok(0);
+        }
+        let places: BTreeMap<_, _> = notice.recipients.iter().copied().collect();
+        let mut owed = Vec::new();
+        for entry in new.iter().filter(|entry| self.notice_entitled(entry, content)) {
+            let has_item = match places.get(&entry.agency) {
+                // Only an entry that was looked at before can have changed its key since.
+                Some(sequence)
+                    if held.members.get(&entry.agency).is_some_and(|seen| *seen != entry_digest(entry)) =>
+                {
+                    let (_, row) = self.outbox_row(&entry.agency, *sequence).await?;
+                    !sealed_in_vain(&row, entry, None)?
+                }
+                Some(_) => true,
+                None => false,
+            };
+            if !has_item {
+                owed.push(entry.clone());
+            }
+        }
+        if owed.is_empty() {
+            return Ok(0);
+        }
+        self.notice_append(notice, owed).await
+    }
+
+    /// Before the receipt of an item is kept: if the recipient rejected it and it was sealed to a key that is not the
+    /// recipient's any more, queues the notice again. Asked twice about one item, as after a crash, it queues one.
+    pub(crate) async fn notice_requeue(
+        self: &Arc<Self>,
+        entry: &DirectoryEntry,
+        sequence: u64,
+        row: &OutboxRow,
+        receipt: &ReceiptClaims,
+    ) -> Result<()> {
+        if !sealed_in_vain(row, entry, Some(receipt))? {
+            return Ok(());
+        }
+        let key = keyspace::notice(&row.notice, &self.parts.agency);
+        let Some(bytes) = self.parts.store.get(&key).await? else { return Ok(()) };
+        let notice = NoticeRow::open(&bytes, &key, &self.parts.keys.data)?;
+        let is_newest = notice.recipients.contains(&(entry.agency, sequence));
+        if is_newest && notice.content.version == row.version {
+            tracing::info!(peer = %entry.agency, "an item was sealed to a former key, queueing it again");
+            match self.notice_append(&notice, vec![entry.clone()]).await {
+                Ok(_) => {}
+                // Then the rejection stands, and the items behind it go on.
+                Err(error @ (ExchangeError::Denied(_) | ExchangeError::Schema(_))) => {
+                    tracing::error!(peer = %entry.agency, notice = %row.notice, %error, "a notice cannot be queued again");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Queues an own notice for more recipients. In a task of its own, like issuing.
+    async fn notice_append(self: &Arc<Self>, notice: &NoticeRow, to: Vec<DirectoryEntry>) -> Result<usize> {
+        let content = notice.content.clone();
+        let node = self.clone();
+        let task = tokio::spawn(async move { node.notice_append_run(content, to).await });
+        task.await.map_err(|_| ExchangeError::Task { what: "queueing a backlog" })?
+    }
+
+    async fn notice_append_run(
+        self: Arc<Self>,
+        content: NoticeContent,
+        to: Vec<DirectoryEntry>,
+    ) -> Result<usize> {
+        let _issuing = self.issuing.lock().await;
+        let _resting = self.resting.read().await;
+        let record = match self.record_find(&content.record).await {
+            Ok((_, row, record)) if row.state.counts() => record,
+            Ok(_) | Err(ExchangeError::NotFound { .. }) => {
+                tracing::warn!(notice = %content.id, "its record does not count any more: not queued for new members");
+                return Ok(0);
+            }
+            Err(error) => return Err(error),
+        };
+        let key = keyspace::notice(&content.id, &self.parts.agency);
+        let bytes = self.parts.store.get(&key).await?;
+        let missing = ExchangeError::NotFound { what: "the notice" };
+        let mut row = NoticeRow::open(bytes.as_ref().ok_or(missing)?, &key, &self.parts.keys.data)?;
+        if row.recipients.len().saturating_add(to.len()) > RECIPIENTS_LIMIT {
+            tracing::error!(notice = %content.id, limit = RECIPIENTS_LIMIT, "a notice has no room for more recipients");
+            return Ok(0);
+        }
+        let entry = EntryDraft::new(EntryKind::NoticeIssued)
+            .subject(&content.subject)
+            .policy(&self.policy_version())
+            .result(content.digest())
+            .detail("notice", &content.id.to_string())
+            .detail("version", &content.version.to_string())
+            .detail("recipients", &to.len().to_string())
+            .detail("reason", "backlog of members that became entitled later");
+        self.audit_append(None, entry).await?;
+        let outgoing = Arc::new(Outgoing { content, record, now: self.now() });
+        let places = self.items_stage(&outgoing, &to).await?;
+        for place in &places {
+            row.recipients.retain(|(agency, _)| *agency != place.agency);
+            row.recipients.push((place.agency, place.sequence));
+        }
+        let _heads = self.heads.lock().await;
+        let mut batch = Batch::new();
+        self.heads_move(&mut batch, &places).await?;
+        let sealed = row.seal(&key, &self.parts.keys.data, self.row_nonce())?;
+        batch.expect(key.clone(), bytes);
+        batch.put(key, sealed);
+        let outcome = self.parts.store.commit(batch).await;
+        places.iter().for_each(|place| self.delivery_wake(&place.agency));
+        outcome?;
+        Ok(places.len())
+    }
+}
+
+/// Whether the recipient rejected an item that was sealed to another key than it has now.
+fn sealed_in_vain(row: &OutboxRow, entry: &DirectoryEntry, receipt: Option<&ReceiptClaims>) -> Result<bool> {
+    if row.sealed_to == entry.age_node_recipient {
+        return Ok(false);
+    }
+    let rejected = |receipt: &ReceiptClaims| matches!(receipt.outcome, ReceiptOutcome::Rejected { .. });
+    match (receipt, &row.receipt) {
+        (Some(receipt), _) => Ok(rejected(receipt)),
+        // Verified when it was kept.
+        (None, Some(text)) => {
+            Ok(rejected(&UnverifiedJws::parse(text, RECEIPT_TYP, JWS_LIMIT)?.claims_unverified()?))
+        }
+        (None, None) => Ok(false),
+    }
+}

@@ -1,0 +1,298 @@
+//! Outgoing streams: signing, sealing and queueing a notice for its recipients.
+//!
+//! A notice to a whole province is more than one batch of the store takes, and sealing it takes seconds. So it is queued
+//! in two steps. First every recipient's item is **staged**: written under the number after the head of the recipient's
+//! stream, in as many commits as it takes. An item beyond the head does not exist: nothing is delivered that the head does
+//! not cover. Then one commit moves all the heads, together with the notice's row.
+//!
+//! Commit point: that one commit. Before it nothing was issued; a crash leaves at most one staged item per recipient,
+//! sealed, which the next notice to that recipient overwrites. After it every recipient gets the notice, however long
+//! that takes.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chengxin_policy::{AccessRequest, Action, AskerContext, Decision, Permit};
+use chengxin_schemas::SchemaError;
+use chengxin_schemas::agency::AgencyCode;
+use chengxin_schemas::category::RecordState;
+use chengxin_schemas::delivery::{ITEM_TYP, ItemClaims, SEALED_LIMIT, SealedNotice};
+use chengxin_schemas::digest::Sha256;
+use chengxin_schemas::directory::DirectoryEntry;
+use chengxin_schemas::identity::NoticeId;
+use chengxin_schemas::jws::{JWS_LIMIT, UnverifiedJws, jws_sign};
+use chengxin_schemas::notice::{NOTICE_TYP, NoticeClaims, NoticeContent};
+use chengxin_schemas::operator::Role;
+use chengxin_schemas::sd_jwt::VerifiedRecord;
+use chengxin_schemas::seal::{SealRecipient, seal};
+use chengxin_schemas::time::UnixTime;
+use chengxin_store::{Batch, limits};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{ExchangeError, Result};
+use crate::keyspace;
+use crate::node::Node;
+use crate::presentation::present_to_peer;
+use crate::row::Row;
+use crate::row_v1::OutboxRowV1;
+
+/// Most recipients of one notice: so many heads fit the one commit that moves them, beside the notice and the own
+/// restriction. More members than a province is designed for.
+pub const RECIPIENTS_LIMIT: usize = 4_000;
+/// Operations of that commit beside the heads, with room to spare.
+const OPERATIONS_BESIDE_HEADS: usize = 64;
+const _: () = assert!(2 * RECIPIENTS_LIMIT + OPERATIONS_BESIDE_HEADS <= limits::MAX_BATCH_OPERATIONS);
+/// Most bytes of the rows in it: a head takes about 100 bytes, twice, and 20 bytes in the notice's list of recipients.
+const BYTES_PER_RECIPIENT: usize = 256;
+const _: () = assert!(BYTES_PER_RECIPIENT * RECIPIENTS_LIMIT <= limits::MAX_BATCH_BYTES / 2);
+/// Items sealed in one go, on a thread of their own: about ten milliseconds of work.
+const SEALED_AT_ONCE: usize = 32;
+/// A commit of staged items is full at this size (4 MiB); one more item, at most 256 KiB, still fits.
+const STAGED_BYTES: usize = 4 * 1024 * 1024;
+
+/// One item of a stream as queued, stored form version 2. The payload is already sealed for its recipient.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct OutboxRow {
+    /// Signed when it was queued; see [`Node::header_current`].
+    pub(crate) header: String,
+    pub(crate) sealed: Vec<u8>,
+    /// The age recipient of the recipient's node that it was sealed to; empty in rows of version 1.
+    pub(crate) sealed_to: String,
+    pub(crate) notice: NoticeId,
+    pub(crate) version: u32,
+    pub(crate) queued: UnixTime,
+    /// The recipient's receipt, once it came.
+    pub(crate) receipt: Option<String>,
+}
+
+impl Row for OutboxRow {
+    const NAME: &'static str = "outbox item";
+    const VERSION: u8 = 2;
+}
+
+impl OutboxRow {
+    /// Decodes a row of this or the earlier version.
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self> {
+        match bytes.first() {
+            Some(&OutboxRowV1::VERSION) => Ok(OutboxRowV1::decode(bytes)?.into()),
+            _ => Self::decode(bytes),
+        }
+    }
+}
+
+/// Head of an outgoing stream, stored form version 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct OutboxHead {
+    /// Number of the newest item; 0 for none.
+    pub(crate) last: u64,
+    /// What the next item chains to.
+    pub(crate) link: Sha256,
+    /// Highest number up to which every item has a receipt.
+    pub(crate) acknowledged: u64,
+}
+
+impl Default for OutboxHead {
+    fn default() -> Self {
+        Self { last: 0, link: Sha256([0; 32]), acknowledged: 0 }
+    }
+}
+
+impl Row for OutboxHead {
+    const NAME: &'static str = "outbox head";
+    const VERSION: u8 = 1;
+}
+
+/// A notice on its way into the streams.
+pub(crate) struct Outgoing {
+    pub(crate) content: NoticeContent,
+    pub(crate) record: VerifiedRecord,
+    pub(crate) now: UnixTime,
+}
+
+/// Where an item was staged.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) agency: AgencyCode,
+    pub(crate) sequence: u64,
+    link: Sha256,
+}
+
+impl Node {
+    /// Stages an item for every recipient. The caller holds the issuing lock until it has moved the heads: only issuing
+    /// changes the numbers and links of heads.
+    pub(crate) async fn items_stage(
+        self: &Arc<Self>,
+        outgoing: &Arc<Outgoing>,
+        recipients: &[DirectoryEntry],
+    ) -> Result<Vec<Place>> {
+        let mut places = Vec::with_capacity(recipients.len());
+        let mut batch = Batch::new();
+        for some in recipients.chunks(SEALED_AT_ONCE) {
+            let mut targets = Vec::with_capacity(some.len());
+            for recipient in some {
+                let (_, head) = self.outbox_head(&recipient.agency).await?;
+                targets.push((recipient.clone(), head));
+            }
+            let (node, outgoing) = (self.clone(), outgoing.clone());
+            let sealing = tokio::task::spawn_blocking(move || {
+                targets.iter().map(|(recipient, head)| node.item_seal(&outgoing, recipient, head)).collect()
+            });
+            let items: Result<Vec<_>> =
+                sealing.await.map_err(|_| ExchangeError::Task { what: "sealing a notice" })?;
+            for (place, row) in items? {
+                batch.put(keyspace::outbox(&place.agency, place.sequence), row.encode()?);
+                places.push(place);
+                if batch.bytes() >= STAGED_BYTES {
+                    self.parts.store.commit(std::mem::take(&mut batch)).await?;
+                }
+            }
+        }
+        if !batch.is_empty() {
+            self.parts.store.commit(batch).await?;
+        }
+        Ok(places)
+    }
+
+    /// Adds the heads that cover the staged items to `batch`. The caller holds the lock on heads until it has committed.
+    pub(crate) async fn heads_move(&self, batch: &mut Batch, places: &[Place]) -> Result<()> {
+        for place in places {
+            let (bytes, mut head) = self.outbox_head(&place.agency).await?;
+            if head.last.checked_add(1) != Some(place.sequence) {
+                return Err(ExchangeError::Conflict {
+                    what: "stream",
+                    reason: "it grew while an item was staged: try again".to_owned(),
+                });
+            }
+            head.last = place.sequence;
+            head.link = place.link;
+            let key = keyspace::outbox_head(&place.agency);
+            batch.expect(key.clone(), bytes);
+            batch.put(key, head.encode()?);
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn outbox_head(&self, recipient: &AgencyCode) -> Result<(Option<Bytes>, OutboxHead)> {
+        let bytes = self.parts.store.get(&keyspace::outbox_head(recipient)).await?;
+        let head = match &bytes {
+            Some(bytes) => OutboxHead::decode(bytes)?,
+            None => OutboxHead::default(),
+        };
+        Ok((bytes, head))
+    }
+
+    pub(crate) async fn outbox_row(
+        &self,
+        recipient: &AgencyCode,
+        sequence: u64,
+    ) -> Result<(Bytes, OutboxRow)> {
+        let missing =
+            || ExchangeError::Stored { what: "outbox item", reason: "a queued item is missing".to_owned() };
+        let bytes =
+            self.parts.store.get(&keyspace::outbox(recipient, sequence)).await?.ok_or_else(missing)?;
+        let row = OutboxRow::read(&bytes)?;
+        Ok((bytes, row))
+    }
+
+    /// Signs and seals the notice for one recipient, as the item after `head`.
+    fn item_seal(
+        &self,
+        outgoing: &Outgoing,
+        recipient: &DirectoryEntry,
+        head: &OutboxHead,
+    ) -> Result<(Place, OutboxRow)> {
+        let Outgoing { content, record, now } = outgoing;
+        let permit = self.notice_permit(recipient, content)?;
+        let presented = present_to_peer(
+            &permit,
+            self.policy().bundle(),
+            record,
+            content.record,
+            RecordState::Effective,
+            Some(&content.subject),
+        );
+        let claims = NoticeClaims {
+            iss: self.parts.agency,
+            aud: recipient.agency,
+            iat: *now,
+            notice: content.clone(),
+            content: content.digest(),
+        };
+        let inner = SealedNotice {
+            notice: jws_sign(NOTICE_TYP, &claims, &self.parts.keys.signing)?,
+            record: presented.presentation.text().to_owned(),
+        };
+        let plain = chengxin_schemas::wire::encode(&inner)?;
+        let keys = [
+            recipient.age_node_recipient.parse::<SealRecipient>()?,
+            recipient.age_recovery_recipient.parse::<SealRecipient>()?,
+        ];
+        let sealed = seal(&plain, &keys)?;
+        // No recipient would take it, and the stream would stand still before it.
+        if sealed.len() > SEALED_LIMIT {
+            return Err(SchemaError::TooLarge {
+                what: "sealed payload",
+                unit: "bytes",
+                actual: sealed.len(),
+                limit: SEALED_LIMIT,
+            }
+            .into());
+        }
+        let item = ItemClaims {
+            iss: self.parts.agency,
+            aud: recipient.agency,
+            iat: *now,
+            sequence: head.last.checked_add(1).ok_or(ExchangeError::Conflict {
+                what: "stream",
+                reason: "its numbers are used up".to_owned(),
+            })?,
+            previous: head.link,
+            sealed: Sha256::of(&sealed),
+        };
+        let row = OutboxRow {
+            header: jws_sign(ITEM_TYP, &item, &self.parts.keys.signing)?,
+            sealed,
+            sealed_to: recipient.age_node_recipient.clone(),
+            notice: content.id,
+            version: content.version,
+            queued: *now,
+            receipt: None,
+        };
+        Ok((Place { agency: recipient.agency, sequence: item.sequence, link: item.link() }, row))
+    }
+
+    /// The header of an item as it is sent: signed with the key in use. A recipient takes headers of keys that are valid
+    /// at the time, and an item may have waited longer than its key. Number and link do not depend on the signature, so
+    /// the stream stays the same.
+    pub(crate) fn header_current(&self, row: &OutboxRow) -> Result<String> {
+        let signed = UnverifiedJws::parse(&row.header, ITEM_TYP, JWS_LIMIT)?;
+        if signed.key_id() == self.parts.keys.signing.key_id() {
+            return Ok(row.header.clone());
+        }
+        let item = ItemClaims { iat: self.now(), ..signed.claims_unverified()? };
+        Ok(jws_sign(ITEM_TYP, &item, &self.parts.keys.signing)?)
+    }
+
+    /// What a recipient may see of the record: decided by the same policy as a query.
+    fn notice_permit(&self, entry: &DirectoryEntry, content: &NoticeContent) -> Result<Permit> {
+        let request = AccessRequest {
+            asker: AskerContext {
+                agency: entry.agency,
+                functions: entry.functions.clone(),
+                region: entry.region,
+            },
+            role: Role::Reviewer,
+            purpose: "notice-basis".parse()?,
+            case_reference: Some(content.id.to_string().parse()?),
+            legal_basis: None,
+            subject_kind: content.subject.kind(),
+            own_records: false,
+            categories: vec![content.category],
+            action: Action::ReceiveNotice,
+        };
+        match self.policy().authorize(&request) {
+            Decision::Permit(permit) => Ok(permit),
+            Decision::Denied(denied) => Err(denied.into()),
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! Recognition: what this body makes of each measure of a notice, by its own policy and its own functions.
+//!
+//! A decision is made when a notice arrives and kept, with the code of its reason; words are put to a code where it is
+//! shown. When the node starts with another policy version or with other functions than the decisions were made by, the
+//! restrictions in force are decided again. What this does not do: the issuer is not told (its receipt says what was
+//! decided on arrival), and functions that change while the node runs count from its next start.
+//!
+//! Commit point of deciding again: each page is one batch, and the row that says what the decisions rest on comes after
+//! the last page. A crash before it leads to the same pass at the next start, which finds the pages before it done.
+
+use chengxin_policy::{Applicability, DeclineReason, NotApplicableReason, SanctionObject};
+use chengxin_schemas::agency::AgencyCode;
+use chengxin_schemas::catalogue::MeasureCode;
+use chengxin_schemas::category::BreachSeverity;
+use chengxin_schemas::directory::DirectoryEntry;
+use chengxin_schemas::federation::FunctionCode;
+use chengxin_schemas::notice::{NoticeContent, NoticeState};
+use chengxin_schemas::subject::SubjectId;
+use chengxin_store::{Batch, KeyRange};
+use serde::{Deserialize, Serialize};
+
+use crate::audit::{EntryDraft, EntryKind};
+use crate::error::Result;
+use crate::keyspace;
+use crate::node::Node;
+use crate::notice::NoticeRow;
+use crate::restriction::{RestrictionMeasure, RestrictionRow};
+use crate::row::Row;
+use crate::row_v1::RestrictionRowV1;
+
+/// Rows looked at, and at most changed, in one commit: each has at most 32 measures with bases of 500 characters, about
+/// 50 KiB, and counts twice in a batch, as expected and as new value.
+const RESTRICTIONS_AT_ONCE: usize = 100;
+/// Notices looked at, and at most changed, in one commit: content and signed text of at most 200 KiB and the places of
+/// some thousand recipients, which count twice as well.
+const NOTICES_AT_ONCE: usize = 16;
+
+/// What this body decided on one measure.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Recognition {
+    /// It carries the measure out.
+    Applied,
+    /// The measure is lawful, but not this body's to carry out.
+    NotApplicable {
+        /// Code of the reason, as policy gives it.
+        reason: String,
+    },
+    /// The measure is not lawful as sent.
+    Declined {
+        /// Code of the reason, as policy gives it.
+        reason: String,
+    },
+}
+
+impl Recognition {
+    /// Whether this body carries the measure out.
+    pub fn is_applied(&self) -> bool {
+        matches!(self, Self::Applied)
+    }
+
+    /// The code of the reason why not, if it does not.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Applied => None,
+            Self::NotApplicable { reason } | Self::Declined { reason } => Some(reason),
+        }
+    }
+
+    /// The decision that version 1 of a row kept as a flag and the Chinese text of a reason.
+    pub(crate) fn from_v1(applied: bool, text: Option<&str>) -> Self {
+        let declined = DeclineReason::ALL.iter().find(|reason| Some(reason.chinese()) == text);
+        match (applied, declined) {
+            (true, _) => Self::Applied,
+            (false, Some(reason)) => Applicability::Declined(*reason).into(),
+            (false, None) => Applicability::NotApplicable(NotApplicableReason::Function).into(),
+        }
+    }
+}
+
+impl From<Applicability> for Recognition {
+    fn from(applicability: Applicability) -> Self {
+        match applicability {
+            Applicability::Applies => Self::Applied,
+            Applicability::NotApplicable(reason) => {
+                Self::NotApplicable { reason: reason.as_str().to_owned() }
+            }
+            Applicability::Declined(reason) => Self::Declined { reason: reason.as_str().to_owned() },
+        }
+    }
+}
+
+/// The words for the code of a reason, Chinese and English; none for a code that this program does not know, as a newer
+/// member may send.
+pub fn reason_words(code: &str) -> Option<(&'static str, &'static str)> {
+    let not_applicable = NotApplicableReason::ALL.iter().find(|reason| reason.as_str() == code);
+    let declined = DeclineReason::ALL.iter().find(|reason| reason.as_str() == code);
+    not_applicable
+        .map(|reason| (reason.chinese(), reason.english()))
+        .or(declined.map(|reason| (reason.chinese(), reason.english())))
+}
+
+/// What the decisions in the store were made by, stored form version 1.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct RecognitionBasis {
+    policy: String,
+    /// The own functions; absent if the directory did not list this body.
+    functions: Option<Vec<FunctionCode>>,
+}
+
+impl Row for RecognitionBasis {
+    const NAME: &'static str = "recognition basis";
+    const VERSION: u8 = 1;
+}
+
+impl Node {
+    /// What this node makes of a notice.
+    pub(crate) fn restriction_row(
+        &self,
+        content: &NoticeContent,
+        issuer: &AgencyCode,
+        issuer_name: &str,
+        own: &DirectoryEntry,
+    ) -> RestrictionRow {
+        let measures = content
+            .measures
+            .iter()
+            .map(|measure| RestrictionMeasure {
+                measure: measure.measure.clone(),
+                legal_basis: measure.legal_basis.clone(),
+                from: measure.from,
+                until: measure.until,
+                recognition: self.recognize(&measure.measure, &content.subject, content.severity, own),
+            })
+            .collect();
+        RestrictionRow {
+            subject: content.subject.clone(),
+            issuer: *issuer,
+            issuer_name: issuer_name.to_owned(),
+            notice: content.id,
+            version: content.version,
+            state: content.state,
+            record: content.record,
+            severity: content.severity,
+            measures,
+        }
+    }
+
+    fn recognize(
+        &self,
+        measure: &MeasureCode,
+        subject: &SubjectId,
+        severity: BreachSeverity,
+        own: &DirectoryEntry,
+    ) -> Recognition {
+        let authoriser = self.policy();
+        let object = SanctionObject::of(subject);
+        authoriser.bundle().measure_applies(measure, &own.functions, object, severity).into()
+    }
+
+    pub(crate) fn restriction_put(&self, batch: &mut Batch, row: &RestrictionRow) -> Result<()> {
+        let key = keyspace::restriction(&self.subject_key(&row.subject), &row.notice, &row.issuer);
+        let sealed = row.seal(&key, &self.parts.keys.data, self.row_nonce())?;
+        batch.put(key, sealed);
+        Ok(())
+    }
+
+    /// Decides again what was decided by another policy version or other functions, and brings rows of earlier forms
+    /// into the present one. Runs before anything is answered.
+    pub(crate) async fn recognition_refresh(&self) -> Result<()> {
+        let own = self.directory()?.entry(&self.parts.agency).cloned();
+        let basis = RecognitionBasis {
+            policy: self.policy_version(),
+            functions: own.as_ref().map(|own| own.functions.clone()),
+        };
+        let key = keyspace::recognition_basis();
+        let held = match self.parts.store.get(&key).await? {
+            Some(bytes) => Some(RecognitionBasis::decode(&bytes)?),
+            None => None,
+        };
+        if held.as_ref() == Some(&basis) {
+            return Ok(());
+        }
+        // Only a home that knows no basis can hold rows of an earlier form.
+        if held.is_none() {
+            self.notices_rekey().await?;
+        }
+        let changed = self.restrictions_reconsider(own.as_ref()).await?;
+        if changed > 0 {
+            tracing::info!(changed, policy = basis.policy, "restrictions were decided again");
+        }
+        let mut batch = Batch::new();
+        batch.put(key, basis.encode()?);
+        self.parts.store.commit(batch).await?;
+        Ok(())
+    }
+
+    /// Adds the issuer to the keys of notices that lack it.
+    async fn notices_rekey(&self) -> Result<()> {
+        let mut range = KeyRange::prefix(&keyspace::notices());
+        loop {
+            let page = self.parts.store.scan(range.clone(), NOTICES_AT_ONCE).await?;
+            let Some((last, _)) = page.last() else { return Ok(()) };
+            range = range.after(last);
+            let mut batch = Batch::new();
+            for (key, bytes) in page.iter().filter(|(key, _)| keyspace::notice_lacks_issuer(key)) {
+                let row = NoticeRow::open(bytes, key, &self.parts.keys.data)?;
+                let moved = keyspace::notice(&row.content.id, &row.issuer);
+                let sealed = row.seal(&moved, &self.parts.keys.data, self.row_nonce())?;
+                batch.put(moved, sealed);
+                batch.delete(key.clone());
+            }
+            if !batch.is_empty() {
+                self.parts.store.commit(batch).await?;
+            }
+        }
+    }
+
+    /// Gives the number of restrictions on which the decision changed.
+    async fn restrictions_reconsider(&self, own: Option<&DirectoryEntry>) -> Result<usize> {
+        let mut changed = 0_usize;
+        let mut range = KeyRange::prefix(&keyspace::restrictions());
+        loop {
+            let page = self.parts.store.scan(range.clone(), RESTRICTIONS_AT_ONCE).await?;
+            let Some((last, _)) = page.last() else { return Ok(changed) };
+            range = range.after(last);
+            let mut batch = Batch::new();
+            let mut entries = Vec::new();
+            for (key, bytes) in &page {
+                let (mut row, is_current) = match bytes.first() {
+                    Some(&RestrictionRowV1::VERSION) => {
+                        (RestrictionRowV1::open(bytes, key, &self.parts.keys.data)?.into(), false)
+                    }
+                    _ => (RestrictionRow::open(bytes, key, &self.parts.keys.data)?, true),
+                };
+                let is_changed = own.is_some_and(|own| self.restriction_decide(&mut row, own));
+                if is_changed {
+                    entries.push(reconsidered_entry(&row, &self.policy_version()));
+                }
+                if is_current && !is_changed {
+                    continue;
+                }
+                batch.expect(key.clone(), Some(bytes.clone()));
+                if keyspace::restriction_with_issuer(key, &row.issuer).is_some() {
+                    batch.delete(key.clone());
+                }
+                self.restriction_put(&mut batch, &row)?;
+            }
+            changed = changed.saturating_add(entries.len());
+            // Together: the log makes many entries durable with one sync.
+            let appends = entries.into_iter().map(|entry| self.audit_append(None, entry));
+            futures::future::try_join_all(appends).await?;
+            if !batch.is_empty() {
+                self.parts.store.commit(batch).await?;
+            }
+        }
+    }
+
+    /// Decides a restriction in force again; whether anything changed.
+    fn restriction_decide(&self, row: &mut RestrictionRow, own: &DirectoryEntry) -> bool {
+        if row.state != NoticeState::InForce {
+            return false;
+        }
+        let mut changed = false;
+        for measure in &mut row.measures {
+            let recognition = self.recognize(&measure.measure, &row.subject, row.severity, own);
+            changed |= measure.recognition != recognition;
+            measure.recognition = recognition;
+        }
+        changed
+    }
+}
+
+/// The kind of entry that says what became of a notice here.
+pub(crate) fn recognition_kind(row: &RestrictionRow) -> EntryKind {
+    let declined = |measure: &RestrictionMeasure| matches!(measure.recognition, Recognition::Declined { .. });
+    let applied = |measure: &RestrictionMeasure| measure.recognition.is_applied();
+    match !row.measures.iter().any(applied) && row.measures.iter().any(declined) {
+        true => EntryKind::NoticeDeclined,
+        false => EntryKind::NoticeApplied,
+    }
+}
+
+fn reconsidered_entry(row: &RestrictionRow, policy: &str) -> EntryDraft {
+    EntryDraft::new(recognition_kind(row))
+        .subject(&row.subject)
+        .policy(policy)
+        .detail("issuer", row.issuer.as_str())
+        .detail("notice", &row.notice.to_string())
+        .detail("version", &row.version.to_string())
+        .detail("reason", "decided again: the policy version or this body's functions changed")
+}
+
+#[cfg(test)]
+mod tests;
