@@ -31,9 +31,19 @@ mod name;
 mod repository;
 mod root_change;
 mod source;
+mod steps;
 mod store;
 mod token;
 mod verify;
+
+#[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
+extern crate self as chengxin_trust;
+#[cfg(test)]
+#[path = "../tests/trust/fixture.rs"]
+#[allow(dead_code, reason = "the tests beside the code need a part of it")]
+mod fixture;
 
 pub use directory::{DirectoryVersions, Freshness, VerifiedDirectory};
 pub use editor::{DirectoryEditor, Lifetimes, MemberChange, OnlineKeys, PublishedVersions};
