@@ -180,11 +180,11 @@ impl Node {
         if claims.iss != issuer.agency {
             return Err(integrity("issued by another agency than the one that sent it").into());
         }
-        claims.check(&self.parts.agency)?;
+        claims.check(&self.parts.agency, self.now())?;
         let unverified = SdJwt::parse(&inner.record, SD_JWT_LIMIT)?;
         let signed_at = unverified.claims_unverified().iat;
         let key = issuer.signing_key_at(unverified.key_id(), signed_at)?;
-        let record = unverified.verify(key)?;
+        let record = unverified.verify(key, self.now())?;
         let notice = &claims.notice;
         let matches = record.claims().iss == issuer.agency
             && record.claims().jti == notice.record
@@ -222,7 +222,7 @@ impl Node {
                 ));
             }
             if existing.content.version >= content.version {
-                return Ok((processed(content, |_| MeasureDecision::Superseded), entry));
+                return Ok((processed(content, |_| MeasureDecision::Superseded {}), entry));
             }
         }
         let own = self.own_entry()?;
@@ -257,12 +257,12 @@ fn processed(content: &NoticeContent, decide: impl Fn(usize) -> MeasureDecision)
 
 fn measure_decision(state: NoticeState, row: &RestrictionRow, index: usize) -> MeasureDecision {
     match (state, row.measures.get(index)) {
-        (NoticeState::InForce, Some(measure)) if measure.applied => MeasureDecision::Applied,
+        (NoticeState::InForce, Some(measure)) if measure.applied => MeasureDecision::Applied {},
         (NoticeState::InForce, measure) => MeasureDecision::NotApplicable {
             reason: measure.and_then(|measure| measure.reason.clone()).unwrap_or_default(),
         },
         (NoticeState::Suspended | NoticeState::Repaired | NoticeState::Withdrawn, _) => {
-            MeasureDecision::Lifted
+            MeasureDecision::Lifted {}
         }
     }
 }
