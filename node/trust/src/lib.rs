@@ -57,4 +57,4 @@ pub use name::{ContentName, FileName, Role, TargetPath};
 pub use root_change::{RootChange, RootDraft};
 pub use source::{FolderSource, MetadataSource, SourceError};
 pub use store::{RefreshOutcome, TrustStore};
-pub use token::{IssuedToken, RedeemedBy, Redemption, Token, TokenBook, TokenGrant, TokenRow};
+pub use token::{Applicant, IssuedToken, RedeemedBy, Redemption, Token, TokenBook, TokenGrant, TokenRow};
