@@ -248,12 +248,18 @@ impl Coordination {
         Ok((held, versions.directory))
     }
 
-    /// Opens the door while tokens are outstanding, and closes it when none is.
+    /// Opens the door while tokens are outstanding, and closes it when none is. One that was redeemed and whose agency is
+    /// not in the directory is outstanding too: something failed between, and the applicant comes again.
     pub(crate) async fn door_adjust(self: &Arc<Self>, node: &Arc<Node>) -> Result<(), AppError> {
         let now = self.clock.now();
         let wanted = {
             let tokens = self.tokens.lock().await;
-            tokens.rows().iter().any(|row| row.redeemed.is_none() && row.grant.expires > now)
+            let directory = self.trust.directory().ok();
+            let is_listed = |agency| directory.as_ref().is_some_and(|held| held.entry(agency).is_some());
+            tokens.rows().iter().any(|row| match row.redeemed {
+                None => row.grant.expires > now,
+                Some(_) => !is_listed(&row.grant.agency),
+            })
         };
         let mut door = self.door.lock().await;
         match (wanted, door.take()) {

@@ -1,8 +1,6 @@
 //! The steps that change what is on disk, as a seam for tests: they record the order of the steps, or let the disk stop
 //! before one, which leaves what a kill at that moment leaves. Outside this crate's own tests a step does nothing.
 
-use std::path::Path;
-
 /// What is about to be done to a path.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Step {
@@ -19,7 +17,7 @@ pub(crate) enum Step {
 }
 
 #[cfg(not(test))]
-pub(crate) fn step(_: Step, _: &Path) -> std::io::Result<()> {
+pub(crate) fn step(_: Step, _: &std::path::Path) -> std::io::Result<()> {
     Ok(())
 }
 

@@ -10,8 +10,9 @@
 //!
 //! A refresh moves in this order: roots that are verified are kept at once, one after the other (and before those that
 //! name other online keys, what was seen under the former ones is forgotten), then what was seen, then the new files,
-//! and last the timestamp (commit point). So a gap in the roots is damage and no crash. Opening verifies the whole state again with the same function as a refresh, except
-//! that expiry is not judged: an expired directory is still the newest that is known, and says so when asked.
+//! and last the timestamp (commit point). So a gap in the roots is damage and no crash. Opening verifies the whole state
+//! again with the same function as a refresh, except that expiry is not judged: an expired directory is still the newest
+//! that is known, and says so when asked.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
