@@ -14,7 +14,7 @@ use crate::digest::Sha256;
 use crate::error::{ErrorCode, SchemaError};
 use crate::identity::{Nonce, RecordId};
 use crate::request::{CLOCK_TOLERANCE, REQUEST_LIFETIME_LIMIT, RequestClaims};
-use crate::sd_jwt::presentations_digest;
+use crate::sd_jwt::{VerifiedRecord, presentations_digest};
 use crate::time::UnixTime;
 
 /// JOSE `typ` of an answer, fixed by RFC 9901.
@@ -72,7 +72,7 @@ pub enum AnswerOutcome {
 }
 
 /// What accompanies one presented record.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PresentedRecord {
     /// The record.
@@ -89,6 +89,42 @@ pub struct PresentedRecord {
     /// Fields withheld, with the classification reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub withheld: BTreeMap<String, String>,
+}
+
+/// Names fields only: a masked value still shows eight characters of a person's number.
+impl std::fmt::Debug for PresentedRecord {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("PresentedRecord")
+            .field("record", &self.record)
+            .field("presented", &self.presented)
+            .field("state", &self.state)
+            .field("name_match_only", &self.name_match_only)
+            .field("masked", &self.masked.keys().collect::<Vec<_>>())
+            .field("withheld", &self.withheld)
+            .finish()
+    }
+}
+
+impl PresentedRecord {
+    /// Checks that what is listed is `record`, a verified presentation: its number and its text, and that the fields said
+    /// to be masked or withheld are fields of its type which it does not disclose.
+    pub fn check_record(&self, record: &VerifiedRecord) -> Result<(), SchemaError> {
+        let mismatch = |reason: &str| SchemaError::Integrity { form: "answer", reason: reason.to_owned() };
+        if record.claims().jti != self.record
+            || presentations_digest(&[record.sd_jwt().text()]) != self.presented
+        {
+            return Err(mismatch("another record than the one listed"));
+        }
+        let is_concealed =
+            |name: &String| record.record_type().field(name).is_ok() && record.fields().value(name).is_none();
+        if !self.masked.keys().chain(self.withheld.keys()).all(is_concealed) {
+            return Err(mismatch(
+                "a field said to be concealed is disclosed, or is none of the record's type",
+            ));
+        }
+        Ok(())
+    }
 }
 
 impl AnswerClaims {

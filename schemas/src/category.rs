@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// A closed list of named values with one outward spelling each.
 macro_rules! vocabulary {
-    ($(#[$doc:meta])* $name:ident { $($(#[$value_doc:meta])* $value:ident = $text:literal / $chinese:literal),+ $(,)? }) => {
+    ($(#[$doc:meta])* $name:ident, $field:literal { $($(#[$value_doc:meta])* $value:ident = $text:literal / $chinese:literal),+ $(,)? }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, schemars::JsonSchema)]
         pub enum $name {
@@ -40,7 +40,7 @@ macro_rules! vocabulary {
                 match text {
                     $($text | $chinese => Ok(Self::$value),)+
                     _ => Err($crate::error::SchemaError::Field {
-                        field: "value",
+                        field: $field,
                         reason: "unknown value".to_owned(),
                         fix: concat!("use one of:" $(, " ", $text)+),
                     }),
@@ -53,7 +53,7 @@ pub(crate) use vocabulary;
 
 vocabulary! {
     /// The five categories of public credit information (requirement DM-01).
-    InformationCategory {
+    InformationCategory, "category" {
         /// Registration and identity facts.
         Basic = "basic" / "基础信息",
         /// Commendations, kept promises.
@@ -69,7 +69,7 @@ vocabulary! {
 vocabulary! {
     /// Severity classes of dishonest information under Order 36 (《信用修复管理办法》, in force 2026-04-01). A different axis
     /// from the five categories: it selects publicity periods and repair conditions.
-    BreachSeverity {
+    BreachSeverity, "severity" {
         /// 轻微: in principle not published.
         Minor = "minor" / "轻微",
         /// 一般: three months to one year.
@@ -80,7 +80,7 @@ vocabulary! {
 }
 vocabulary! {
     /// How widely a fact may be disclosed at all.
-    DisclosureAttribute {
+    DisclosureAttribute, "disclosure" {
         /// Published to society.
         OpenToPublic = "open_to_public" / "社会公开",
         /// Shared among government.
@@ -91,7 +91,7 @@ vocabulary! {
 }
 vocabulary! {
     /// Sharing attribute of 《政务数据共享条例》 art. 14.
-    SharingAttribute {
+    SharingAttribute, "sharing" {
         /// 无条件共享.
         Unconditional = "unconditional" / "无条件共享",
         /// 有条件共享.
@@ -103,7 +103,7 @@ vocabulary! {
 vocabulary! {
     /// Grade of general data under GB/T 43697-2024 annex H: 1 is public, 4 is what would do particular harm to a person
     /// or an organisation. State secrets are outside the product.
-    ClassificationLevel {
+    ClassificationLevel, "level" {
         /// No harm.
         L1 = "L1" / "1级",
         /// Ordinary harm.
@@ -117,7 +117,7 @@ vocabulary! {
 vocabulary! {
     /// Where a record stands. Only `Effective` and `UnderObjection` records count in a check; the others stay for
     /// the audit and are never disclosed as facts in force.
-    RecordState {
+    RecordState, "state" {
         /// In force.
         Effective = "effective" / "有效",
         /// In force and contested; shown with the mark.
@@ -158,6 +158,8 @@ mod tests {
             assert_eq!(json, format!("\"{}\"", category.as_str()));
         }
         let error = "bad".parse::<InformationCategory>().expect_err("unknown").to_string();
-        assert!(error.contains("serious_breach"), "{error}");
+        assert!(error.starts_with("category: ") && error.contains("serious_breach"), "{error}");
+        let error = "bad".parse::<BreachSeverity>().expect_err("unknown").to_string();
+        assert!(error.starts_with("severity: "), "{error}");
     }
 }

@@ -124,6 +124,14 @@ impl SchemaError {
         }
     }
 
+    /// The same said of the field of a record or a form that holds the value, instead of the value's kind.
+    pub(crate) fn in_field(self, field: &'static str) -> Self {
+        match self {
+            Self::Field { reason, fix, .. } => Self::Field { field, reason, fix },
+            other => other,
+        }
+    }
+
     pub(crate) fn field(field: &'static str, reason: impl Into<String>, fix: &'static str) -> Self {
         Self::Field { field, reason: reason.into(), fix }
     }

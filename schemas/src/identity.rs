@@ -4,6 +4,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::SchemaError;
 
+/// Whether `text` is the one spelling of `value`. What is signed, stored or asked for in JSON has that spelling: a
+/// document whose words changed when it was read would no longer be the one that was signed. What people and foreign
+/// files write is parsed with `FromStr` at the edge.
+pub(crate) fn is_canonical(value: &impl std::fmt::Display, text: &str) -> bool {
+    /// What of the text is still to come.
+    struct Rest<'a>(&'a str);
+    impl std::fmt::Write for Rest<'_> {
+        fn write_str(&mut self, part: &str) -> std::fmt::Result {
+            self.0 = self.0.strip_prefix(part).ok_or(std::fmt::Error)?;
+            Ok(())
+        }
+    }
+    let mut rest = Rest(text);
+    std::fmt::Write::write_fmt(&mut rest, format_args!("{value}")).is_ok() && rest.0.is_empty()
+}
+
 /// Serde and JSON Schema for a type whose outward form is its `Display` text and whose parser is `FromStr`.
 macro_rules! string_serde {
     ($name:ident, $description:literal, $pattern:literal) => {
@@ -16,7 +32,11 @@ macro_rules! string_serde {
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-                text.parse().map_err(serde::de::Error::custom)
+                let value: Self = text.parse().map_err(serde::de::Error::custom)?;
+                match $crate::identity::is_canonical(&value, &text) {
+                    true => Ok(value),
+                    false => Err(serde::de::Error::custom(concat!("not the canonical spelling: ", $description))),
+                }
             }
         }
 

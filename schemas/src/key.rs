@@ -156,8 +156,10 @@ impl std::fmt::Debug for VerifyingKey {
     }
 }
 
-/// A public key in JSON (RFC 7517) restricted to Ed25519 (RFC 8037 OKP).
+/// A public key in JSON (RFC 7517) restricted to Ed25519 (RFC 8037 OKP). Nothing else may stand in it: what looks like a
+/// public key could carry the private one (`d`) into every log.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Jwk {
     /// Always `OKP`.
     pub kty: String,

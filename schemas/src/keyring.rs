@@ -76,16 +76,18 @@ pub fn verify_from<T: DeserializeOwned>(
     jws.verify(entry.signing_key_at(jws.key_id(), signed_at)?)
 }
 
-/// Verifies a record by the entry of its issuer, whose key must have been valid when the record was signed.
+/// Verifies a record by the entry of its issuer, whose key must have been valid when the record was signed: before
+/// `now`, the verifier's time.
 pub fn record_verify_from(
     record: UnverifiedSdJwt,
     entry: &DirectoryEntry,
+    now: UnixTime,
 ) -> Result<VerifiedRecord, SchemaError> {
     let claims = record.claims_unverified();
     let signer = Signer { iss: claims.iss, iat: claims.iat };
     signer_check(&signer, entry, "SD-JWT")?;
     let key = *entry.signing_key_at(record.key_id(), signer.iat)?;
-    record.verify(&key)
+    record.verify(&key, now)
 }
 
 /// A valid signature of one member under another member's name is still a forgery.
@@ -180,10 +182,14 @@ mod tests {
     fn a_record_is_verified_by_its_issuers_entry() {
         let parse = || SdJwt::parse(record().text(), SD_JWT_LIMIT).expect("parses");
         let issuer = entry(ISSUER, vec![window(&issuer_key(), -10, None)]);
-        assert!(record_verify_from(parse(), &issuer).is_ok());
+        assert!(record_verify_from(parse(), &issuer, NOW).is_ok());
+        let early = NOW.plus(-crate::request::CLOCK_TOLERANCE);
+        assert!(record_verify_from(parse(), &issuer, early).is_ok());
+        let error = record_verify_from(parse(), &issuer, early.plus(-1)).expect_err("signed in the future");
+        assert!(error.to_string().contains("future"), "{error}");
         let other = entry(ASKER, vec![window(&issuer_key(), -10, None)]);
-        assert!(record_verify_from(parse(), &other).is_err());
+        assert!(record_verify_from(parse(), &other, NOW).is_err());
         let late = entry(ISSUER, vec![window(&issuer_key(), 1, None)]);
-        assert!(record_verify_from(parse(), &late).is_err());
+        assert!(record_verify_from(parse(), &late, NOW).is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! What is said between public bodies: identifiers, vocabulary, messages and their signed forms.
 //!
-//! Everything here is pure: no input, output, clock or randomness of its own. Text that arrives from
-//! outside becomes a type here or an error that names the field and the fix.
+//! Everything here is pure: no input, output or clock, and randomness only where it cannot be handed in ([`seal`]) or is
+//! what is handed in elsewhere ([`random`]). Text that arrives from outside becomes a type here or an error that names the field and the fix.
 
 pub mod agency;
 pub mod answer;

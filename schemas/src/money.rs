@@ -29,8 +29,8 @@ impl Yuan {
         self.0
     }
 
-    /// Parses a plain non-negative decimal number in `unit`; thousands separators are accepted. A value that is not a
-    /// whole number of fen is an error, never rounded.
+    /// Parses a plain non-negative decimal number in `unit`; commas are accepted between groups of three digits, and
+    /// nowhere else: `12,5` may be a decimal comma. A value that is not a whole number of fen is an error, never rounded.
     pub fn parse(text: &str, unit: MoneyUnit) -> Result<Self, SchemaError> {
         let wrong = |reason: &'static str| {
             SchemaError::field(
@@ -43,12 +43,19 @@ impl Yuan {
             MoneyUnit::Yuan => 2_usize,
             MoneyUnit::TenThousandYuan => 6,
         };
-        let cleaned: String = text.chars().filter(|symbol| !matches!(symbol, ',' | '，' | ' ')).collect();
-        let (whole, fraction) = cleaned.split_once('.').unwrap_or((&cleaned, ""));
+        let text = text.trim();
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
         let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-        if whole.is_empty() || !digits(whole) || !digits(fraction) {
+        let groups: Vec<&str> = whole.split([',', '，']).collect();
+        let is_grouped = match groups.as_slice() {
+            [single] => !single.is_empty(),
+            [first, rest @ ..] => (1..=3).contains(&first.len()) && rest.iter().all(|group| group.len() == 3),
+            [] => false,
+        };
+        if !is_grouped || !groups.iter().all(|group| digits(group)) || !digits(fraction) {
             return Err(wrong("not a number"));
         }
+        let whole = groups.concat();
         let significant = fraction.trim_end_matches('0');
         if significant.len() > places {
             return Err(wrong("finer than one fen"));
@@ -94,8 +101,33 @@ mod tests {
         assert_eq!(amount("0.000001").expect("one fen"), "0.01");
         assert_eq!(amount("1,234.5600").expect("separator"), "12345600.00");
         assert_eq!(amount("999999999999.999999").expect("largest"), "9999999999999999.99");
-        for bad in ["", ".", "-1", "1e3", "0.0000001", "— —", "99999999999999999999", "1.2.3"] {
+        for bad in [
+            "",
+            ".",
+            "-1",
+            "1e3",
+            "0.0000001",
+            "— —",
+            "99999999999999999999",
+            "1.2.3",
+            "12,5",
+            "1,23",
+            "1234,567",
+            ",123",
+            "1,,234",
+            "1 2",
+            "1.2,345",
+        ] {
             assert!(amount(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_document_holds_the_one_spelling() {
+        assert_eq!(serde_json::from_str::<Yuan>("\"1234.50\"").expect("canonical").fen(), 123_450);
+        for text in ["1,234.50", "1234.5", "1234", " 1234.50", "01234.50"] {
+            assert!(text.parse::<Yuan>().is_ok(), "{text}");
+            assert!(serde_json::from_str::<Yuan>(&format!("\"{text}\"")).is_err(), "{text}");
         }
     }
 

@@ -9,6 +9,7 @@ use crate::digest::Sha256;
 use crate::error::SchemaError;
 use crate::identity::{NoticeId, RecordId};
 use crate::purpose::LegalBasis;
+use crate::request::CLOCK_TOLERANCE;
 use crate::subject::SubjectId;
 use crate::time::{Day, PeriodEnd, UnixTime};
 
@@ -21,7 +22,7 @@ pub const NOTICE_MEASURES_LIMIT: usize = 32;
 
 vocabulary! {
     /// What a version of a notice says about its measures.
-    NoticeState {
+    NoticeState, "state" {
         /// The measures apply.
         InForce = "in_force" / "生效",
         /// The measures rest until further notice.
@@ -151,8 +152,10 @@ impl NoticeContent {
 }
 
 impl NoticeClaims {
-    /// Checks the notice for `recipient`: addressed to it, equal to what the others got, lawful in form.
-    pub fn check(&self, recipient: &AgencyCode) -> Result<(), SchemaError> {
+    /// Checks the notice for `recipient` at `now`: addressed to it, not signed in the future, equal to what the others
+    /// got, lawful in form.
+    pub fn check(&self, recipient: &AgencyCode, now: UnixTime) -> Result<(), SchemaError> {
+        self.iat.check_signed_by(now, CLOCK_TOLERANCE, "notice")?;
         if self.aud != *recipient {
             return Err(SchemaError::Integrity {
                 form: "notice",
@@ -207,10 +210,13 @@ mod tests {
     #[test]
     fn a_notice_is_for_its_recipient_and_equal_for_all() {
         let good = notice();
-        assert!(good.check(&good.aud).is_ok());
-        assert!(good.check(&good.iss).is_err(), "forwarded to another");
+        assert!(good.check(&good.aud, good.iat).is_ok());
+        assert!(good.check(&good.iss, good.iat).is_err(), "forwarded to another");
+        let early = good.iat.plus(-CLOCK_TOLERANCE);
+        assert!(good.check(&good.aud, early).is_ok());
+        assert!(good.check(&good.aud, early.plus(-1)).is_err(), "signed in the future");
         let mut changed = good.clone();
         changed.notice.version = 2;
-        assert!(changed.check(&good.aud).is_err(), "another content than the digest says");
+        assert!(changed.check(&good.aud, good.iat).is_err(), "another content than the digest says");
     }
 }

@@ -13,7 +13,7 @@ label! {
 }
 vocabulary! {
     /// What an operator may be. The three administrators are kept apart (三员分立): nobody holds two of them.
-    Role {
+    Role, "role" {
         /// Checks counterparties, files records.
         Clerk = "clerk" / "经办人",
         /// Confirms what a clerk prepared.

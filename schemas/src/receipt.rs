@@ -61,14 +61,14 @@ pub struct MeasureOutcome {
     pub decision: MeasureDecision,
 }
 
-/// Applied, lifted, or not.
+/// Applied, lifted, or not. The kinds without content are empty structures: serde refuses unknown members only there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum MeasureDecision {
     /// In force at the recipient.
-    Applied,
+    Applied {},
     /// No longer in force at the recipient.
-    Lifted,
+    Lifted {},
     /// Known and lawful, but not among what this body does.
     NotApplicable {
         /// Which rule says so.
@@ -80,5 +80,5 @@ pub enum MeasureDecision {
         reason: String,
     },
     /// A newer version of the notice was already there.
-    Superseded,
+    Superseded {},
 }

@@ -21,7 +21,7 @@ use crate::unified_code::{CheckException, UnifiedCode};
 pub const LIST_LIMIT: usize = 32;
 
 /// The value of a field in its canonical spelling.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(untagged)]
 pub enum FieldValue {
     /// One text.
@@ -36,6 +36,16 @@ impl FieldValue {
         match self {
             Self::Text(text) => text.clone(),
             Self::List(texts) => texts.join("、"),
+        }
+    }
+}
+
+/// Shows the form only: the value may be a person's number.
+impl std::fmt::Debug for FieldValue {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Text(_) => formatter.write_str("Text(..)"),
+            Self::List(texts) => write!(formatter, "List({} texts)", texts.len()),
         }
     }
 }
@@ -95,32 +105,38 @@ impl RecordFields {
         Ok(())
     }
 
-    /// Sets a field from its signed form. Codes are not checked again: the issuer's signature vouches for them, and
-    /// an exception may stand behind one. Nor are line breaks: a record signed with one in a short text stays readable.
+    /// Sets a field from its signed form, which must be the canonical spelling: a value that reads differently from what
+    /// the issuer signed would be this node's word. A record signed with a line break in a short text stays readable.
+    /// Whether a code's check character may be wrong is asked of the whole
+    /// record, where the exception stands.
     pub fn signed_insert(&mut self, name: &str, value: FieldValue) -> Result<(), SchemaError> {
         let (name, definition) = self.record_type.field(name)?;
-        let parsed = match (definition.kind, value) {
-            (FieldKind::UnifiedCode, FieldValue::Text(text)) => {
-                UnifiedCode::signed(&text).map(|code| FieldValue::Text(code.to_string())).map_err(|_| {
-                    SchemaError::field(definition.name, "not a code", "the issuer must correct the record")
-                })?
-            }
-            (FieldKind::TextList, FieldValue::List(texts)) => {
-                list_check(definition, &texts)?;
-                FieldValue::List(
-                    texts.iter().map(|text| definition.signed_parse(text)).collect::<Result<_, _>>()?,
-                )
-            }
-            (FieldKind::TextList, FieldValue::Text(_)) | (_, FieldValue::List(_)) => {
-                return Err(SchemaError::field(
-                    definition.name,
-                    "a list where a text is expected, or the reverse",
-                    "the issuer must correct the record",
-                ));
-            }
-            (_, FieldValue::Text(text)) => FieldValue::Text(definition.signed_parse(&text)?),
+        let wrong = |reason: &'static str| {
+            SchemaError::field(definition.name, reason, "the issuer must correct the record")
         };
-        self.values.insert(name.as_str(), parsed);
+        let canonical = |text: &str| match definition.kind {
+            FieldKind::UnifiedCode => UnifiedCode::signed(text).is_ok(),
+            _ => definition.signed_parse(text).is_ok_and(|value| value == text),
+        };
+        let texts = match (definition.kind, &value) {
+            (FieldKind::TextList, FieldValue::List(texts)) if texts.len() > LIST_LIMIT => {
+                return Err(SchemaError::TooLarge {
+                    what: definition.name,
+                    unit: "texts",
+                    actual: texts.len(),
+                    limit: LIST_LIMIT,
+                });
+            }
+            (FieldKind::TextList, FieldValue::List(texts)) => texts.as_slice(),
+            (FieldKind::TextList, FieldValue::Text(_)) | (_, FieldValue::List(_)) => {
+                return Err(wrong("a list where a text is expected, or the reverse"));
+            }
+            (_, FieldValue::Text(text)) => std::slice::from_ref(text),
+        };
+        if !texts.iter().all(|text| canonical(text)) {
+            return Err(wrong("not a value of this field in its canonical spelling"));
+        }
+        self.values.insert(name.as_str(), value);
         Ok(())
     }
 
@@ -201,8 +217,8 @@ pub struct RecordDraft {
 }
 
 impl RecordDraft {
-    /// Checks that required fields are present, that a breach, and only a breach, has a severity, and that a record
-    /// with a person's number is about a person.
+    /// Checks that required fields are present, that a breach, and only a breach, has a severity, that a person vouches
+    /// for a code whose check character is wrong, and that a record with a person's number is about a person.
     ///
     /// `subject_kind` is what the source states. It decides which fields the signature makes public for ever, so who
     /// does not know it says [`SubjectKind::Person`].
@@ -218,15 +234,8 @@ impl RecordDraft {
                 return Err(SchemaError::field(definition.name, "missing", "the field is required"));
             }
         }
-        let breach =
-            matches!(category, InformationCategory::GeneralBreach | InformationCategory::SeriousBreach);
-        if breach != severity.is_some() {
-            return Err(SchemaError::field(
-                "severity",
-                "a breach needs a severity and nothing else may have one",
-                "set minor, general or serious for general_breach and serious_breach only",
-            ));
-        }
+        severity_check(category, severity)?;
+        codes_check(&fields, exception.as_ref())?;
         if subject_kind == SubjectKind::Organisation && fields.value(PERSON_NUMBER).is_some() {
             return Err(SchemaError::field(
                 PERSON_NUMBER,
@@ -268,7 +277,47 @@ impl RecordDraft {
     }
 }
 
-/// The claims of a record's SD-JWT (RFC 9901) beside its fields: always disclosed, so they hold nothing personal.
+/// A breach, and only a breach, has a severity.
+pub(crate) fn severity_check(
+    category: InformationCategory,
+    severity: Option<BreachSeverity>,
+) -> Result<(), SchemaError> {
+    let breach = matches!(category, InformationCategory::GeneralBreach | InformationCategory::SeriousBreach);
+    if breach != severity.is_some() {
+        return Err(SchemaError::field(
+            "severity",
+            "a breach needs a severity and nothing else may have one",
+            "set minor, general or serious for general_breach and serious_breach only",
+        ));
+    }
+    Ok(())
+}
+
+/// A code whose check character is wrong needs the person who accepted it.
+pub(crate) fn codes_check(
+    fields: &RecordFields,
+    exception: Option<&CheckException>,
+) -> Result<(), SchemaError> {
+    if let Some(exception) = exception {
+        return exception.check();
+    }
+    let of_codes =
+        |definition: &&crate::record_type::FieldDefinition| definition.kind == FieldKind::UnifiedCode;
+    for definition in fields.record_type.fields().iter().filter(of_codes) {
+        let code = fields.text(definition.name).and_then(|text| UnifiedCode::signed(text).ok());
+        if code.is_some_and(|code| !code.check_holds()) {
+            return Err(SchemaError::field(
+                definition.name,
+                "the check character is wrong, and nobody vouches for the code",
+                "compare the code with the certificate, or name in check_exception who accepted it and why",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The claims of a record's SD-JWT (RFC 9901) beside its fields: always disclosed, so nothing personal belongs into them.
+/// The one free text, the reason of `check_exception`, is short, and its writer is told that everybody reads it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RecordClaims {
@@ -427,6 +476,57 @@ mod tests {
         person.text_insert("person_number", "11010519491231002X").expect("number");
         assert!(matches!(person.subject(), Some(SubjectId::Person(_))));
         assert_eq!(RecordFields::new(RecordType::JudgmentDebtor).subject(), None);
+    }
+
+    #[test]
+    fn a_wrong_check_character_needs_a_persons_word() {
+        let exception = CheckException { accepted_by: "li".into(), reason: "证书如此".into() };
+        let mut fields = penalty();
+        fields.code_accept("subject_code", "913101150607311257", &exception).expect("accepted");
+        let draft = |exception| {
+            let severity = Some(BreachSeverity::General);
+            RecordDraft::new(fields.clone(), InformationCategory::GeneralBreach, severity, exception)
+        };
+        let error = draft(None).expect_err("nobody's word").to_string();
+        assert!(error.starts_with("subject_code: "), "{error}");
+        assert!(draft(Some(exception.clone())).is_ok());
+        assert!(draft(Some(CheckException { reason: "长".repeat(201), ..exception })).is_err());
+    }
+
+    #[test]
+    fn a_signed_value_is_kept_to_the_letter_or_refused() {
+        let signed = |name: &str, value: FieldValue| {
+            let mut fields = penalty();
+            fields.signed_insert(name, value.clone())?;
+            assert_eq!(fields.value(name), Some(&value));
+            Ok::<_, SchemaError>(())
+        };
+        let text = |text: &str| FieldValue::Text(text.to_owned());
+        for (name, good) in [
+            ("fine", "12.50"),
+            ("valid_until", "long-term"),
+            ("subject_code", "913101150607311257"),
+            ("remark", "一\n二"),
+        ] {
+            signed(name, text(good)).expect(name);
+        }
+        for (name, bad) in [
+            ("fine", "12,5"),
+            ("fine", "12.5"),
+            ("fine", "1,234.00"),
+            ("valid_until", "2099-12-31"),
+            ("valid_until", "长期"),
+            ("subject_code", "91320100748204660q"),
+            ("person_number", "11010519491231002x"),
+            ("remark", " 一"),
+            ("penalty_kinds", "罚款"),
+        ] {
+            let error = signed(name, text(bad)).expect_err(bad).to_string();
+            assert!(error.starts_with(&format!("{name}: ")), "{error}");
+        }
+        assert!(signed("penalty_kinds", FieldValue::List(vec!["罚款".into()])).is_ok());
+        assert!(signed("penalty_kinds", FieldValue::List(vec!["罚款 ".into()])).is_err());
+        assert!(signed("penalty_kinds", FieldValue::List(vec!["罚款".into(); LIST_LIMIT + 1])).is_err());
     }
 
     #[test]

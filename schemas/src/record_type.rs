@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 vocabulary! {
     /// Types of credit record.
-    RecordType {
+    RecordType, "record_type" {
         /// 行政处罚 of the double-publicity template (双公示).
         AdministrativePenalty = "administrative-penalty" / "行政处罚",
         /// 失信被执行人.
@@ -218,7 +218,7 @@ impl FieldDefinition {
         matches!(self.kind, FieldKind::Text(limit) if limit >= LINES_FROM)
     }
 
-    /// Checks one text against the field's kind and returns its canonical spelling.
+    /// Checks one text against the field's kind and returns its canonical spelling. Errors name this field.
     pub fn value_parse(&self, text: &str) -> Result<String, SchemaError> {
         if !self.has_lines() && text.trim().contains(['\n', '\t']) {
             return Err(SchemaError::field(
@@ -250,7 +250,9 @@ impl FieldDefinition {
         match self.kind {
             FieldKind::Text(limit) => within(limit),
             FieldKind::TextList => within(200),
-            FieldKind::UnifiedCode => UnifiedCode::parse(trimmed).map(|code| code.to_string()),
+            FieldKind::UnifiedCode => UnifiedCode::parse(trimmed)
+                .map(|code| code.to_string())
+                .map_err(|error| error.in_field(self.name)),
             // Passports and permits have no common check: length and alphabet only. Eighteen-character numbers of
             // residents are checked where the document type says so, by the importer.
             FieldKind::PersonNumber => {
@@ -266,9 +268,17 @@ impl FieldDefinition {
                 }
                 Ok(number)
             }
-            FieldKind::Day => trimmed.parse::<Day>().map(|day| day.to_string()),
-            FieldKind::PeriodEnd => trimmed.parse::<PeriodEnd>().map(|end| end.to_string()),
-            FieldKind::Yuan => trimmed.parse::<Yuan>().map(|amount| amount.to_string()),
+            FieldKind::Day => {
+                trimmed.parse::<Day>().map(|day| day.to_string()).map_err(|error| error.in_field(self.name))
+            }
+            FieldKind::PeriodEnd => trimmed
+                .parse::<PeriodEnd>()
+                .map(|end| end.to_string())
+                .map_err(|error| error.in_field(self.name)),
+            FieldKind::Yuan => trimmed
+                .parse::<Yuan>()
+                .map(|amount| amount.to_string())
+                .map_err(|error| error.in_field(self.name)),
         }
     }
 
@@ -313,5 +323,22 @@ mod tests {
         let (_, name) = RecordType::AdministrativePenalty.field("subject_name").expect("field");
         assert!(name.value_parse(&"长".repeat(201)).is_err());
         assert!(RecordType::AdministrativePenalty.field("cf_wsh").is_err(), "foreign names stay outside");
+        for (name, bad) in [
+            ("fine", "five"),
+            ("confiscated", "1,2"),
+            ("decision_date", "2022-09-31"),
+            ("publicity_end", "soon"),
+            ("valid_until", "2022-9-1"),
+            ("subject_code", "91320100748204660R"),
+            ("authority_code", "1"),
+            ("person_number", "？"),
+            ("subject_name", " "),
+        ] {
+            let (_, field) = RecordType::AdministrativePenalty.field(name).expect("field");
+            let error = field.value_parse(bad).expect_err(name).to_string();
+            assert!(error.starts_with(&format!("{name}: ")), "{error}");
+        }
+        let error = "fine".parse::<RecordType>().expect_err("unknown").to_string();
+        assert!(error.starts_with("record_type: "), "{error}");
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
 
 use crate::error::SchemaError;
-use crate::unified_code::normalise;
+use crate::unified_code::{has_known_prefix, normalise};
 
 /// Σ mod 11 selects the check character.
 const CHECKS: &[u8; 11] = b"10X98765432";
@@ -47,6 +47,17 @@ impl ResidentId {
             return Err(Self::malformed("the check character does not fit"));
         }
         Ok(parsed)
+    }
+
+    /// Whether a text that is no valid number was meant as one: 17 digits and a digit or X, with a date where the date of
+    /// birth stands, or with two first digits that no organisation's code has.
+    pub(crate) fn is_meant_by(text: &str) -> bool {
+        let symbols: Vec<u8> =
+            normalise(text).map_while(|symbol| u8::try_from(symbol).ok()).take(19).collect();
+        let Ok(symbols) = <[u8; 18]>::try_from(symbols) else { return false };
+        let has_shape = symbols[..17].iter().all(u8::is_ascii_digit)
+            && (symbols[17].is_ascii_digit() || symbols[17] == b'X');
+        has_shape && (Self(symbols).birth_date_is_possible() || !has_known_prefix(&symbols))
     }
 
     fn malformed(reason: &str) -> SchemaError {
@@ -91,7 +102,13 @@ impl Serialize for ResidentId {
 impl<'de> Deserialize<'de> for ResidentId {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        Self::parse(&text).map_err(serde::de::Error::custom)
+        let number = Self::parse(&text).map_err(serde::de::Error::custom)?;
+        match number.expose() == text {
+            true => Ok(number),
+            false => {
+                Err(serde::de::Error::custom("not the canonical spelling of a resident identity number"))
+            }
+        }
     }
 }
 

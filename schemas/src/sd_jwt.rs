@@ -23,7 +23,9 @@ use crate::jws::JwsParts;
 use crate::key::{KeyId, VerifyingKey};
 use crate::record::{RecordClaims, RecordFields};
 use crate::record_type::{PERSON_NUMBER, RecordType};
+use crate::request::CLOCK_TOLERANCE;
 use crate::subject::{SubjectId, SubjectKind};
+use crate::time::UnixTime;
 
 pub use issue::{record_issue, salt_blocks};
 pub use key_binding::{answer_sign, key_binding_verify, presentations_digest};
@@ -198,8 +200,10 @@ impl UnverifiedSdJwt {
         &self.record.claims
     }
 
-    /// Verifies the issuer's signature by `key`, which must be the key the header names.
-    pub fn verify(self, key: &VerifyingKey) -> Result<VerifiedRecord, SchemaError> {
+    /// Verifies the issuer's signature by `key`, which must be the key the header names, and that it was not made after
+    /// `now`, the verifier's time.
+    pub fn verify(self, key: &VerifyingKey, now: UnixTime) -> Result<VerifiedRecord, SchemaError> {
+        self.record.claims.iat.check_signed_by(now, CLOCK_TOLERANCE, "SD-JWT")?;
         self.parts.signature_check(self.record.sd_jwt.jwt(), key)?;
         Ok(self.record)
     }

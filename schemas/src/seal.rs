@@ -5,8 +5,8 @@
 //! recipients, and no recipient should learn who else was told.
 //!
 //! Randomness: the age library takes the file key, the ephemeral keys and the nonce from the operating system and
-//! offers no way to pass them in, so two sealings of one text differ. This is the one place of this crate where
-//! randomness is not an argument.
+//! offers no way to pass them in, so two sealings of one text differ. Nothing else that this crate makes takes randomness
+//! that was not handed to it.
 
 mod header;
 

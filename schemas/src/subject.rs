@@ -33,23 +33,28 @@ pub enum SubjectKind {
 }
 
 impl SubjectId {
-    /// Parses what a clerk types: an 18-character unified social credit code or resident identity number. The two
-    /// can be confused only in digits; an 18-character text whose check fits exactly one of them is that one, and
-    /// one that fits both is refused until the caller says which.
+    /// Parses what a clerk types: an 18-character unified social credit code or resident identity number, or either
+    /// behind `org:` or `person:`. The two can be confused only in digits: one in 31 valid resident numbers has the check
+    /// character of a code too, and is refused until the caller says which, unless no code begins so. A mistyped resident
+    /// number is never taken for a code, nor its error for a code's: that one advises to accept the number as it is.
     pub fn parse(text: &str) -> Result<Self, SchemaError> {
+        match text.trim().split_once(':') {
+            Some(("org", rest)) => return UnifiedCode::parse(rest).map(Self::Organisation),
+            Some(("person", rest)) => return ResidentId::parse(rest).map(Self::Person),
+            _ => {}
+        }
         match (UnifiedCode::parse(text), ResidentId::parse(text)) {
-            (Ok(code), Err(_)) => Ok(Self::Organisation(code)),
-            (Err(_), Ok(number)) => Ok(Self::Person(number)),
-            (Ok(_), Ok(_)) => Err(SchemaError::field(
+            (Ok(code), Ok(_)) if code.has_known_prefix() => Err(SchemaError::field(
                 "subject",
                 "the number is valid both as an organisation's and as a person's",
                 "prefix it with org: or person:",
             )),
-            (Err(code), Err(_)) => match text.trim().split_once(':') {
-                Some(("org", rest)) => UnifiedCode::parse(rest).map(Self::Organisation),
-                Some(("person", rest)) => ResidentId::parse(rest).map(Self::Person),
-                _ => Err(code),
-            },
+            (_, Ok(number)) => Ok(Self::Person(number)),
+            (Ok(code), Err(_)) if code.has_known_prefix() || !ResidentId::is_meant_by(text) => {
+                Ok(Self::Organisation(code))
+            }
+            (Err(code), Err(_)) if !ResidentId::is_meant_by(text) => Err(code),
+            (_, Err(number)) => Err(number),
         }
     }
 
@@ -143,6 +148,61 @@ mod tests {
             SubjectKind::Person
         );
         assert!(SubjectId::parse("123").is_err());
+    }
+
+    /// Valid resident numbers of one region and day, by their three-digit order.
+    fn residents(region: &str) -> Vec<String> {
+        (0..1000)
+            .flat_map(|order| {
+                "0123456789X".chars().map(move |check| format!("{region}19900310{order:03}{check}"))
+            })
+            .filter(|text| ResidentId::parse(text).is_ok())
+            .collect()
+    }
+
+    #[test]
+    fn a_persons_number_is_a_persons_whatever_it_is_valid_as_too() {
+        // No code begins with 15, so none of these is ambiguous; 11 is also that of administrative organs.
+        assert!(residents("150105").iter().all(|text| {
+            SubjectId::parse(text).is_ok_and(|subject| subject.kind() == SubjectKind::Person)
+        }));
+        let (mut persons, mut ambiguous) = (0, 0);
+        for text in residents("110105") {
+            match SubjectId::parse(&text) {
+                Ok(subject) => {
+                    assert_eq!(subject.kind(), SubjectKind::Person);
+                    persons += 1;
+                }
+                Err(error) => {
+                    assert!(error.to_string().contains("person:"), "{error}");
+                    assert_eq!(UnifiedCode::parse(&text).expect("valid as a code").to_string(), text);
+                    ambiguous += 1;
+                }
+            }
+            assert!(SubjectId::parse(&format!("person:{text}")).is_ok());
+        }
+        assert!(persons > 900 && (10..60).contains(&ambiguous), "{persons} {ambiguous}");
+    }
+
+    #[test]
+    fn what_was_mistyped_is_named() {
+        let refused = |text: &str| SubjectId::parse(text).expect_err(text).to_string();
+        // One digit wrong, two exchanged, an impossible month; even where a code's check happens to fit.
+        for text in residents("150105") {
+            let last = if text.ends_with('0') { '1' } else { '0' };
+            let mistyped = format!("{}{last}", &text[..17]);
+            let error = refused(&mistyped);
+            assert!(error.starts_with("resident_id: ") && error.contains("identity card"), "{error}");
+            assert!(!error.contains("1990"), "{error}");
+        }
+        assert!(refused("110105194912310021").starts_with("resident_id: "));
+        assert!(refused("150105194913310023").starts_with("resident_id: "));
+        assert!(refused("person:91320100748204660Q").starts_with("resident_id: "));
+        for text in ["91320100748204660R", "913101150607311257", "9132010074820466", "org:11010519491231002X"]
+        {
+            let error = refused(text);
+            assert!(error.starts_with("unified_code: "), "{error}");
+        }
     }
 
     #[test]

@@ -37,7 +37,26 @@ impl UnixTime {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// RFC 3339 in Asia/Shanghai (UTC+8 all year since 1991), for people.
+    /// Refuses a time of signing that lies after `now` by more than `tolerance` seconds: nothing is signed in the future.
+    pub(crate) fn check_signed_by(
+        self,
+        now: Self,
+        tolerance: i64,
+        form: &'static str,
+    ) -> Result<(), SchemaError> {
+        if self > now.plus(tolerance) {
+            return Err(SchemaError::Expired {
+                form,
+                reason: format!(
+                    "it was signed {} seconds in the future; set the clocks of both nodes by the same time server",
+                    self.since(now)
+                ),
+            });
+        }
+        Ok(())
+    }
+
+    /// `YYYY-MM-DD HH:MM:SS` in Asia/Shanghai (UTC+8 all year since 1991), for people.
     pub fn to_shanghai(self) -> String {
         match Timestamp::from_second(self.0) {
             Ok(timestamp) => {
@@ -183,6 +202,19 @@ mod tests {
         let end = "2026-12-31".parse::<PeriodEnd>().expect("date");
         assert!(end.is_over("2027-01-01".parse().expect("date")));
         assert!(!end.is_over("2026-12-31".parse().expect("date")));
+    }
+
+    /// A notice's digest covers its text: what is read must be written again in the same words.
+    #[test]
+    fn a_document_says_long_term_in_one_way() {
+        assert_eq!(
+            serde_json::from_str::<PeriodEnd>("\"long-term\"").expect("canonical"),
+            PeriodEnd::LongTerm
+        );
+        assert!(serde_json::from_str::<PeriodEnd>("\"2026-12-31\"").is_ok());
+        for text in ["2099-12-31", "长期"] {
+            assert!(serde_json::from_str::<PeriodEnd>(&format!("\"{text}\"")).is_err(), "{text}");
+        }
     }
 
     #[test]

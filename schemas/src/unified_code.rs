@@ -42,6 +42,11 @@ pub enum UnifiedCodeWarning {
     RegionNotNumeric,
 }
 
+/// Longest name of the account that accepts a code, in characters.
+const ACCEPTED_BY_LIMIT: usize = 64;
+/// Longest reason for accepting a code, in characters: a sentence about a certificate, and no room for a story.
+const REASON_LIMIT: usize = 200;
+
 /// A code whose check character is wrong, accepted by a named person for a stated reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -50,6 +55,23 @@ pub struct CheckException {
     pub accepted_by: String,
     /// Why the code is right although its check character is not, in the operator's words.
     pub reason: String,
+}
+
+impl CheckException {
+    /// Checks that a person and a reason are named, shortly: both stand in the clear in what is signed.
+    pub fn check(&self) -> Result<(), SchemaError> {
+        let within = |text: &str, least: usize, most: usize| {
+            (least..=most).contains(&text.trim().chars().count()) && !text.chars().any(char::is_control)
+        };
+        if within(&self.accepted_by, 1, ACCEPTED_BY_LIMIT) && within(&self.reason, 2, REASON_LIMIT) {
+            return Ok(());
+        }
+        Err(SchemaError::field(
+            "check_exception",
+            "the person or the reason is missing or too long",
+            "give the accepting operator and a reason of 2 to 200 characters on one line",
+        ))
+    }
 }
 
 impl UnifiedCode {
@@ -71,20 +93,22 @@ impl UnifiedCode {
     /// Accepts a code whose alphabet is right but whose check character is not, on a person's word. The exception
     /// must be stored beside the record.
     pub fn accept(text: &str, exception: &CheckException) -> Result<Self, SchemaError> {
-        if exception.accepted_by.trim().is_empty() || exception.reason.trim().chars().count() < 2 {
-            return Err(SchemaError::field(
-                "check_exception",
-                "the person or the reason is missing",
-                "give the accepting operator and a reason of at least two characters",
-            ));
-        }
+        exception.check()?;
         Self::parse_alphabet(text)
     }
 
-    /// Reads a code from signed text. Its check character is not looked at again: the issuer's signature vouches for
-    /// it, and an exception may stand behind it.
+    /// Reads a code from signed or stored text, in its canonical spelling. Whether its check character is right or was
+    /// excepted is asked of the record it stands in, see [`UnifiedCode::check_holds`].
     pub(crate) fn signed(text: &str) -> Result<Self, SchemaError> {
-        Self::parse_alphabet(text)
+        let code = Self::parse_alphabet(text)?;
+        match code.as_str() == text {
+            true => Ok(code),
+            false => Err(SchemaError::field(
+                "unified_code",
+                "not in its canonical spelling",
+                "write 18 upper-case characters of half width",
+            )),
+        }
     }
 
     fn parse_alphabet(text: &str) -> Result<Self, SchemaError> {
@@ -144,7 +168,7 @@ impl UnifiedCode {
     /// What is unusual about the code, for the import report and the console.
     pub fn warnings(&self) -> Vec<UnifiedCodeWarning> {
         let mut warnings = Vec::new();
-        if !KNOWN_PREFIXES.contains(&&self.as_str()[..2]) {
+        if !self.has_known_prefix() {
             warnings.push(UnifiedCodeWarning::UnknownPrefix);
         }
         if !self.0[2..8].iter().all(u8::is_ascii_digit) {
@@ -161,6 +185,11 @@ impl UnifiedCode {
         RegionCode::parse(&self.as_str()[2..8]).ok()
     }
 
+    /// Whether the first two characters are in the table of GB 32100-2015.
+    pub fn has_known_prefix(&self) -> bool {
+        has_known_prefix(&self.0)
+    }
+
     /// Whether the code belongs to an administrative organ (11) or a public institution (12).
     pub fn is_public_body(&self) -> bool {
         matches!(&self.0[..2], b"11" | b"12")
@@ -172,6 +201,11 @@ impl UnifiedCode {
         // The standard prints 31 − MOD(…), which is 31 for remainder 0 and must wrap to 0.
         SYMBOLS[((31 - sum % 31) % 31) as usize]
     }
+}
+
+/// Whether a text of a code's alphabet begins with two characters of the standard's table.
+pub(crate) fn has_known_prefix(text: &[u8]) -> bool {
+    KNOWN_PREFIXES.iter().any(|known| text.starts_with(known.as_bytes()))
 }
 
 /// Checks an organisation code (GB 11714), with or without its hyphen. Letters count A=10 … Z=35: another alphabet
@@ -323,6 +357,8 @@ mod tests {
         let nobody = CheckException { accepted_by: " ".into(), reason: "证书如此".into() };
         assert!(UnifiedCode::accept("913101150607311257", &nobody).is_err());
         assert!(UnifiedCode::accept("9131011506073112", &exception).is_err());
+        let story = CheckException { accepted_by: "li".into(), reason: "长".repeat(201) };
+        assert!(UnifiedCode::accept("913101150607311257", &story).is_err());
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! What nodes send each other inside a frame: version byte, then postcard.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroize as _;
 
 use crate::error::{ErrorCode, SchemaError};
 
@@ -12,7 +15,7 @@ pub const PRESENTATIONS_LIMIT: usize = crate::answer::ANSWER_RECORDS_LIMIT;
 pub const METADATA_LIMIT: usize = 2 * 1024 * 1024;
 
 /// A request between nodes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PeerRequest {
     /// About a subject: the request's compact JWS.
     Check(String),
@@ -29,8 +32,22 @@ pub enum PeerRequest {
     Versions,
 }
 
+/// Shows kinds and lengths: a request's JWS names its subject to anyone who reads base64.
+impl fmt::Debug for PeerRequest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Check(request) => write!(formatter, "Check({} bytes)", request.len()),
+            Self::Deliver { header, sealed } => {
+                write!(formatter, "Deliver(header of {} bytes, sealed {})", header.len(), sealed.len())
+            }
+            Self::Metadata(name) => write!(formatter, "Metadata({name:?})"),
+            Self::Versions => formatter.write_str("Versions"),
+        }
+    }
+}
+
 /// A response between nodes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PeerResponse {
     /// To [`PeerRequest::Check`].
     Check {
@@ -66,6 +83,53 @@ pub enum PeerResponse {
     },
 }
 
+/// Shows kinds and lengths: presentations disclose their fields to anyone who reads base64.
+impl fmt::Debug for PeerResponse {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Check { answer, presentations } => {
+                write!(formatter, "Check(answer of {} bytes, {} records)", answer.len(), presentations.len())
+            }
+            Self::Receipt(receipt) => write!(formatter, "Receipt({} bytes)", receipt.len()),
+            Self::Gap { have } => write!(formatter, "Gap({have})"),
+            Self::Metadata(file) => write!(formatter, "Metadata({:?} bytes)", file.as_ref().map(Vec::len)),
+            Self::Versions { timestamp, directory, policy } => {
+                write!(formatter, "Versions({timestamp}, {directory}, {policy:?})")
+            }
+            Self::Failed { code, reason } => write!(formatter, "Failed({code:?}, {reason:?})"),
+        }
+    }
+}
+
+/// The text of a one-time token on its way: shown by nothing, and wiped when it is no longer needed.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TokenText(String);
+
+impl TokenText {
+    /// The text as it was given out.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text, to be parsed.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Drop for TokenText {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl fmt::Debug for TokenText {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("TokenText(..)")
+    }
+}
+
 /// A request through the join door, from someone who is not a member yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum JoinRequest {
@@ -74,7 +138,7 @@ pub enum JoinRequest {
     /// Asks for admission.
     Admit {
         /// The one-time token.
-        token: String,
+        token: TokenText,
         /// JSON of the keys and addresses of the new member, as a compact JWS by its own signing key.
         application: String,
     },

@@ -4,6 +4,8 @@
 
 #[path = "signed_forms/any_text.rs"]
 mod any_text;
+#[path = "signed_forms/closed.rs"]
+mod closed;
 #[path = "signed_forms/examples.rs"]
 mod examples;
 mod fixture;

@@ -2,7 +2,7 @@
 
 use chengxin_schemas::digest::Sha256;
 
-use crate::stage::{BODIES, Body, COORDINATOR, FINANCE, Stage};
+use crate::stage::{BODIES, Body, COORDINATOR, FINANCE, MARKET, Stage};
 
 const SIXTH: Body = ("sixth", "11150000DEM000065F", "示例自治区第六厅", "finance");
 
@@ -42,6 +42,59 @@ fn a_wrong_join_is_refused_and_the_right_one_still_works() {
         members(stage, FINANCE) == BODIES.len() + 1
     });
     assert_eq!(members(&stage, COORDINATOR), BODIES.len() + 1);
+}
+
+/// The answer to an admission can be lost on its way: the agency has not joined, and its token is used up.
+#[test]
+fn a_join_whose_answer_was_lost_succeeds_when_it_is_run_again() {
+    let mut stage = Stage::new();
+    stage.found();
+    stage.init(FINANCE);
+    let (token, fingerprint) = (stage.token(FINANCE), stage.fingerprint());
+    stage.join(FINANCE, &token, &fingerprint).good();
+    let home = stage.home(FINANCE);
+    std::fs::remove_file(home.join("federation.fingerprint")).expect("as before the answer came");
+    stage.join(FINANCE, &token, &fingerprint).good();
+    assert_eq!(members(&stage, COORDINATOR), 2);
+    // The same with the disk full between the token book and the directory: nothing may be published there.
+    stage.init(MARKET);
+    let token = stage.token(MARKET);
+    let repository = stage.home(COORDINATOR).join("federation/metadata");
+    let next = std::fs::read_dir(&repository).expect("metadata").count();
+    let obstacles: Vec<_> = (1..next + 8)
+        .map(|version| repository.join(format!("{version}.targets.json")))
+        .filter(|path| !path.exists())
+        .collect();
+    for obstacle in &obstacles {
+        std::fs::create_dir(obstacle).expect("created");
+    }
+    assert_ne!(stage.join(MARKET, &token, &fingerprint).exit, 0, "cannot be published");
+    for obstacle in &obstacles {
+        std::fs::remove_dir(obstacle).expect("removed");
+    }
+    stage.kill(COORDINATOR);
+    stage.start(COORDINATOR);
+    stage.join(MARKET, &token, &fingerprint).good();
+    assert_eq!(members(&stage, COORDINATOR), 3);
+    let log = stage.run(COORDINATOR, Some("aud"), &["-o", "json", "audit", "search"]).good().stdout;
+    assert!(log.contains("member_changed"), "{log}");
+}
+
+#[test]
+fn a_removed_member_is_cut_off_by_everybody() {
+    let stage = Stage::federation();
+    let remove = |operator, body: Body| {
+        let arguments = ["--yes", "federation", "remove", body.1, "--reason", "节点密钥泄露"];
+        stage.run(COORDINATOR, Some(operator), &arguments)
+    };
+    assert_ne!(remove("zhang", MARKET).exit, 0, "a clerk removes nobody");
+    assert_ne!(remove("wang", COORDINATOR).exit, 0, "nobody would be left to sign");
+    remove("wang", MARKET).good();
+    assert_ne!(remove("wang", MARKET).exit, 0, "no member any more");
+    stage.until("the others have cut it off", |stage| {
+        stage.online(FINANCE) == 1 && stage.online(COORDINATOR) == 1 && stage.online(MARKET) == 0
+    });
+    assert_eq!(members(&stage, FINANCE), 2);
 }
 
 #[test]

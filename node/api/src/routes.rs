@@ -118,6 +118,7 @@ routes! {
     "audit_verify" post "/api/v1/audit/verify" ADMINISTRATORS LONG audit::audit_verify;
     "federation_token" post "/api/v1/federation/tokens" COORDINATOR SHORT federation::token_issue;
     "federation_enrol" post "/api/v1/federation/enrolments" COORDINATOR SHORT federation::member_enrol;
+    "federation_remove" post "/api/v1/federation/members/{agency}/removal" COORDINATOR SHORT federation::member_remove;
     "federation_members" get "/api/v1/federation/members" ANYONE SHORT federation::member_list;
     "config_show" get "/api/v1/config" ANYONE SHORT config::config_show;
 }

@@ -11,7 +11,7 @@ use chengxin_schemas::time::UnixTime;
 use futures::future::BoxFuture;
 
 use crate::types::config::Config;
-use crate::types::federation::{EnrolRequest, Enrolment, JoinToken, TokenRequest};
+use crate::types::federation::{EnrolRequest, Enrolment, JoinToken, Removal, TokenRequest};
 use crate::types::problem::Problem;
 
 /// Everything the handlers use. The program puts it together.
@@ -69,6 +69,14 @@ pub trait FederationDesk: Send + Sync + 'static {
         operation: &'a Operation,
         request: EnrolRequest,
     ) -> BoxFuture<'a, Result<Enrolment, Problem>>;
+
+    /// Takes a member out, for a reason that the audit log keeps.
+    fn member_remove<'a>(
+        &'a self,
+        operation: &'a Operation,
+        agency: AgencyCode,
+        reason: String,
+    ) -> BoxFuture<'a, Result<Removal, Problem>>;
 }
 
 /// Shows no part.

@@ -269,7 +269,9 @@ impl Asker {
         assert_eq!(records.len(), presentations.len());
         assert_eq!(records.len(), (RECORDS / SUBJECTS) as usize, "every subject has its records");
         let verified = records.iter().zip(presentations).map(|(listed, text)| {
-            let record = record_verify_from(SdJwt::parse(text, SD_JWT_LIMIT).unwrap(), &self.entry).unwrap();
+            let record =
+                record_verify_from(SdJwt::parse(text, SD_JWT_LIMIT).unwrap(), &self.entry, alleged.iat)
+                    .unwrap();
             assert_eq!(record.claims().jti, listed.record);
             assert_eq!(record.present(&|_| true).digest(), listed.presented);
             assert_eq!(record.fields().subject().as_ref(), Some(&request.subject));

@@ -1,21 +1,23 @@
 //! The coordinator's part of a node: tokens, admission, the door for those who are not members yet, and signing again
 //! what would expire.
 //!
-//! Order of an admission: application checked, token redeemed and the book durable, entry signed and published, own
-//! trust store refreshed, answer sent. An applicant that did not get the answer asks again and is recognised by its keys
-//! in the directory. A crash between book and directory leaves a redeemed token without an entry: the coordinator issues
-//! a new one.
+//! Order of an admission: application checked, the editor asked whether it could admit, token redeemed and the book
+//! durable, audit entry durable, entry signed and published, own trust store refreshed, answer sent. An applicant that
+//! did not get the answer, for whatever reason, applies again: it is recognised by its keys, in the directory or in the
+//! book, and the admission goes on from where it stopped.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use bytes::Bytes;
 use chengxin_api::bounded_file::{BoundedFileError, text_read};
 use chengxin_audit_log::EntryKind;
+use chengxin_audit_log::note::NoteVerifier;
 use chengxin_exchange::Node;
 use chengxin_exchange::audit::EntryDraft;
 use chengxin_exchange::operation::Operation;
 use chengxin_network::{HandlerRefusal, JoinDoor, PeerAddress, PeerIdentity, RequestHandler, TransportKey};
 use chengxin_schemas::ErrorCode;
+use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::digest::Sha256;
 use chengxin_schemas::directory::DirectoryEntry;
 use chengxin_schemas::federation::FunctionCode;
@@ -35,8 +37,8 @@ use zeroize::Zeroizing;
 use crate::error::AppError;
 use crate::home::{Home, file_replace};
 
-/// Longest token book: 4,000 rows of up to 4 KiB. One that would be longer is not written, or it could not be read again.
-const TOKENS_FILE_LIMIT: u64 = 16 * 1024 * 1024;
+/// Longest token book: 16,000 rows of up to 4 KiB. One that would be longer is not written, or it could not be read again.
+const TOKENS_FILE_LIMIT: u64 = 64 * 1024 * 1024;
 /// The timestamp is signed again when less than this share of its life is left: one half.
 const TIMESTAMP_RENEWAL_DIVISOR: i64 = 2;
 
@@ -151,7 +153,7 @@ impl Coordination {
     /// Issues a one-time token. The text is given out once and kept nowhere.
     pub(crate) async fn token_issue(
         self: &Arc<Self>,
-        node: &Node,
+        node: &Arc<Node>,
         operation: &Operation,
         grant: TokenGrant,
     ) -> Result<Zeroizing<String>, AppError> {
@@ -168,10 +170,10 @@ impl Coordination {
         let mut book = TokenBook::from_rows(tokens.rows().to_vec())?;
         book.expire(self.clock.now());
         book.issue(&token, grant, self.clock.now())?;
-        self.book_write(&book)?;
+        self.book_write(&book).await?;
         *tokens = book;
         drop(tokens);
-        self.door_adjust().await?;
+        self.door_adjust(node).await?;
         Ok(token.reveal())
     }
 
@@ -204,14 +206,15 @@ impl Coordination {
             functions: file.functions,
             expires: claims.iat.plus(1),
         };
-        // The file may be days old: a person vouches for it, so its own time counts, not the clock's.
+        // The file may be days old: a person vouches for it, so the time of its signature does not matter.
         let checked = application_check(
             &file.application,
             &grant,
             &self.fingerprint,
             &claims.transport_identity,
-            claims.iat,
+            None,
         )?;
+        entry_check(&checked.entry)?;
         let entry = EntryDraft::new(EntryKind::MemberChanged)
             .detail("step", "enrolled")
             .detail("agency", grant.agency.as_str())
@@ -221,19 +224,49 @@ impl Coordination {
         Ok((checked.entry, version))
     }
 
-    /// Opens the door while tokens are outstanding, and closes it when none is.
-    pub(crate) async fn door_adjust(self: &Arc<Self>) -> Result<(), AppError> {
+    /// Takes a member out of the directory: every node cuts it off when it sees the new version. What it signed before
+    /// stays signed; its keys, in other hands, open no door any more.
+    pub(crate) async fn member_remove(
+        &self,
+        node: &Node,
+        operation: &Operation,
+        agency: AgencyCode,
+        reason: &str,
+    ) -> Result<(DirectoryEntry, u64), AppError> {
+        operation.require(&[Role::Coordinator], "remove members")?;
+        let held = self.trust.directory()?.entry(&agency).cloned();
+        let held =
+            held.ok_or_else(|| chengxin_trust::TrustError::NotMember { agency: agency.to_string() })?;
+        let entry = EntryDraft::new(EntryKind::MemberChanged)
+            .detail("step", "removed")
+            .detail("agency", agency.as_str())
+            .detail("reason", reason);
+        node.audit_append(Some(operation), entry).await?;
+        let now = self.clock.now();
+        let versions = self.edit(move |editor, _| editor.member_remove(&agency, now)).await?;
+        self.own_refresh().await?;
+        Ok((held, versions.directory))
+    }
+
+    /// Opens the door while tokens are outstanding, and closes it when none is. One that was redeemed and whose agency is
+    /// not in the directory is outstanding too: something failed between, and the applicant comes again.
+    pub(crate) async fn door_adjust(self: &Arc<Self>, node: &Arc<Node>) -> Result<(), AppError> {
         let now = self.clock.now();
         let wanted = {
             let tokens = self.tokens.lock().await;
-            tokens.rows().iter().any(|row| row.redeemed.is_none() && row.grant.expires > now)
+            let directory = self.trust.directory().ok();
+            let is_listed = |agency| directory.as_ref().is_some_and(|held| held.entry(agency).is_some());
+            tokens.rows().iter().any(|row| match row.redeemed {
+                None => row.grant.expires > now,
+                Some(_) => !is_listed(&row.grant.agency),
+            })
         };
         let mut door = self.door.lock().await;
         match (wanted, door.take()) {
             (true, None) => {
                 let key = TransportKey::from_seed(*self.transport_seed);
-                let opened =
-                    JoinDoor::start(&key, &self.join_listen, Arc::new(DoorHandler(self.clone()))).await?;
+                let handler = DoorHandler { coordination: self.clone(), node: Arc::downgrade(node) };
+                let opened = JoinDoor::start(&key, &self.join_listen, Arc::new(handler)).await?;
                 for address in opened.listening() {
                     tracing::info!(%address, "the join door is open");
                 }
@@ -307,44 +340,104 @@ impl Coordination {
         Ok(())
     }
 
-    fn book_write(&self, book: &TokenBook) -> Result<(), AppError> {
-        let path = self.home.tokens();
-        let text = serde_json::to_vec(book.rows())
-            .map_err(|error| AppError::FileContent { path: path.clone(), reason: error.to_string() })?;
-        if u64::try_from(text.len()).is_ok_and(|length| length > TOKENS_FILE_LIMIT) {
-            return Err(BoundedFileError::TooLong { path, limit: TOKENS_FILE_LIMIT }.into());
-        }
-        file_replace(&path, 0o600, &text)
+    /// Puts the book on disk, on a thread that may wait for it.
+    async fn book_write(&self, book: &TokenBook) -> Result<(), AppError> {
+        let (path, rows) = (self.home.tokens(), book.rows().to_vec());
+        let written = tokio::task::spawn_blocking(move || {
+            let text = serde_json::to_vec(&rows)
+                .map_err(|error| AppError::FileContent { path: path.clone(), reason: error.to_string() })?;
+            if u64::try_from(text.len()).is_ok_and(|length| length > TOKENS_FILE_LIMIT) {
+                return Err(BoundedFileError::TooLong { path, limit: TOKENS_FILE_LIMIT }.into());
+            }
+            file_replace(&path, 0o600, &text)
+        });
+        written.await.unwrap_or_else(|_| {
+            Err(AppError::State {
+                what: "writing the token book ended unexpectedly".to_owned(),
+                fix: "restart the node; it reads the book again when it opens",
+                code: ErrorCode::Internal,
+            })
+        })
     }
 
     /// The directory's version, if it lists the body under the very keys it applies with.
     fn is_admitted(&self, applied: &DirectoryEntry) -> Option<u64> {
         let directory = self.trust.directory().ok()?;
         let held = directory.entry(&applied.agency)?;
-        let same_key =
-            held.signing_keys.iter().any(|one| applied.signing_keys.iter().any(|two| one.jwk == two.jwk));
-        (same_key && held.transport_identity == applied.transport_identity).then(|| directory.version())
+        is_same_node(held, applied).then(|| directory.version())
     }
 
-    async fn admit(&self, from: PeerIdentity, token: &str, application: &str) -> Result<u64, AppError> {
+    async fn admit(
+        &self,
+        node: &Node,
+        from: PeerIdentity,
+        token: &str,
+        application: &str,
+    ) -> Result<u64, AppError> {
         let token: Token = token.parse()?;
         let now = self.clock.now();
+        // Held to the end: what the editor says before the token is used up is still so when the entry is published.
         let mut tokens = self.tokens.lock().await;
         let grant = tokens.grant(&token, now)?.clone();
-        let checked = application_check(application, &grant, &self.fingerprint, &from.to_string(), now)?;
+        let signed_about = if tokens.is_redeemed(&token) { None } else { Some(now) };
+        let checked =
+            application_check(application, &grant, &self.fingerprint, &from.to_string(), signed_about)?;
         if let Some(version) = self.is_admitted(&checked.entry) {
             return Ok(version);
         }
+        entry_check(&checked.entry)?;
+        let applied = checked.entry.clone();
+        let published = self
+            .edit(move |editor, _| {
+                // A crash between publishing and the own refresh.
+                if editor.entries().any(|held| is_same_node(held, &applied)) {
+                    return Ok(Some(editor.versions().directory));
+                }
+                editor.admit_check(applied, now).map(|()| None)
+            })
+            .await?;
+        if let Some(version) = published {
+            self.own_refresh().await?;
+            return Ok(version);
+        }
         let mut book = TokenBook::from_rows(tokens.rows().to_vec())?;
-        match book.redeem(&token, checked.digest, now)? {
-            Redemption::First(_) => self.book_write(&book)?,
+        match book.redeem(&token, &checked, now)? {
+            Redemption::First(_) => self.book_write(&book).await?,
             Redemption::Repeated(_) => {}
         }
         *tokens = book;
-        drop(tokens);
+        let entry = EntryDraft::new(EntryKind::MemberChanged)
+            .detail("step", "admitted_by_token")
+            .detail("agency", grant.agency.as_str())
+            .detail("token", &token.digest().to_string())
+            .request(checked.digest);
+        node.audit_append(None, entry).await?;
+        let version = self.entry_publish(checked.entry).await?;
         tracing::info!(agency = %grant.agency, peer = %from, "admitted by token");
-        self.entry_publish(checked.entry).await
+        Ok(version)
     }
+}
+
+/// Whether both entries are of the same body with the same keys: a node that applies again signs another time into its
+/// application, and may have moved.
+fn is_same_node(held: &DirectoryEntry, applied: &DirectoryEntry) -> bool {
+    held.agency == applied.agency
+        && held.transport_identity == applied.transport_identity
+        && held.signing_keys.iter().any(|one| applied.signing_keys.iter().any(|two| one.jwk == two.jwk))
+}
+
+/// Parses what the directory holds as text because its form belongs to the network and to the audit log. Members leave
+/// an entry that does not parse out of their allow list, and would not say why.
+fn entry_check(entry: &DirectoryEntry) -> Result<(), AppError> {
+    entry.transport_identity.parse::<PeerIdentity>()?;
+    for address in &entry.addresses {
+        address.parse::<PeerAddress>()?;
+    }
+    entry.audit_log_key.parse::<NoteVerifier>().map(|_| ()).map_err(|error| AppError::State {
+        what: format!("audit_log_key: {error}"),
+        fix: "give the verifier key of the node's audit log (name+id+key)",
+        code: ErrorCode::Invalid,
+    })
 }
 
 /// What an application claims, for its time and identity; [`application_check`] verifies it.
@@ -358,7 +451,11 @@ fn application_parse(text: &str) -> Result<UnverifiedJws<'_>, AppError> {
 }
 
 /// Answers at the door.
-struct DoorHandler(Arc<Coordination>);
+struct DoorHandler {
+    coordination: Arc<Coordination>,
+    /// Weak: the door would otherwise keep the node, which keeps the store open.
+    node: Weak<Node>,
+}
 
 impl RequestHandler for DoorHandler {
     fn handle(
@@ -366,14 +463,20 @@ impl RequestHandler for DoorHandler {
         from: PeerIdentity,
         request: Bytes,
     ) -> BoxFuture<'static, Result<Bytes, HandlerRefusal>> {
-        let coordination = self.0.clone();
+        let (coordination, node) = (self.coordination.clone(), self.node.upgrade());
         Box::pin(async move {
             let response = match wire::decode::<JoinRequest>(&request) {
                 Ok(JoinRequest::Metadata(name)) => {
                     JoinResponse::Metadata(coordination.trust.serve(&name).await.map(|bytes| bytes.to_vec()))
                 }
                 Ok(JoinRequest::Admit { token, application }) => {
-                    match coordination.admit(from, &token, &application).await {
+                    let Some(node) = node else {
+                        return Err(HandlerRefusal {
+                            code: ErrorCode::Unavailable,
+                            text: "the node is stopping".to_owned(),
+                        });
+                    };
+                    match coordination.admit(&node, from, token.expose(), &application).await {
                         Ok(directory) => JoinResponse::Admitted { directory },
                         Err(error) => {
                             tracing::warn!(peer = %from, code = error.code().as_str(), error = error.chain(), "not admitted");

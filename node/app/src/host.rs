@@ -15,14 +15,16 @@ use chengxin_cli::environment::Settings;
 use chengxin_cli::error::CliError;
 use chengxin_cli::exit::Exit;
 use chengxin_cli::host::{
-    CertificateVerification, ConfigFault, ConfigValidation, FederationFounded, HostCommands, InitOutcome,
-    JoinSecret, Joined, MadeAccount, TemplateForm, WrittenFile,
+    CertificateVerification, ClockConfirmation, ConfigFault, ConfigValidation, FederationFounded,
+    HostCommands, InitOutcome, JoinSecret, Joined, MadeAccount, TemplateForm, WrittenFile,
 };
 use chengxin_exchange::operator::Separation;
 use chengxin_network::PeerAddress;
 use chengxin_schemas::ErrorCode;
 use chengxin_schemas::record_type::RecordType;
+use chengxin_schemas::time::Clock as _;
 
+use crate::clock::SystemClock;
 use crate::config::{Config, Layers, absolute, default_file};
 use crate::error::AppError;
 use crate::home::Home;
@@ -115,6 +117,22 @@ impl HostCommands for Host {
                     "chengxin --home {place} federation token <AGENCY> --name <NAME> --region <CODE> --token-file <FILE>"
                 ),
             ],
+        })
+    }
+
+    fn clock_now(&self) -> Moment {
+        Moment::from(SystemClock.now())
+    }
+
+    fn federation_confirm_clock(&self, settings: &Settings) -> Result<ClockConfirmation, CliError> {
+        let home = Home::new(config_of(settings)?.home);
+        let (clock, before) = runtime()?.block_on(setup::clock_confirm(&home)).map_err(told)?;
+        let place = home.path().display();
+        Ok(ClockConfirmation {
+            schema: Default::default(),
+            clock: Moment::from(clock),
+            signed_before: before.map(Moment::from),
+            next: vec![format!("chengxin --home {place} serve")],
         })
     }
 

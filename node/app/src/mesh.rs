@@ -162,8 +162,8 @@ impl MetadataSource for PeerSource {
 /// The network's allow list from a verified directory, without the own entry.
 pub(crate) fn members_of(directory: &VerifiedDirectory, own: &AgencyCode) -> Members {
     let members = directory.entries().filter(|entry| entry.agency != *own).filter_map(|entry| {
-        // An entry whose identity or addresses do not parse was refused at verification; one that a newer program
-        // wrote in a form unknown here is left out, and shows as unreachable.
+        // A coordinator's node admits only entries whose identity and addresses parse; one that a newer program wrote
+        // in a form unknown here is left out, and shows as unreachable.
         Some(Member {
             identity: entry.transport_identity.parse().ok()?,
             addresses: entry.addresses.iter().filter_map(|address| address.parse().ok()).collect(),

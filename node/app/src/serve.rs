@@ -9,13 +9,14 @@ use std::time::Duration;
 use chengxin_api::server::{bind, serve};
 use chengxin_api::services::{FederationDesk, Link, Links, Services};
 use chengxin_api::types::config::Config as ShownConfig;
-use chengxin_api::types::federation::{EnrolRequest, Enrolment, JoinToken, Member, TokenRequest};
+use chengxin_api::types::federation::{EnrolRequest, Enrolment, JoinToken, Member, Removal, TokenRequest};
 use chengxin_api::types::problem::Problem;
 use chengxin_api::types::time::Moment;
 use chengxin_exchange::audit::{EntryDraft, EntryKind};
 use chengxin_exchange::operation::Operation;
 use chengxin_schemas::ErrorCode;
 use chengxin_schemas::agency::AgencyCode;
+use chengxin_schemas::directory::DirectoryEntry;
 use chengxin_schemas::time::Clock as _;
 use chengxin_trust::TokenGrant;
 use futures::future::BoxFuture;
@@ -236,16 +237,36 @@ impl FederationDesk for Desk {
             Ok(Enrolment {
                 schema: Default::default(),
                 directory_version: enrolled.1,
-                member: Member {
-                    agency: enrolled.0.agency,
-                    name: enrolled.0.name,
-                    region: enrolled.0.region,
-                    functions: enrolled.0.functions,
-                    coordinator: enrolled.0.coordinator,
-                    transport_identity: enrolled.0.transport_identity,
-                    addresses: enrolled.0.addresses,
-                },
+                member: member_of(enrolled.0),
             })
         })
+    }
+
+    fn member_remove<'a>(
+        &'a self,
+        operation: &'a Operation,
+        agency: AgencyCode,
+        reason: String,
+    ) -> BoxFuture<'a, Result<Removal, Problem>> {
+        Box::pin(async move {
+            let coordination = self.coordination().map_err(|problem| *problem)?;
+            let (member, directory_version) = coordination
+                .member_remove(&self.node, operation, agency, &reason)
+                .await
+                .map_err(|error| error.problem())?;
+            Ok(Removal { schema: Default::default(), member: member_of(member), directory_version })
+        })
+    }
+}
+
+fn member_of(entry: DirectoryEntry) -> Member {
+    Member {
+        agency: entry.agency,
+        name: entry.name,
+        region: entry.region,
+        functions: entry.functions,
+        coordinator: entry.coordinator,
+        transport_identity: entry.transport_identity,
+        addresses: entry.addresses,
     }
 }

@@ -20,12 +20,12 @@ use chengxin_schemas::federation::FederationId;
 use chengxin_schemas::key::SigningKey;
 use chengxin_schemas::operator::{OperatorName, Role};
 use chengxin_schemas::seal::SealIdentity;
-use chengxin_schemas::time::Clock;
-use chengxin_schemas::wire::{self, JoinRequest, JoinResponse};
+use chengxin_schemas::time::{Clock, UnixTime};
+use chengxin_schemas::wire::{self, JoinRequest, JoinResponse, TokenText};
 use chengxin_store::{SledOptions, SledStore};
 use chengxin_trust::{
-    ContentName, FolderSource, FoundParams, JoinApplication, Lifetimes, MetadataSource, OnlineKeys,
-    RootFingerprint, SourceError, TrustStore, application_sign, federation_found,
+    ContentName, DirectoryEditor, FolderSource, FoundParams, JoinApplication, Lifetimes, MetadataSource,
+    OnlineKeys, RootFingerprint, SourceError, TrustStore, application_sign, federation_found,
 };
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
@@ -179,7 +179,7 @@ fn federation_check_none(home: &Home, fix: &'static str) -> Result<(), AppError>
 pub(crate) struct FoundOutcome {
     pub(crate) fingerprint: RootFingerprint,
     pub(crate) root_key_files: Vec<PathBuf>,
-    pub(crate) expires: chengxin_schemas::time::UnixTime,
+    pub(crate) expires: UnixTime,
 }
 
 /// Founds a federation with this node as first coordinator.
@@ -232,6 +232,27 @@ pub(crate) async fn found(
     // Commit point of belonging to a federation: the fingerprint's file.
     file_create(&home.fingerprint(), 0o644, format!("{}\n", founded.fingerprint).as_bytes())?;
     Ok(FoundOutcome { fingerprint: founded.fingerprint, root_key_files, expires: now.plus(lifetimes.root) })
+}
+
+/// Signs the directory again by this machine's clock, which a person compared; the node must not be running. Gives the
+/// clock and the time of the signature before.
+pub(crate) async fn clock_confirm(home: &Home) -> Result<(UnixTime, Option<UnixTime>), AppError> {
+    if !home.repository().exists() {
+        return Err(AppError::State {
+            what: "this node is not a coordinator's and signs no directory".to_owned(),
+            fix: "confirm the clock where the federation's coordinator runs its node",
+            code: ErrorCode::NotFound,
+        });
+    }
+    let now = SystemClock.now();
+    let trust = crate::wiring::trust_open(home).await?;
+    let before = trust.directory()?.signed_at();
+    // Its lock refuses while the node runs.
+    let mut editor =
+        DirectoryEditor::open(&home.repository(), online_keys(home)?, Lifetimes::default(), now)?;
+    editor.clock_confirm(now)?;
+    trust.refresh(&FolderSource::new(home.repository()), now).await?;
+    Ok((now, before))
 }
 
 /// The keys a coordinator's node signs the directory with.
@@ -400,7 +421,7 @@ pub(crate) fn application(
 }
 
 async fn admit(client: &JoinClient, token: &str, application: String) -> Result<u64, AppError> {
-    let message = wire::encode(&JoinRequest::Admit { token: token.to_owned(), application })?;
+    let message = wire::encode(&JoinRequest::Admit { token: TokenText::new(token), application })?;
     let refused = |code, what: String| AppError::State {
         what,
         fix: "correct what it names, then join again; ask the coordinator for a new token if this one is used up",

@@ -133,7 +133,7 @@ pub(crate) async fn start(config: Config) -> Result<Running, AppError> {
     }
     peers.start(network.clone());
     if let Some(coordination) = &coordination {
-        coordination.door_adjust().await?;
+        coordination.door_adjust(&node).await?;
     }
     node.audit_append(None, EntryDraft::new(EntryKind::NodeStarted).policy(&node.policy_version())).await?;
     let started = clock.now();

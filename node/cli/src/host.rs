@@ -41,6 +41,12 @@ pub trait HostCommands {
         arguments: &FoundArguments,
     ) -> Result<FederationFounded, CliError>;
 
+    /// What this machine's clock says.
+    fn clock_now(&self) -> Moment;
+
+    /// `federation confirm-clock`: signs the directory again by this machine's clock.
+    fn federation_confirm_clock(&self, settings: &Settings) -> Result<ClockConfirmation, CliError>;
+
     /// `join`: fetches and verifies the federation's root by its fingerprint and redeems `token`.
     fn join(
         &self,
@@ -136,6 +142,7 @@ macro_rules! schema_tag {
 }
 schema_tag!(InitSchema = "init/v1");
 schema_tag!(FederationSchema = "federation/v1");
+schema_tag!(ClockSchema = "clock-confirmation/v1");
 schema_tag!(JoinSchema = "join/v1");
 schema_tag!(CertificateSchema = "certificate/v1");
 schema_tag!(ConfigValidationSchema = "config-validation/v1");
@@ -196,6 +203,19 @@ pub struct FederationFounded {
     pub files: Vec<WrittenFile>,
     /// When the metadata must have been renewed.
     pub expires_at: Moment,
+    /// Commands that come next.
+    pub next: Vec<String>,
+}
+
+/// What `federation confirm-clock` did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockConfirmation {
+    /// The tag.
+    pub schema: ClockSchema,
+    /// What the clock says; the directory is signed as of then.
+    pub clock: Moment,
+    /// When the directory was signed before that.
+    pub signed_before: Option<Moment>,
     /// Commands that come next.
     pub next: Vec<String>,
 }

@@ -216,11 +216,11 @@ impl Node {
         if claims.iss != issuer.agency {
             return Err(integrity("issued by another agency than the one that sent it").into());
         }
-        claims.check(&self.parts.agency)?;
+        claims.check(&self.parts.agency, self.now())?;
         let unverified = SdJwt::parse(&inner.record, SD_JWT_LIMIT)?;
         let signed_at = unverified.claims_unverified().iat;
         let key = issuer.signing_key_at(unverified.key_id(), signed_at)?;
-        let record = unverified.verify(key)?;
+        let record = unverified.verify(key, self.now())?;
         let notice = &claims.notice;
         let matches = record.claims().iss == issuer.agency
             && record.claims().jti == notice.record
@@ -261,7 +261,7 @@ impl Node {
                 return Ok((ReceiptOutcome::Rejected { reason }, entry));
             }
             if existing.version >= content.version {
-                let outcome = processed(content, |_| MeasureDecision::Superseded);
+                let outcome = processed(content, |_| MeasureDecision::Superseded {});
                 return Ok((outcome, entry(EntryKind::NoticeReceived)));
             }
         }
@@ -299,9 +299,9 @@ fn measure_decision(state: NoticeState, row: &RestrictionRow, index: usize) -> M
     let recognition = row.measures.get(index).map(|measure| measure.recognition.clone());
     match (state, recognition) {
         (NoticeState::Suspended | NoticeState::Repaired | NoticeState::Withdrawn, _) => {
-            MeasureDecision::Lifted
+            MeasureDecision::Lifted {}
         }
-        (NoticeState::InForce, Some(Recognition::Applied)) => MeasureDecision::Applied,
+        (NoticeState::InForce, Some(Recognition::Applied)) => MeasureDecision::Applied {},
         (NoticeState::InForce, Some(Recognition::NotApplicable { reason })) => {
             MeasureDecision::NotApplicable { reason }
         }

@@ -5,6 +5,10 @@
 //! failed, what is on disk is uncertain, so the editor refuses further work until it is opened again. Two changes never
 //! sign the same version with different content and show both: a version becomes visible only through the committed
 //! timestamp, and a lock file keeps a second editor away.
+//!
+//! A signature carries the time of this machine's clock, and every later one must not be before it. One run with a clock
+//! that is years ahead would therefore stop all changes for years, so a time far after the last signature is refused
+//! like one before it, until a person who compared the clock says that it is right ([`DirectoryEditor::clock_confirm`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -23,7 +27,7 @@ use crate::fingerprint::RootFingerprint;
 use crate::folder::Folder;
 use crate::found::contents_check;
 use crate::generation::{Generation, GenerationVersions, SignedFile};
-use crate::limits::{CLOCK_TOLERANCE_SECONDS, MEMBERS_LIMIT};
+use crate::limits::{CLOCK_LEAP_SECONDS, CLOCK_TOLERANCE_SECONDS, MEMBERS_LIMIT};
 use crate::metadata::{self, TargetFile, target_file_name};
 use crate::name::{ContentName, FileName, Role, TargetPath};
 use crate::repository::{repository_load, targets_read};
@@ -104,6 +108,14 @@ pub struct PublishedVersions {
     pub expires: UnixTime,
 }
 
+/// A change of the list of members that keeps all rules, signed and not written.
+struct MembersPlan {
+    members: Members,
+    files: BTreeMap<TargetPath, TargetFile>,
+    new_files: Vec<(TargetPath, Vec<u8>)>,
+    generation: Generation,
+}
+
 /// The federation's repository, opened for changes.
 pub struct DirectoryEditor {
     folder: Folder,
@@ -115,6 +127,8 @@ pub struct DirectoryEditor {
     members: Members,
     generation: Generation,
     signed_at: UnixTime,
+    /// A change of the root was cut short before the new keys signed, and could not be finished yet.
+    is_signed_by_former_keys: bool,
     /// Set when a write failed: what is on disk is uncertain.
     is_uncertain: bool,
     /// Holds the lock for the editor's life.
@@ -123,7 +137,8 @@ pub struct DirectoryEditor {
 
 impl DirectoryEditor {
     /// Opens the repository in `folder` and verifies all of it, so that a file changed on disk is found and not signed.
-    /// If a change of the root was cut short before the new keys signed, that is made up for at the time `now`.
+    /// If a change of the root was cut short before the new keys signed, that is made up for at the time `now`, or, where
+    /// the clock is not to be trusted, with the first signature after it is.
     pub fn open(
         folder: &Path,
         keys: OnlineKeys,
@@ -145,10 +160,11 @@ impl DirectoryEditor {
             members: held.members,
             generation: held.generation,
             signed_at: held.signed_at,
+            is_signed_by_former_keys: held.is_signed_by_former_keys,
             is_uncertain: false,
             _lock: lock,
         };
-        if held.is_signed_by_former_keys {
+        if editor.is_signed_by_former_keys && editor.check_clock(now).is_ok() {
             editor.publish(Vec::new(), editor.files.clone(), now)?;
         }
         Ok(editor)
@@ -211,6 +227,22 @@ impl DirectoryEditor {
         changes: Vec<MemberChange>,
         now: UnixTime,
     ) -> Result<PublishedVersions, TrustError> {
+        let plan = self.members_plan(changes, now)?;
+        self.commit(&plan.new_files, None, plan.generation, now)?;
+        self.files = plan.files;
+        self.members = plan.members;
+        self.prune();
+        Ok(self.versions())
+    }
+
+    /// Whether [`DirectoryEditor::member_admit`] would be refused, without writing anything: for what must not be used up
+    /// by an admission that cannot be. Only the disk can still fail it.
+    pub fn admit_check(&self, entry: DirectoryEntry, now: UnixTime) -> Result<(), TrustError> {
+        self.members_plan(vec![MemberChange::Admit(Box::new(entry))], now).map(|_| ())
+    }
+
+    fn members_plan(&self, changes: Vec<MemberChange>, now: UnixTime) -> Result<MembersPlan, TrustError> {
+        self.check_ready(now)?;
         let mut members = self.members.clone();
         let mut files = self.files.clone();
         let mut new_files = Vec::new();
@@ -237,9 +269,9 @@ impl DirectoryEditor {
         if count > MEMBERS_LIMIT {
             return Err(TrustError::TooMany { what: "members", actual: count, limit: MEMBERS_LIMIT });
         }
-        let versions = self.publish(new_files, files, now)?;
-        self.members = members;
-        Ok(versions)
+        let generation =
+            Generation::sign_all(&files, self.next_versions(), &self.keys, &self.lifetimes, now)?;
+        Ok(MembersPlan { members, files, new_files, generation })
     }
 
     /// Publishes a content: a policy bundle that passed its tests and was signed off, a calendar.
@@ -261,7 +293,7 @@ impl DirectoryEditor {
     pub fn timestamp_refresh(&mut self, now: UnixTime) -> Result<PublishedVersions, TrustError> {
         self.check_ready(now)?;
         let is_old = |file: &SignedFile, lifetime: i64| file.expires.since(now) < lifetime / 2;
-        if is_old(&self.generation.targets, self.lifetimes.targets) {
+        if self.is_signed_by_former_keys || is_old(&self.generation.targets, self.lifetimes.targets) {
             return self.publish(Vec::new(), self.files.clone(), now);
         }
         let versions = self.next_versions();
@@ -272,6 +304,17 @@ impl DirectoryEditor {
             self.generation.sign_timestamp(versions.timestamp, &self.keys, &self.lifetimes, now)?
         };
         self.commit(&[], None, generation, now)?;
+        Ok(self.versions())
+    }
+
+    /// Signs everything again at `now`, whatever the time of the last signature: a person vouches that this machine's clock
+    /// is right. Members follow, since they compare versions; no file keeps an expiry that a wrong clock gave it.
+    pub fn clock_confirm(&mut self, now: UnixTime) -> Result<PublishedVersions, TrustError> {
+        self.check_certain()?;
+        let generation =
+            Generation::sign_all(&self.files, self.next_versions(), &self.keys, &self.lifetimes, now)?;
+        self.commit(&[], None, generation, now)?;
+        self.prune();
         Ok(self.versions())
     }
 
@@ -312,16 +355,22 @@ impl DirectoryEditor {
     }
 
     fn check_ready(&self, now: UnixTime) -> Result<(), TrustError> {
+        self.check_certain()?;
+        self.check_clock(now)
+    }
+
+    fn check_certain(&self) -> Result<(), TrustError> {
         if self.is_uncertain {
             let reason = "an earlier change could not be written to the end; open the repository again";
             return Err(TrustError::Conflict { reason: reason.to_owned() });
         }
-        if now.plus(CLOCK_TOLERANCE_SECONDS) < self.signed_at {
-            let reason = format!(
-                "this machine's clock is before the last signature of {}; set the clock first",
-                self.signed_at.to_shanghai()
-            );
-            return Err(TrustError::Conflict { reason });
+        Ok(())
+    }
+
+    fn check_clock(&self, now: UnixTime) -> Result<(), TrustError> {
+        let passed = now.since(self.signed_at);
+        if passed < -CLOCK_TOLERANCE_SECONDS || passed > CLOCK_LEAP_SECONDS {
+            return Err(TrustError::Clock { now, signed_at: self.signed_at });
         }
         Ok(())
     }
@@ -360,6 +409,7 @@ impl DirectoryEditor {
         self.folder.commit(generation.timestamp_bytes())?;
         self.generation = generation;
         self.signed_at = now;
+        self.is_signed_by_former_keys = false;
         self.is_uncertain = false;
         Ok(())
     }

@@ -146,6 +146,17 @@ pub enum TrustError {
         /// What is in the way, and what to do.
         reason: String,
     },
+    /// A coordinator's clock is before the last signature, or further after it than a node is ever left alone.
+    #[error(
+        "this machine's clock says {}, and the directory was signed last at {}; set the clock by a time server, and if it is right, confirm it with chengxin federation confirm-clock",
+        now.to_shanghai(), signed_at.to_shanghai()
+    )]
+    Clock {
+        /// What the clock says.
+        now: UnixTime,
+        /// When the directory was signed last.
+        signed_at: UnixTime,
+    },
     /// A parameter of founding or of a root change does not make sense.
     #[error("{field}: {reason}")]
     Parameter {
@@ -227,7 +238,7 @@ impl TrustError {
             | Self::Application { .. }
             | Self::KeyFile { .. } => ErrorCode::Invalid,
             Self::NotMember { .. } => ErrorCode::NotFound,
-            Self::Conflict { .. } => ErrorCode::Conflict,
+            Self::Conflict { .. } | Self::Clock { .. } => ErrorCode::Conflict,
             Self::OnlineKey { .. } => ErrorCode::Denied,
             Self::Token { code, .. } => *code,
             Self::File { .. } | Self::Verifier { .. } => ErrorCode::Internal,

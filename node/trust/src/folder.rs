@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use crate::error::TrustError;
 use crate::limits::{GENERATIONS_KEPT, WRITES_AT_ONCE};
 use crate::name::FileName;
+use crate::steps::{Step, step};
 
 /// A folder of metadata and targets.
 #[derive(Clone, Debug)]
@@ -48,7 +49,7 @@ impl Folder {
         let files: Vec<(PathBuf, &[u8])> =
             files.into_iter().map(|(name, bytes)| (self.base.join(name.relative_path()), bytes)).collect();
         let folders: BTreeSet<&Path> = files.iter().filter_map(|(path, _)| path.parent()).collect();
-        folders.iter().try_for_each(|folder| folder_create(&self.base, folder))?;
+        folders.iter().try_for_each(|folder| folder_create(folder))?;
         let share = files.len().div_ceil(WRITES_AT_ONCE).max(1);
         std::thread::scope(|scope| {
             let write = |part: &[(PathBuf, &[u8])]| -> Result<(), TrustError> {
@@ -78,10 +79,8 @@ impl Folder {
             FileName::Targets(version) => version.saturating_add(GENERATIONS_KEPT) < targets,
             FileName::Timestamp | FileName::Root(_) | FileName::Target(..) => false,
         };
-        let mut found = Vec::new();
-        walk(&self.base.join("metadata"), "", &mut found);
-        for name in found.iter().filter(|name| stale_metadata(name)) {
-            self.remove(*name);
+        for name in self.metadata_names().into_iter().filter(stale_metadata) {
+            self.remove(name);
         }
         let mut found = Vec::new();
         walk(&self.base.join("targets"), "", &mut found);
@@ -96,11 +95,16 @@ impl Folder {
         }
     }
 
-    /// Versions of the targets metadata on disk.
-    pub(crate) fn targets_versions(&self) -> Vec<u64> {
+    /// The files below `metadata` that a federation's files are called like.
+    pub(crate) fn metadata_names(&self) -> Vec<FileName> {
         let mut found = Vec::new();
         walk(&self.base.join("metadata"), "", &mut found);
         found
+    }
+
+    /// Versions of the targets metadata on disk.
+    pub(crate) fn targets_versions(&self) -> Vec<u64> {
+        self.metadata_names()
             .into_iter()
             .filter_map(|name| match name {
                 FileName::Targets(version) => Some(version),
@@ -149,6 +153,7 @@ pub(crate) fn file_replace(path: &Path, bytes: &[u8]) -> Result<(), TrustError> 
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
     let beside = PathBuf::from(beside);
+    step(Step::FileWrite, path).map_err(TrustError::file("create", &beside))?;
     let mut file = OpenOptions::new()
         .write(true)
         .create(true)
@@ -156,13 +161,16 @@ pub(crate) fn file_replace(path: &Path, bytes: &[u8]) -> Result<(), TrustError> 
         .open(&beside)
         .map_err(TrustError::file("create", &beside))?;
     file.write_all(bytes).map_err(TrustError::file("write", &beside))?;
+    step(Step::FileSync, path).map_err(TrustError::file("sync", &beside))?;
     file.sync_all().map_err(TrustError::file("sync", &beside))?;
     drop(file);
+    step(Step::Rename, path).map_err(TrustError::file("rename", path))?;
     fs::rename(&beside, path).map_err(TrustError::file("rename", path))
 }
 
 /// Removes a file if it is there. The caller syncs the folder.
 pub(crate) fn file_remove(path: &Path) -> Result<(), TrustError> {
+    step(Step::Remove, path).map_err(TrustError::file("remove", path))?;
     match fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(TrustError::file("remove", path)(error))
@@ -171,23 +179,24 @@ pub(crate) fn file_remove(path: &Path) -> Result<(), TrustError> {
     }
 }
 
-/// Creates `folder` and its parents below `base`, and makes their names durable.
-pub(crate) fn folder_create(base: &Path, folder: &Path) -> Result<(), TrustError> {
-    if folder.is_dir() {
+/// Creates `folder` and the parents it lacks, and makes their names durable: the parent of each folder created is synced,
+/// and no other, since those further up may belong to somebody else and not be readable.
+pub(crate) fn folder_create(folder: &Path) -> Result<(), TrustError> {
+    let missing: Vec<&Path> = folder
+        .ancestors()
+        .take_while(|ancestor| !ancestor.as_os_str().is_empty() && !ancestor.is_dir())
+        .collect();
+    if missing.is_empty() {
         return Ok(());
     }
     fs::create_dir_all(folder).map_err(TrustError::file("create", folder))?;
-    for parent in folder.ancestors().skip(1) {
-        folder_sync(parent)?;
-        if parent == base {
-            break;
-        }
-    }
-    Ok(())
+    missing.iter().filter_map(|created| created.parent()).try_for_each(folder_sync)
 }
 
-/// Makes names in a folder durable.
+/// Makes names in a folder durable. The parent of a relative path of one part is the empty path: the working folder.
 pub(crate) fn folder_sync(folder: &Path) -> Result<(), TrustError> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    step(Step::FolderSync, folder).map_err(TrustError::file("sync", folder))?;
     File::open(folder).and_then(|file| file.sync_all()).map_err(TrustError::file("sync", folder))
 }
 

@@ -69,8 +69,7 @@ pub fn federation_found(
     std::fs::create_dir_all(&beside).map_err(TrustError::file("create", &beside))?;
     let fingerprint = first_files_write(params, &Folder::new(&beside), now)?;
     std::fs::rename(&beside, out_dir).map_err(TrustError::file("rename", out_dir))?;
-    let parent = out_dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    folder_sync(parent)?;
+    folder_sync(out_dir.parent().unwrap_or(Path::new("")))?;
     Ok(Founded { fingerprint })
 }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::TrustError;
 use crate::fingerprint::RootFingerprint;
 use crate::limits::{APPLICATION_LIMIT, CLOCK_TOLERANCE_SECONDS};
-use crate::token::TokenGrant;
+use crate::token::{Applicant, TokenGrant};
 
 /// JOSE `typ` of an application.
 pub const APPLICATION_TYP: &str = "chengxin-join+jwt";
@@ -49,13 +49,15 @@ pub struct JoinApplication {
     pub protocol: u16,
 }
 
-/// An application that holds: the entry to admit, and the digest by which a repeated one is recognised.
+/// An application that holds: the entry to admit, its digest for the audit log, and who applies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckedApplication {
     /// The new member's entry; who it is and what it does comes from the token alone.
     pub entry: DirectoryEntry,
-    /// Digest of the application, for [`crate::TokenBook::redeem`].
+    /// Digest of the application.
     pub digest: Sha256,
+    /// By what a repeated application is recognised, for [`crate::TokenBook::redeem`].
+    pub applicant: Applicant,
 }
 
 /// Signs an application with the key it names.
@@ -67,13 +69,14 @@ pub fn application_sign(application: &JoinApplication, key: &SigningKey) -> Resu
 }
 
 /// Checks an application against the token's grant and against the identity that the connection proved
-/// (`remote_identity`, a libp2p peer id as text).
+/// (`remote_identity`, a libp2p peer id as text). `now` is nothing where the time of signing does not matter: a person
+/// vouches for the application, or the token that comes with it was redeemed already and only the same keys may repeat it.
 pub fn application_check(
     text: &str,
     grant: &TokenGrant,
     federation: &RootFingerprint,
     remote_identity: &str,
-    now: UnixTime,
+    now: Option<UnixTime>,
 ) -> Result<CheckedApplication, TrustError> {
     let unverified = UnverifiedJws::parse(text, APPLICATION_TYP, APPLICATION_LIMIT)?;
     let claimed: JoinApplication = unverified.claims_unverified()?;
@@ -90,7 +93,7 @@ pub fn application_check(
         let reason = "it is not the identity of the node that sent it; apply from the node itself";
         return Err(refuse("transport_identity", reason));
     }
-    let difference = application.iat.since(now).saturating_abs();
+    let difference = now.map_or(0, |now| application.iat.since(now).saturating_abs());
     if difference > CLOCK_TOLERANCE_SECONDS {
         let reason = format!(
             "the applicant's clock differs from ours by {difference} seconds; set both by a time server"
@@ -101,11 +104,15 @@ pub fn application_check(
         return Err(refuse("signing_key_since", "it lies in the future; give the time the key was made"));
     }
     texts_check(&application)?;
+    let applicant = Applicant {
+        signing_key: application.signing_key.key_id(),
+        transport_identity: application.transport_identity.clone(),
+    };
     let entry = entry_of(application, grant);
     entry.check_limits()?;
     // Both age recipients parse and differ: else nothing could be sealed to the member, or nothing recovered.
     entry.seal_recipients()?;
-    Ok(CheckedApplication { entry, digest })
+    Ok(CheckedApplication { entry, digest, applicant })
 }
 
 fn entry_of(application: JoinApplication, grant: &TokenGrant) -> DirectoryEntry {

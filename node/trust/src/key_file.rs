@@ -98,7 +98,7 @@ pub fn key_file_write(path: &Path, seed: &Zeroizing<[u8; 32]>, comment: &str) ->
     };
     file.write_all(&bytes).map_err(TrustError::file("write", path))?;
     file.sync_all().map_err(TrustError::file("sync", path))?;
-    folder_sync(path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))?;
+    folder_sync(path.parent().unwrap_or(Path::new("")))?;
     Ok(public)
 }
 

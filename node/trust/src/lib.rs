@@ -31,9 +31,19 @@ mod name;
 mod repository;
 mod root_change;
 mod source;
+mod steps;
 mod store;
 mod token;
 mod verify;
+
+#[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
+extern crate self as chengxin_trust;
+#[cfg(test)]
+#[path = "../tests/trust/fixture.rs"]
+#[allow(dead_code, reason = "the tests beside the code need a part of it")]
+mod fixture;
 
 pub use directory::{DirectoryVersions, Freshness, VerifiedDirectory};
 pub use editor::{DirectoryEditor, Lifetimes, MemberChange, OnlineKeys, PublishedVersions};
@@ -47,4 +57,4 @@ pub use name::{ContentName, FileName, Role, TargetPath};
 pub use root_change::{RootChange, RootDraft};
 pub use source::{FolderSource, MetadataSource, SourceError};
 pub use store::{RefreshOutcome, TrustStore};
-pub use token::{IssuedToken, RedeemedBy, Redemption, Token, TokenBook, TokenGrant, TokenRow};
+pub use token::{Applicant, IssuedToken, RedeemedBy, Redemption, Token, TokenBook, TokenGrant, TokenRow};

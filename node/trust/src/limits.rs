@@ -38,6 +38,9 @@ pub const EVIDENCE_ENTRIES_LIMIT: usize = MEMBERS_LIMIT;
 pub const APPLICATION_LIMIT: usize = 32 * 1024;
 /// Most tokens waiting to be redeemed; a campaign enrols a region at a time.
 pub const TOKENS_LIMIT: usize = 4_000;
+/// Most rows of the token book: those that wait, and the redeemed ones, which stay for a token's longest life so that a
+/// repeated application is recognised. A federation can enrol all its members within that time.
+pub const TOKEN_ROWS_LIMIT: usize = TOKENS_LIMIT + MEMBERS_LIMIT;
 /// Longest life of a token, in seconds: 30 days.
 pub const TOKEN_LIFETIME_LIMIT: i64 = 30 * 24 * 3600;
 /// Largest key file, in bytes: a seed and a comment.
@@ -50,3 +53,7 @@ pub const GENERATIONS_KEPT: u64 = 3;
 pub const GRACE_SECONDS: i64 = 72 * 3600;
 /// Difference between two members' clocks that is not held against anybody, in seconds.
 pub const CLOCK_TOLERANCE_SECONDS: i64 = 300;
+/// Longest time after the last signature in which a coordinator's node signs by itself, in seconds: 14 days, the usual
+/// life of a snapshot. A federation whose coordinator is away for longer has been past its grace for a week, so a person
+/// is at hand to compare the clock; one that is ahead by less stops changes for no longer than that.
+pub const CLOCK_LEAP_SECONDS: i64 = 14 * 24 * 3600;

@@ -39,32 +39,30 @@ pub(crate) fn repository_load(folder: &Folder) -> Result<HeldRepository, TrustEr
         let next = root_step(&root, version, bytes)?;
         former = Some(std::mem::replace(&mut root, next));
     }
-    let read = |name: FileName| {
-        folder.read(name, name.limit())?.ok_or_else(|| TrustError::Missing { file: name.to_string() })
-    };
-    let timestamp_bytes = read(FileName::Timestamp)?;
+    let timestamp_bytes = folder
+        .read(FileName::Timestamp, FileName::Timestamp.limit())?
+        .ok_or_else(|| TrustError::Missing { file: FileName::Timestamp.to_string() })?;
     let timestamp = metadata::role_parse::<Timestamp>(Role::Timestamp, &timestamp_bytes)?;
-    // Only the timestamp's signature decides under which root the state was committed.
-    let is_signed_by_former_keys = match metadata::role_verify(&root.signed, Role::Timestamp, &timestamp) {
-        Ok(()) => false,
-        Err(error) => match &former {
-            Some(former) => {
-                metadata::role_verify(&former.signed, Role::Timestamp, &timestamp).map(|()| true)?
-            }
-            None => return Err(error),
-        },
-    };
-    let signing_root = if is_signed_by_former_keys { former.as_ref().unwrap_or(&root) } else { &root };
     let (version, digest) = metadata::snapshot_named(&timestamp.signed)
         .ok_or_else(|| TrustError::malformed("timestamp metadata", "it names no snapshot"))?;
     let snapshot_bytes = named_read(folder, FileName::Snapshot(version), digest)?;
     let snapshot = metadata::role_parse::<Snapshot>(Role::Snapshot, &snapshot_bytes)?;
-    metadata::role_verify(&signing_root.signed, Role::Snapshot, &snapshot)?;
     let (version, digest) = metadata::targets_named(&snapshot.signed)
         .ok_or_else(|| TrustError::malformed("snapshot metadata", "it names no targets"))?;
     let targets_bytes = named_read(folder, FileName::Targets(version), digest)?;
     let targets = metadata::role_parse::<Targets>(Role::Targets, &targets_bytes)?;
-    metadata::role_verify(&signing_root.signed, Role::Targets, &targets)?;
+    // All three decide under which root the state was committed: a change of the root may replace one key of the three,
+    // and then the other two verify under either.
+    let verify = |root: &Root| {
+        metadata::role_verify(root, Role::Timestamp, &timestamp)?;
+        metadata::role_verify(root, Role::Snapshot, &snapshot)?;
+        metadata::role_verify(root, Role::Targets, &targets)
+    };
+    let is_signed_by_former_keys = match (verify(&root.signed), &former) {
+        (Ok(()), _) => false,
+        (Err(error), Some(former)) => verify(&former.signed).map(|()| true).map_err(|_| error)?,
+        (Err(error), None) => return Err(error),
+    };
     let files = metadata::target_files(&targets.signed)?;
     if files.len() != targets.signed.targets.len() {
         // Signing the list again would drop what this version does not know.

@@ -8,9 +8,11 @@
 //! work/                      the verifying library's folder during a refresh; emptied before each
 //! ```
 //!
-//! A refresh moves in this order: roots that are verified are kept at once, then what was seen, then the new files, and
-//! last the timestamp (commit point). Opening verifies the whole state again with the same function as a refresh, except
-//! that expiry is not judged: an expired directory is still the newest that is known, and says so when asked.
+//! A refresh moves in this order: roots that are verified are kept at once, one after the other (and before those that
+//! name other online keys, what was seen under the former ones is forgotten), then what was seen, then the new files,
+//! and last the timestamp (commit point). So a gap in the roots is damage and no crash. Opening verifies the whole state
+//! again with the same function as a refresh, except that expiry is not judged: an expired directory is still the newest
+//! that is known, and says so when asked.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -38,7 +40,25 @@ pub struct TrustStore {
     pinned: RootFingerprint,
     state: RwLock<Arc<State>>,
     /// One refresh at a time: two would share the working folder.
-    refreshing: tokio::sync::Mutex<()>,
+    refreshing: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// A refresh's turn. Work that was handed to another thread outlives the future that waits for it, so every such piece
+/// holds a copy: the next refresh begins when the last one is gone.
+type Turn = Arc<tokio::sync::OwnedMutexGuard<()>>;
+
+/// File work that belongs to a turn.
+async fn in_turn<T: Send + 'static>(
+    turn: &Turn,
+    work: impl FnOnce() -> Result<T, TrustError> + Send + 'static,
+) -> Result<T, TrustError> {
+    let turn = turn.clone();
+    blocking(move || {
+        let done = work();
+        drop(turn);
+        done
+    })
+    .await
 }
 
 /// What a refresh changed.
@@ -74,14 +94,9 @@ impl TrustStore {
     pub async fn open(folder: impl Into<PathBuf>, pinned: RootFingerprint) -> Result<Self, TrustError> {
         let folder = Folder::new(folder);
         let base = folder.base().to_owned();
-        blocking(move || folder_create(&base, &base)).await?;
+        blocking(move || folder_create(&base)).await?;
         let state = state_load(&folder, pinned).await?;
-        Ok(Self {
-            folder,
-            pinned,
-            state: RwLock::new(Arc::new(state)),
-            refreshing: tokio::sync::Mutex::new(()),
-        })
+        Ok(Self { folder, pinned, state: RwLock::new(Arc::new(state)), refreshing: Arc::default() })
     }
 
     /// The verified directory; an error before the first refresh. Whether it is current is asked of the value.
@@ -98,18 +113,19 @@ impl TrustStore {
     /// stays in force; only verified roots and the rollback memory may have moved on.
     ///
     /// Ask peers that claim a newer timestamp (`PeerResponse::Versions`): one that is merely behind is refused like one
-    /// that replays an old state, since nobody can tell them apart. Dropping the future is safe at any moment.
+    /// that replays an old state, since nobody can tell them apart. Dropping the future is safe at any moment: what was
+    /// begun on disk ends by itself, and the next refresh waits for that.
     pub async fn refresh(
         &self,
         source: &dyn MetadataSource,
         now: UnixTime,
     ) -> Result<RefreshOutcome, TrustError> {
-        let _alone = self.refreshing.lock().await;
-        self.first_root(source).await?;
+        let turn: Turn = Arc::new(self.refreshing.clone().lock_owned().await);
+        self.first_root(&turn, source).await?;
         let before = self.state();
         let root = before.root.clone().ok_or(TrustError::NotJoined)?;
         let mut gathered = Gathered::default();
-        let newest_root = self.roots_walk(source, &root, &mut gathered).await?;
+        let newest_root = self.roots_walk(&turn, source, &root, &mut gathered).await?;
         roles_gather(source, &self.folder, &mut gathered).await?;
         if let Some(held) = &before.directory {
             let same_root = held.versions().root == newest_root;
@@ -117,17 +133,18 @@ impl TrustStore {
                 return unchanged(held, now);
             }
         }
-        let memory = self.memory_prepare().await?;
-        let verified = metadata_verify(&root.bytes, gathered.clone(), Some(&memory)).await;
-        self.memory_keep(&memory, now).await?;
+        let memory = self.memory_prepare(&turn).await?;
+        let verified = verify_in_turn(&turn, &root, &gathered, &memory).await;
+        self.memory_keep(&turn, &memory, now).await?;
         let verified = verified?;
-        if let Some(held) = &before.directory
-            && self.is_equal_version(&verified, held, &gathered).await?
-        {
-            return unchanged(held, now);
+        if let Some(held) = &before.directory {
+            self.check_not_older(&verified, held).await?;
+            if self.is_equal_version(&turn, &verified, held, &gathered).await? {
+                return unchanged(held, now);
+            }
         }
         verified.check_expiry(now)?;
-        let directory = self.targets_commit(source, &verified, &gathered).await?;
+        let directory = self.targets_commit(&turn, source, &verified, &gathered).await?;
         let from = before.directory.as_ref().map(|held| held.versions());
         let to = directory.versions();
         self.state_set(&verified, directory, &gathered);
@@ -177,7 +194,7 @@ impl TrustStore {
     }
 
     /// Fetches the first root if there is none, and compares it with the fingerprint before anything else is looked at.
-    async fn first_root(&self, source: &dyn MetadataSource) -> Result<(), TrustError> {
+    async fn first_root(&self, turn: &Turn, source: &dyn MetadataSource) -> Result<(), TrustError> {
         if self.state().root.is_some() {
             return Ok(());
         }
@@ -188,7 +205,7 @@ impl TrustStore {
         fingerprint_check(self.pinned, &bytes)?;
         first_root_check(&bytes)?;
         let (folder, kept) = (self.folder.clone(), bytes.clone());
-        blocking(move || folder.write_all([(name, &kept[..])])).await?;
+        in_turn(turn, move || folder.write_all([(name, &kept[..])])).await?;
         let root = Some(TrustedRoot { version: 1, bytes });
         self.state_replace(State { root, directory: None, timestamp: None });
         Ok(())
@@ -200,6 +217,7 @@ impl TrustStore {
     /// A source that fails is an error and not the end of the chain: else a peer could hold a node back on an old root.
     async fn roots_walk(
         &self,
+        turn: &Turn,
         source: &dyn MetadataSource,
         trusted: &TrustedRoot,
         gathered: &mut Gathered,
@@ -219,14 +237,17 @@ impl TrustStore {
             }
         };
         if let Some((_, bytes)) = verified.last().cloned() {
-            let folder = self.folder.clone();
-            blocking(move || folder.write_all(verified.iter().map(|(name, bytes)| (*name, &bytes[..]))))
-                .await?;
-            let before = self.state();
             let former = metadata::role_parse::<Root>(Role::Root, &trusted.bytes)?;
+            // First, and again after a crash: once the new roots are on disk, nothing says any more that keys changed.
             if !metadata::same_online_keys(&former.signed, &current.signed) {
-                self.seen_forget().await?;
+                self.seen_forget(turn).await?;
             }
+            let folder = self.folder.clone();
+            in_turn(turn, move || {
+                verified.iter().try_for_each(|(name, bytes)| folder.write_all([(*name, &bytes[..])]))
+            })
+            .await?;
+            let before = self.state();
             let root = Some(TrustedRoot { version: current.signed.version.get(), bytes });
             let (directory, timestamp) = (before.directory.clone(), before.timestamp.clone());
             self.state_replace(State { root, directory, timestamp });
@@ -236,9 +257,9 @@ impl TrustStore {
 
     /// Versions that a thief of former keys drove up must not lock the federation's next ones out, so both files go when
     /// the key of either changes (TUF §5.3.11).
-    async fn seen_forget(&self) -> Result<(), TrustError> {
+    async fn seen_forget(&self, turn: &Turn) -> Result<(), TrustError> {
         let seen = self.seen();
-        blocking(move || {
+        in_turn(turn, move || {
             SEEN.iter().try_for_each(|(file, _)| file_remove(&seen.join(file)))?;
             if seen.is_dir() { folder_sync(&seen) } else { Ok(()) }
         })
@@ -246,11 +267,17 @@ impl TrustStore {
     }
 
     /// Keeps a contradicting file for the coordinators to see.
-    async fn conflict(&self, role: Role, version: u64, offered: &Bytes) -> Result<TrustError, TrustError> {
-        let (base, folder) = (self.folder.base().to_owned(), self.folder.base().join("conflict"));
+    async fn conflict(
+        &self,
+        turn: &Turn,
+        role: Role,
+        version: u64,
+        offered: &Bytes,
+    ) -> Result<TrustError, TrustError> {
+        let folder = self.folder.base().join("conflict");
         let offered = offered.clone();
-        blocking(move || {
-            folder_create(&base, &folder)?;
+        in_turn(turn, move || {
+            folder_create(&folder)?;
             let listing = std::fs::read_dir(&folder).map_err(TrustError::file("list", &folder))?;
             if listing.count() < CONFLICTS_KEPT {
                 let digest = hex_encode(&Sha256::of(&offered).0);
@@ -267,10 +294,10 @@ impl TrustStore {
     }
 
     /// An empty working folder with the newest timestamp and snapshot seen.
-    async fn memory_prepare(&self) -> Result<PathBuf, TrustError> {
+    async fn memory_prepare(&self, turn: &Turn) -> Result<PathBuf, TrustError> {
         let (seen, work) = (self.seen(), self.folder.base().join("work"));
         let prepared = work.clone();
-        blocking(move || {
+        in_turn(turn, move || {
             match std::fs::remove_dir_all(&work) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                     return Err(TrustError::file("empty", &work)(error));
@@ -292,10 +319,10 @@ impl TrustStore {
 
     /// Keeps what the library verified, unless it is expired: expired metadata was never accepted, and an old timestamp
     /// must not be able to lock a newer one out (TUF §5.4.4 comes before §5.4.5).
-    async fn memory_keep(&self, work: &Path, now: UnixTime) -> Result<(), TrustError> {
-        let (seen, work, base) = (self.seen(), work.to_owned(), self.folder.base().to_owned());
-        blocking(move || {
-            folder_create(&base, &seen)?;
+    async fn memory_keep(&self, turn: &Turn, work: &Path, now: UnixTime) -> Result<(), TrustError> {
+        let (seen, work) = (self.seen(), work.to_owned());
+        in_turn(turn, move || {
+            folder_create(&seen)?;
             for (file, role) in SEEN {
                 let Some(bytes) = file_read(&work.join(file), role.limit())? else { continue };
                 let expires = match role {
@@ -313,11 +340,38 @@ impl TrustStore {
         .await
     }
 
+    /// Refuses what is older than what is held (TUF §5.4.3, §5.5.5). The library compares with what was seen, which says
+    /// the same unless the folder `seen` was lost. After a change of an online key lower numbers are the recovery.
+    async fn check_not_older(
+        &self,
+        verified: &VerifiedMetadata,
+        held: &VerifiedDirectory,
+    ) -> Result<(), TrustError> {
+        let versions = held.versions();
+        let (folder, name) = (self.folder.clone(), FileName::Root(versions.root));
+        let root = blocking(move || folder.read(name, name.limit())).await?;
+        let root = root.ok_or_else(|| TrustError::Missing { file: name.to_string() })?;
+        let root = metadata::role_parse::<Root>(Role::Root, &root)?;
+        if !metadata::same_online_keys(&root.signed, verified.root()) {
+            return Ok(());
+        }
+        let compared = [
+            (Role::Timestamp, versions.timestamp, verified.timestamp().version.get()),
+            (Role::Snapshot, versions.snapshot, verified.snapshot().version.get()),
+            (Role::Targets, versions.directory, verified.targets().version.get()),
+        ];
+        match compared.into_iter().find(|(_, from, to)| to < from) {
+            Some((role, from, to)) => Err(TrustError::RolledBack { role, from, to }),
+            None => Ok(()),
+        }
+    }
+
     /// Whether the verified metadata has the versions already held; then it is discarded (TUF §5.4.3). Equal versions
     /// with other contents are the coordinator contradicting itself, unless its keys were changed in between, which is
     /// how a federation recovers from stolen ones.
     async fn is_equal_version(
         &self,
+        turn: &Turn,
         verified: &VerifiedMetadata,
         held: &VerifiedDirectory,
         gathered: &Gathered,
@@ -337,7 +391,7 @@ impl TrustStore {
             let folder = self.folder.clone();
             let kept = blocking(move || folder.read(name, name.limit())).await?;
             if kept.is_some_and(|kept| kept[..] != offered[..]) {
-                return Err(self.conflict(role, version, offered).await?);
+                return Err(self.conflict(turn, role, version, offered).await?);
             }
         }
         if verified.timestamp().version.get() != versions.timestamp {
@@ -345,7 +399,7 @@ impl TrustStore {
         }
         if held_timestamp.signed != *verified.timestamp() {
             let Some(offered) = gathered.file(FileName::Timestamp) else { return Ok(false) };
-            return Err(self.conflict(Role::Timestamp, versions.timestamp, offered).await?);
+            return Err(self.conflict(turn, Role::Timestamp, versions.timestamp, offered).await?);
         }
         // Equal content in other bytes (spaces, order of signatures), and no new root: nothing to keep.
         Ok(versions.root == verified.root().version.get())
@@ -354,6 +408,7 @@ impl TrustStore {
     /// Fetches the files listed, builds the directory, writes everything, commits.
     async fn targets_commit(
         &self,
+        turn: &Turn,
         source: &dyn MetadataSource,
         verified: &VerifiedMetadata,
         gathered: &Gathered,
@@ -378,7 +433,7 @@ impl TrustStore {
             kept.extend(file_names(before));
         }
         let folder = self.folder.clone();
-        blocking(move || {
+        in_turn(turn, move || {
             folder.write_all(new_files.iter().map(|(name, bytes)| (*name, &bytes[..])))?;
             folder.commit(&timestamp)?;
             folder.prune(versions.snapshot, versions.directory, &kept);
@@ -387,6 +442,24 @@ impl TrustStore {
         .await?;
         Ok(directory)
     }
+}
+
+/// Verifies in a task of its own, since the library writes into the working folder from other threads.
+async fn verify_in_turn(
+    turn: &Turn,
+    root: &TrustedRoot,
+    gathered: &Gathered,
+    memory: &Path,
+) -> Result<VerifiedMetadata, TrustError> {
+    let (turn, root, gathered, memory) = (turn.clone(), root.clone(), gathered.clone(), memory.to_owned());
+    let verifying = tokio::spawn(async move {
+        let verified = metadata_verify(&root.bytes, gathered, Some(&memory)).await;
+        drop(turn);
+        verified
+    });
+    verifying.await.unwrap_or_else(|_| {
+        Err(TrustError::Verifier { reason: "it was cut short by the end of the program".to_owned() })
+    })
 }
 
 /// The files of the rollback memory, by role.
@@ -449,6 +522,8 @@ pub(crate) fn root_step(
 async fn state_load(folder: &Folder, pinned: RootFingerprint) -> Result<State, TrustError> {
     let reader = folder.clone();
     let roots = blocking(move || roots_read(&reader)).await?;
+    let reader = folder.clone();
+    blocking(move || whole_check(&reader)).await?;
     let Some(first) = roots.first() else {
         return Ok(State { root: None, directory: None, timestamp: None });
     };
@@ -478,6 +553,32 @@ async fn state_load(folder: &Folder, pinned: RootFingerprint) -> Result<State, T
     let verified = outcome?;
     let (directory, _) = directory_gather(&source, folder, &verified).await?;
     Ok(State { root, directory: Some(Arc::new(directory)), timestamp: Some(timestamp) })
+}
+
+/// Refuses a folder from which a root is missing, or whose rollback memory cannot be read: going on without would forget
+/// what must not be rolled back.
+fn whole_check(folder: &Folder) -> Result<(), TrustError> {
+    let names = folder.metadata_names();
+    let newest = names.iter().filter_map(|name| match name {
+        FileName::Root(version) => Some(*version),
+        FileName::Timestamp | FileName::Snapshot(_) | FileName::Targets(_) | FileName::Target(..) => None,
+    });
+    // Anything at all was written after the first root.
+    let newest = newest.max().unwrap_or(u64::from(!names.is_empty())).min(ROOT_VERSIONS_LIMIT);
+    let missing = (1..=newest).map(FileName::Root).find(|name| !names.contains(name));
+    if let Some(name) = missing {
+        return Err(TrustError::Missing { file: name.to_string() });
+    }
+    for (file, role) in SEEN {
+        let path = folder.base().join("seen").join(file);
+        let Some(bytes) = file_read(&path, role.limit())? else { continue };
+        let parsed = match role {
+            Role::Timestamp => metadata::role_parse::<Timestamp>(role, &bytes).map(|_| ()),
+            _ => metadata::role_parse::<Snapshot>(role, &bytes).map(|_| ()),
+        };
+        parsed.map_err(|error| TrustError::malformed(path.display().to_string(), error.to_string()))?;
+    }
+    Ok(())
 }
 
 /// The files that verified metadata lists, and the directory they make.

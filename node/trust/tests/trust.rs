@@ -5,8 +5,6 @@
 
 #[path = "trust/attacks.rs"]
 mod attacks;
-#[path = "trust/crash.rs"]
-mod crash;
 #[path = "trust/evidence.rs"]
 mod evidence;
 #[path = "trust/fixture.rs"]

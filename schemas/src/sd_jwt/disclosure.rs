@@ -10,7 +10,7 @@ use super::{DIGESTS_LIMIT, malformed};
 use crate::digest::{Sha256, base64url_decode};
 use crate::error::SchemaError;
 use crate::json::json_parse;
-use crate::record::{FieldValue, RecordClaims, RecordFields};
+use crate::record::{FieldValue, RecordClaims, RecordFields, codes_check, severity_check};
 
 /// Name of the payload's member that holds the record's fields.
 pub(super) const FIELDS: &str = "fields";
@@ -86,7 +86,8 @@ pub(super) fn field_insert(
     Ok(known.as_str())
 }
 
-/// Checks what claims and fields both say.
+/// Checks what claims and fields say together, by the rules under which a record may be issued. `publicity_end` is not
+/// compared: the claim is what the rules give, the field what the document says.
 pub(super) fn claims_agree(claims: &RecordClaims, fields: &RecordFields) -> Result<(), SchemaError> {
     let stated = fields.text(fields.record_type().determination_field());
     if stated.is_some_and(|day| day != claims.determined_on.to_string()) {
@@ -95,7 +96,8 @@ pub(super) fn claims_agree(claims: &RecordClaims, fields: &RecordFields) -> Resu
             reason: "determined_on is another day than the document's field says".to_owned(),
         });
     }
-    Ok(())
+    severity_check(claims.category, claims.severity)?;
+    codes_check(fields, claims.check_exception.as_ref())
 }
 
 /// The digests of a payload, each to be met by at most one disclosure.

@@ -10,6 +10,7 @@ use crate::error::SchemaError;
 use crate::json::json_parse;
 use crate::jws::{JWS_LIMIT, JwsParts, VerifiedJws, jws_sign};
 use crate::key::{SigningKey, VerifyingKey};
+use crate::time::UnixTime;
 
 /// Signs an answer. With `claims.sd_hash` from [`presentations_digest`], it binds the presentations.
 pub fn answer_sign(claims: &AnswerClaims, key: &SigningKey) -> Result<String, SchemaError> {
@@ -28,11 +29,13 @@ pub fn presentations_digest<T: AsRef<str>>(presentations: &[T]) -> String {
 /// record by its issuer's key, the key-binding JWT by the key that the record names in `cnf`, and that the one covers
 /// the other. `T` is [`AnswerClaims`] for what our nodes sign; a stranger's key binding may have other claims.
 ///
-/// Time, audience and nonce are the caller's to check, with [`AnswerClaims::check`]: without, a replay is accepted.
+/// `now` is the verifier's time, after which the record cannot have been signed. Time, audience and nonce of the key
+/// binding are the caller's to check, with [`AnswerClaims::check`]: without, a replay is accepted.
 pub fn key_binding_verify<T: DeserializeOwned>(
     text: &str,
     limit: usize,
     issuer: &VerifyingKey,
+    now: UnixTime,
 ) -> Result<(VerifiedRecord, VerifiedJws<T>), SchemaError> {
     if text.len() > limit {
         return Err(SchemaError::TooLarge { what: "SD-JWT", unit: "bytes", actual: text.len(), limit });
@@ -41,7 +44,7 @@ pub fn key_binding_verify<T: DeserializeOwned>(
         Some(place) if place + 1 < text.len() => text.split_at(place + 1),
         _ => return Err(malformed("no key-binding JWT stands behind the last ~")),
     };
-    let record = SdJwt::parse(presentation, limit)?.verify(issuer)?;
+    let record = SdJwt::parse(presentation, limit)?.verify(issuer, now)?;
     let holder = VerifyingKey::try_from(&record.claims().cnf.jwk)?;
     let parts = JwsParts::parse(key_binding, ANSWER_TYP, JWS_LIMIT, Some(&holder.key_id()))?;
     parts.signature_check(key_binding, &holder)?;

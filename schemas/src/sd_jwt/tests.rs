@@ -14,7 +14,7 @@ use crate::record::FieldValue;
 use crate::subject::SubjectKind;
 
 fn verify(text: &str) -> Result<VerifiedRecord, SchemaError> {
-    SdJwt::parse(text, SD_JWT_LIMIT)?.verify(issuer_key().public())
+    SdJwt::parse(text, SD_JWT_LIMIT)?.verify(issuer_key().public(), NOW)
 }
 
 /// The payload of a compact JWT as JSON.
@@ -160,7 +160,7 @@ fn tampering_and_other_signers_are_refused() {
     let record = record();
     let error = SdJwt::parse(record.text(), SD_JWT_LIMIT)
         .expect("parses")
-        .verify(asker_key().public())
+        .verify(asker_key().public(), NOW)
         .expect_err("another key");
     assert_eq!(error.code(), crate::ErrorCode::Integrity);
     assert!(SdJwt::parse(record.text(), record.text().len() - 1).is_err());
@@ -305,7 +305,7 @@ fn key_binding_ties_the_presentation_to_the_holder() {
     let other = record().present(&|name| name == "facts");
     assert_eq!(presentation.digest(), presentations_digest(&[&presentation]));
     let verify = |text: &str| {
-        key_binding_verify::<Minimal>(text, SD_JWT_LIMIT, issuer_key().public())
+        key_binding_verify::<Minimal>(text, SD_JWT_LIMIT, issuer_key().public(), NOW)
             .map(|(record, binding)| (record, binding.into_claims()))
     };
     let bound = presentation.with_key_binding(&bind(&presentation, &issuer_key()));
@@ -409,7 +409,7 @@ proptest::proptest! {
     fn any_text_parses_or_errs_without_panic(text in "[A-Za-z0-9_.~-]{0,80}|.{0,80}") {
         let _ = SdJwt::parse(&text, SD_JWT_LIMIT);
         let _ = SdJwt::stored(&text);
-        let _ = key_binding_verify::<Minimal>(&text, SD_JWT_LIMIT, issuer_key().public());
+        let _ = key_binding_verify::<Minimal>(&text, SD_JWT_LIMIT, issuer_key().public(), NOW);
     }
 
     #[test]
@@ -461,5 +461,34 @@ fn names_of_the_dictionary_need_no_escapes() {
                 field.name
             );
         }
+    }
+}
+
+/// What an issuer's own library could sign against the rules, and an asker must not take.
+#[test]
+fn a_signature_does_not_excuse_what_may_not_be_issued() {
+    let refused = |change: &dyn Fn(&mut Value)| {
+        verify(&forge(|payload| change(payload), &[])).err().map(|error| error.to_string())
+    };
+    assert_eq!(refused(&|_| ()), None);
+    let wrong_check = |payload: &mut Value| payload["fields"]["subject_code"] = json!("913101150607311257");
+    assert!(refused(&wrong_check).expect("nobody vouches").starts_with("subject_code: "));
+    let excepted = |reason: String| {
+        move |payload: &mut Value| {
+            wrong_check(payload);
+            payload["check_exception"] = json!({ "accepted_by": "li", "reason": reason });
+        }
+    };
+    assert_eq!(refused(&excepted("证书如此".to_owned())), None);
+    assert!(refused(&excepted("长".repeat(201))).expect("a story").starts_with("check_exception: "));
+    for change in [
+        |payload: &mut Value| drop(payload.as_object_mut().and_then(|claims| claims.remove("severity"))),
+        |payload: &mut Value| payload["category"] = json!("basic"),
+    ] {
+        assert!(refused(&change).expect("severity").starts_with("severity: "));
+    }
+    for (field, value) in [("fine", "12,5"), ("valid_until", "2099-12-31"), ("decision_number", " 1")] {
+        let error = refused(&|payload: &mut Value| payload["fields"][field] = json!(value)).expect(field);
+        assert!(error.starts_with(&format!("{field}: ")), "{error}");
     }
 }

@@ -3,11 +3,12 @@
 
 use std::path::PathBuf;
 
-use chengxin_schemas::answer::AnswerClaims;
+use chengxin_schemas::answer::{AnswerClaims, AnswerOutcome};
 use chengxin_schemas::certificate::CertificateClaims;
 use chengxin_schemas::delivery::{ItemClaims, SEALED_LIMIT, SealedNotice};
 use chengxin_schemas::digest::Sha256;
 use chengxin_schemas::directory::DirectoryEntry;
+use chengxin_schemas::identity::RecordId;
 use chengxin_schemas::jws::{JWS_LIMIT, VerifiedJws, jws_sign};
 use chengxin_schemas::key::SigningKey;
 use chengxin_schemas::keyring::{SignedMessage, message_parse, record_verify_from, verify_from};
@@ -18,8 +19,8 @@ use chengxin_schemas::sd_jwt::{SD_JWT_LIMIT, SdJwt, VerifiedRecord, answer_sign,
 use chengxin_schemas::{seal, wire};
 
 use crate::fixture::messages::{
-    answer, asker_entry, certificate, identity, issuer_entry, item, notice, presentation, receipt, refusal,
-    request, sealed_notice,
+    answer, answer_over, asker_entry, certificate, identity, issuer_entry, item, notice, presentation,
+    receipt, refusal, request, sealed_notice, second_presentation,
 };
 use crate::fixture::{ASKER, ISSUER, NOW, asker_key, debtor_record, issuer_key, record};
 
@@ -62,7 +63,8 @@ where
 }
 
 fn read_record(text: &str) -> VerifiedRecord {
-    record_verify_from(SdJwt::parse(text, SD_JWT_LIMIT).expect("parses"), &issuer_entry()).expect("verifies")
+    record_verify_from(SdJwt::parse(text, SD_JWT_LIMIT).expect("parses"), &issuer_entry(), NOW)
+        .expect("verifies")
 }
 
 #[test]
@@ -109,15 +111,42 @@ fn a_request_and_its_answers() {
     let signed = answer_sign(&one, &issuer_key()).expect("signs");
     let bound = same("answer-one-record.sd-jwt-kb", &presentation().with_key_binding(&signed));
     let (record, verified) =
-        key_binding_verify::<AnswerClaims>(&bound, SD_JWT_LIMIT, issuer_key().public()).expect("verifies");
+        key_binding_verify::<AnswerClaims>(&bound, SD_JWT_LIMIT, issuer_key().public(), NOW)
+            .expect("verifies");
     check(verified.claims(), &[record.sd_jwt().text()]);
 
+    // What is listed is what was presented, record by record.
+    let check_records = |claims: &AnswerClaims, presentations: &[&str]| {
+        let AnswerOutcome::Answered { records, .. } = &claims.outcome else { panic!("answered") };
+        let presented = presentations.iter().map(|text| read_record(text));
+        records.iter().zip(presented).try_for_each(|(listed, record)| {
+            assert_eq!(record.fields().subject().as_ref(), Some(&request().subject));
+            listed.check_record(&record)
+        })
+    };
+    check_records(verified.claims(), &[record.sd_jwt().text()]).expect("the record listed");
+
+    let second = second_presentation();
+    let second = same("record-second-penalty-presented.sd-jwt", second.text());
+    let both = [(RecordId([0x11; 16]), presentation()), (RecordId([0x13; 16]), second_presentation())];
+    let both = answer_over(&both, asked.digest());
+    let verified = message("answer-two-penalties", &both, &issuer_key(), &issuer_entry());
+    let first = presentation();
+    check(verified.claims(), &[first.text(), &second]);
+    check_records(verified.claims(), &[first.text(), &second]).expect("the records listed");
+    assert!(verified.claims().check_presentations(&[&second[..], first.text()]).is_err());
+    assert!(check_records(verified.claims(), &[&second, first.text()]).is_err());
+
+    // Faulty: the hashes hold, yet the second entry lists the number of the first record.
     let debtor = debtor_record().present(&|_| false);
     let two = answer(&[presentation(), debtor.clone()], asked.digest());
     let verified = message("answer-two-records", &two, &issuer_key(), &issuer_entry());
     check(verified.claims(), &[presentation().text(), debtor.text()]);
     assert!(verified.claims().check_presentations(&[debtor.text(), presentation().text()]).is_err());
     assert!(verified.claims().check_presentations(&[debtor.text()]).is_err());
+    let AnswerOutcome::Answered { records, .. } = &verified.claims().outcome else { panic!("answered") };
+    records[0].check_record(&read_record(presentation().text())).expect("the first is right");
+    records[1].check_record(&read_record(debtor.text())).expect_err("another record than the one listed");
 
     let none = message("answer-nothing-held", &answer(&[], asked.digest()), &issuer_key(), &issuer_entry());
     check(none.claims(), &[]);
@@ -129,7 +158,7 @@ fn a_request_and_its_answers() {
 #[test]
 fn a_notice_sealed_delivered_and_acknowledged() {
     let notice = message("notice", &notice(), &issuer_key(), &issuer_entry());
-    notice.claims().check(&ASKER.parse().expect("agency")).expect("notice");
+    notice.claims().check(&ASKER.parse().expect("agency"), NOW.plus(2)).expect("notice");
     let signed = jws_sign(NoticeClaims::TYP, notice.claims(), &issuer_key()).expect("signs");
 
     // Sealing is random by design, so only reading is compared.

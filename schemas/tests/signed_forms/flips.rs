@@ -11,7 +11,7 @@ use chengxin_schemas::seal;
 use crate::fixture::messages::{
     answer, asker_entry, certificate, identity, issuer_entry, item, notice, presentation, receipt, request,
 };
-use crate::fixture::{asker_key, issuer_key, record};
+use crate::fixture::{NOW, asker_key, issuer_key, record};
 
 const FLIPS: usize = 10_000;
 
@@ -73,14 +73,15 @@ fn no_flipped_message_is_accepted() {
 #[test]
 fn no_flipped_record_is_accepted() {
     let verifies = |text: &str| {
-        SdJwt::parse(text, SD_JWT_LIMIT).and_then(|record| record.verify(issuer_key().public())).is_ok()
+        SdJwt::parse(text, SD_JWT_LIMIT).and_then(|record| record.verify(issuer_key().public(), NOW)).is_ok()
     };
     assert_eq!(text_flipped(record().text(), &verifies), 0);
     assert_eq!(text_flipped(presentation().text(), &verifies), 0);
     let claims = answer(&[presentation()], Sha256::of(b""));
     let bound = presentation().with_key_binding(&answer_sign(&claims, &issuer_key()).expect("signs"));
-    let verifies =
-        |text: &str| key_binding_verify::<AnswerClaims>(text, SD_JWT_LIMIT, issuer_key().public()).is_ok();
+    let verifies = |text: &str| {
+        key_binding_verify::<AnswerClaims>(text, SD_JWT_LIMIT, issuer_key().public(), NOW).is_ok()
+    };
     assert_eq!(text_flipped(&bound, &verifies), 0);
 }
 

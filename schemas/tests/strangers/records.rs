@@ -131,7 +131,7 @@ fn issue(stranger: Stranger) -> String {
 }
 
 fn accepts(text: &str) -> Result<VerifiedRecord, chengxin_schemas::SchemaError> {
-    SdJwt::parse(text, SD_JWT_LIMIT)?.verify(issuer_key().public())
+    SdJwt::parse(text, SD_JWT_LIMIT)?.verify(issuer_key().public(), NOW)
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn we_verify_and_present_what_strangers_issue() {
             assert!(accepts(&spoiled(&text, place)).is_err(), "{stranger:?} {place}");
         }
         assert!(
-            SdJwt::parse(&text, SD_JWT_LIMIT).expect("parses").verify(key(9).public()).is_err(),
+            SdJwt::parse(&text, SD_JWT_LIMIT).expect("parses").verify(key(9).public(), NOW).is_err(),
             "{stranger:?}: another key"
         );
     }
@@ -179,7 +179,7 @@ fn we_verify_what_strangers_present_with_key_binding() {
                 text_of(stranger, &answer)
             };
             let verify =
-                |text: &str| key_binding_verify::<Binding>(text, SD_JWT_LIMIT, issuer_key().public());
+                |text: &str| key_binding_verify::<Binding>(text, SD_JWT_LIMIT, issuer_key().public(), NOW);
             let bound = present(1);
             let (shown, binding) =
                 verify(&bound).unwrap_or_else(|error| panic!("{stranger:?}: {error}: {bound}"));
@@ -193,7 +193,7 @@ fn we_verify_what_strangers_present_with_key_binding() {
             pieces.remove(1);
             assert!(verify(&pieces.join("~")).is_err(), "{stranger:?}: cut down by a third party");
             assert!(
-                key_binding_verify::<AnswerClaims>(&bound, SD_JWT_LIMIT, issuer_key().public()).is_err(),
+                key_binding_verify::<AnswerClaims>(&bound, SD_JWT_LIMIT, issuer_key().public(), NOW).is_err(),
                 "{stranger:?}: a bare key binding is no answer of a member"
             );
         }

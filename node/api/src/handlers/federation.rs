@@ -3,18 +3,23 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
+use axum::extract::{Path, State};
 use axum::{Extension, Json};
+
+use chengxin_schemas::agency::AgencyCode;
 
 use super::{Answer, document};
 use crate::failure::Failure;
 use crate::gate::Caller;
 use crate::services::Services;
 use crate::types::federation::{
-    EnrolRequest, Enrolment, JoinToken, Member, MemberListSchema, Members, TokenRequest,
+    EnrolRequest, Enrolment, JoinToken, Member, MemberListSchema, Members, Removal, RemovalRequest,
+    TokenRequest,
 };
 
+/// Characters of a reason: a sentence that an auditor understands.
+const REASON_LENGTH: std::ops::RangeInclusive<usize> = 2..=500;
 /// Longest validity of a token, in seconds: a token lies around until it is used.
 const TOKEN_VALIDITY_LIMIT: u64 = 30 * 24 * 3_600;
 
@@ -41,6 +46,25 @@ pub(crate) async fn member_enrol(
 ) -> Answer<Enrolment> {
     let request: EnrolRequest = document(body)?;
     Ok(Json(services.federation.member_enrol(&caller.operation, request).await?))
+}
+
+pub(crate) async fn member_remove(
+    State(services): State<Arc<Services>>,
+    Extension(caller): Extension<Caller>,
+    Path(agency): Path<String>,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer<Removal> {
+    let agency: AgencyCode = agency.parse()?;
+    let request: RemovalRequest = document(body)?;
+    let reason = request.reason.trim();
+    if !REASON_LENGTH.contains(&reason.chars().count()) || reason.chars().any(char::is_control) {
+        return Err(Failure::field(
+            "reason",
+            "not 2 to 500 characters on one line",
+            "不是一行 2 到 500 个字",
+        ));
+    }
+    Ok(Json(services.federation.member_remove(&caller.operation, agency, reason.to_owned()).await?))
 }
 
 pub(crate) async fn member_list(State(services): State<Arc<Services>>) -> Answer<Members> {

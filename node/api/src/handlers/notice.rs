@@ -167,11 +167,11 @@ fn delivery(services: &Services, recipient: RecipientState) -> Result<Delivery, 
 
 fn decision(decided: Decided) -> MeasureDecision {
     match decided {
-        Decided::Applied => MeasureDecision::Applied,
-        Decided::Lifted => MeasureDecision::Lifted,
+        Decided::Applied {} => MeasureDecision::Applied,
+        Decided::Lifted {} => MeasureDecision::Lifted,
         Decided::NotApplicable { reason } => MeasureDecision::NotApplicable(reason_of(&reason)),
         Decided::Declined { reason } => MeasureDecision::Declined(reason_of(&reason)),
-        Decided::Superseded => MeasureDecision::Superseded,
+        Decided::Superseded {} => MeasureDecision::Superseded,
     }
 }
 

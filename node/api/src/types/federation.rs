@@ -17,6 +17,10 @@ schema_tag! {
     EnrolmentSchema = "enrolment/v1"
 }
 schema_tag! {
+    /// Tag of [`Removal`].
+    RemovalSchema = "removal/v1"
+}
+schema_tag! {
     /// Tag of [`Members`].
     MemberListSchema = "members/v1"
 }
@@ -87,6 +91,25 @@ pub struct Enrolment {
     /// The member as entered.
     pub member: Member,
     /// Version of the directory that has it.
+    pub directory_version: u64,
+}
+
+/// What `POST /api/v1/federation/members/{agency}/removal` takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RemovalRequest {
+    /// Why, for the audit log: 2 to 500 characters.
+    pub reason: String,
+}
+
+/// What `POST /api/v1/federation/members/{agency}/removal` answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Removal {
+    /// The tag.
+    pub schema: RemovalSchema,
+    /// The former member, as it was entered.
+    pub member: Member,
+    /// Version of the directory that no longer has it.
     pub directory_version: u64,
 }
 

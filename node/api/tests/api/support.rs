@@ -12,7 +12,7 @@ use bytes::Bytes;
 use chengxin_api::server::{bind, serve};
 use chengxin_api::services::{FederationDesk, Link, Links, Services};
 use chengxin_api::types::config::{Config, ConfigSchema, Origin, Setting};
-use chengxin_api::types::federation::{EnrolRequest, Enrolment, JoinToken, TokenRequest};
+use chengxin_api::types::federation::{EnrolRequest, Enrolment, JoinToken, Removal, TokenRequest};
 use chengxin_api::types::problem::Problem;
 use chengxin_audit_log::log::LogOptions;
 use chengxin_audit_log::note::{KeyKind, NoteVerifier};
@@ -244,6 +244,15 @@ impl FederationDesk for Nobody {
         _operation: &'a Operation,
         _request: EnrolRequest,
     ) -> BoxFuture<'a, Result<Enrolment, Problem>> {
+        Box::pin(async { Err(no_coordinator()) })
+    }
+
+    fn member_remove<'a>(
+        &'a self,
+        _operation: &'a Operation,
+        _agency: AgencyCode,
+        _reason: String,
+    ) -> BoxFuture<'a, Result<Removal, Problem>> {
         Box::pin(async { Err(no_coordinator()) })
     }
 }

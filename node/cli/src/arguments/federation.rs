@@ -18,8 +18,12 @@ pub enum FederationCommand {
     Token(TokenArguments),
     /// Enter a member from the application file that its node wrote
     Enrol(EnrolArguments),
+    /// Take a member out of the directory, so that every node cuts it off
+    Remove(RemoveArguments),
     /// List the members of the directory
     Members,
+    /// Say that this machine's clock is right, so that a stopped node signs the directory again
+    ConfirmClock,
 }
 
 /// What a new federation must know.
@@ -71,4 +75,15 @@ pub struct EnrolArguments {
     /// Fingerprint of the application, as the body told it by another way
     #[arg(long, value_name = "FINGERPRINT")]
     pub fingerprint: String,
+}
+
+/// Whom to take out.
+#[derive(Clone, Debug, Args)]
+pub struct RemoveArguments {
+    /// Unified social credit code of the member
+    #[arg(value_name = "AGENCY")]
+    pub agency: AgencyCode,
+    /// Why, for the audit log
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
 }

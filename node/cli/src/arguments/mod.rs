@@ -18,7 +18,7 @@ pub use audit::{AuditCommand, AuditSearchArguments, AuditVerifyArguments, Since}
 pub use check::{CertificateCommand, CertificateVerifyArguments, CheckArguments};
 pub use config::{ConfigCommand, ConfigShowArguments, ConfigValidateArguments};
 pub use duration::Span;
-pub use federation::{EnrolArguments, FederationCommand, FoundArguments, TokenArguments};
+pub use federation::{EnrolArguments, FederationCommand, FoundArguments, RemoveArguments, TokenArguments};
 pub use import::{ImportCommand, ImportErrorsArguments, ImportListArguments, RollbackArguments};
 pub use notice::{
     NoticeCommand, NoticeIssueArguments, NoticeListArguments, NoticeShowArguments, RestrictionCommand,

@@ -45,6 +45,8 @@ impl Context<'_> {
             Command::Federation(FederationCommand::Found(arguments)) => self.federation_found(&arguments),
             Command::Federation(FederationCommand::Token(arguments)) => self.federation_token(arguments),
             Command::Federation(FederationCommand::Enrol(arguments)) => self.federation_enrol(&arguments),
+            Command::Federation(FederationCommand::Remove(arguments)) => self.federation_remove(&arguments),
+            Command::Federation(FederationCommand::ConfirmClock) => self.federation_confirm_clock(),
             Command::Federation(FederationCommand::Members) => self.federation_members(),
             Command::Join(arguments) => self.join(&arguments),
             Command::Serve => self.host.serve(self.settings, self.console),

@@ -42,6 +42,15 @@ impl Context<'_> {
         self.printed(&founded)
     }
 
+    /// A wrong answer lets a wrong clock sign: the question shows what the clock says.
+    pub(super) fn federation_confirm_clock(&mut self) -> Ended {
+        let clock = self.host.clock_now().0.to_shanghai();
+        let question = fill(Key::ClockQuestion, self.settings.language, &[&clock]);
+        self.console.confirm(self.settings, &question)?;
+        let confirmed = self.host.federation_confirm_clock(self.settings)?;
+        self.printed(&confirmed)
+    }
+
     pub(super) fn join(&mut self, arguments: &JoinArguments) -> Ended {
         if Path::new(&arguments.address).is_dir() {
             // Metadata carried on a medium: the member is entered by hand, so there is no token to show.

@@ -2,7 +2,9 @@
 
 use chengxin_api::bounded_file::text_read;
 use chengxin_api::types::check::{CHECK_DEADLINE_LIMIT, CheckRequest, CheckResult};
-use chengxin_api::types::federation::{EnrolRequest, Enrolment, JoinToken, TokenRequest};
+use chengxin_api::types::federation::{
+    EnrolRequest, Enrolment, JoinToken, Removal, RemovalRequest, TokenRequest,
+};
 use chengxin_api::types::notice::{MeasureRequest, NoticeDocument, NoticeIssueRequest};
 use chengxin_api::types::operator::{OperatorAddRequest, OperatorDocument};
 use chengxin_api::types::record::RecordDocument;
@@ -10,7 +12,7 @@ use chengxin_api::types::record::RecordDocument;
 use super::{Context, Ended, block_on};
 use crate::arguments::{
     CheckArguments, EnrolArguments, NoticeIssueArguments, OperatorAddArguments, OperatorDisableArguments,
-    TokenArguments,
+    RemoveArguments, TokenArguments,
 };
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -137,6 +139,17 @@ impl Context<'_> {
         self.print(&token)?;
         self.hint(Key::JoinHint, &[&address, &token.root_fingerprint]);
         Ok(Exit::Done)
+    }
+
+    pub(super) fn federation_remove(&mut self, arguments: &RemoveArguments) -> Ended {
+        let agency = arguments.agency;
+        let question = fill(Key::RemoveQuestion, self.settings.language, &[agency.as_str()]);
+        self.console.confirm(self.settings, &question)?;
+        let request = RemovalRequest { reason: arguments.reason.clone() };
+        let client = self.client()?;
+        let path = format!("/api/v1/federation/members/{agency}/removal");
+        let removal: Removal = block_on(client.document_post(&path, &request))?;
+        self.printed(&removal)
     }
 
     pub(super) fn federation_enrol(&mut self, arguments: &EnrolArguments) -> Ended {

@@ -79,6 +79,18 @@ pub const EXAMPLES: &[Example] = &[
         "enter a member after comparing the fingerprint",
     ),
     example(
+        "federation remove",
+        "chengxin federation remove 11152105011615449P --reason 节点密钥泄露",
+        "移除密钥泄露的成员",
+        "remove a member whose keys were stolen",
+    ),
+    example(
+        "federation confirm-clock",
+        "chengxin --home /srv/coordinator federation confirm-clock",
+        "校时后确认时钟",
+        "confirm the clock after setting it",
+    ),
+    example(
         "federation members",
         "chengxin federation members -o wide",
         "列出成员及地址",

@@ -1,6 +1,6 @@
 //! Members and their admission.
 
-use chengxin_api::types::federation::{Enrolment, JoinToken, Member, Members};
+use chengxin_api::types::federation::{Enrolment, JoinToken, Member, Members, Removal};
 
 use super::page::{Cell, Page, Table, Tone, View, column, wide};
 use super::{Document, List};
@@ -25,6 +25,21 @@ impl Document for Enrolment {
         let mut page = Page::default();
         page.line([
             Cell::new(view.fill(Key::Enrolled, &[&self.directory_version.to_string()])).toned(Tone::Good)
+        ]);
+        page.table(self.table(view));
+        page
+    }
+}
+
+impl Document for Removal {
+    fn table(&self, view: View) -> Table {
+        member_table(std::slice::from_ref(&self.member), view)
+    }
+
+    fn page(&self, view: View) -> Page {
+        let mut page = Page::default();
+        page.line([
+            Cell::new(view.fill(Key::Removed, &[&self.directory_version.to_string()])).toned(Tone::Good)
         ]);
         page.table(self.table(view));
         page

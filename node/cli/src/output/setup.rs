@@ -3,7 +3,9 @@
 use super::Document;
 use super::check::coverage_strip;
 use super::page::{Cell, Page, Table, Tone, View, column};
-use crate::host::{CertificateVerification, FederationFounded, InitOutcome, Joined, WrittenFile};
+use crate::host::{
+    CertificateVerification, ClockConfirmation, FederationFounded, InitOutcome, Joined, WrittenFile,
+};
 use crate::texts::Key;
 
 fn file_table(files: &[WrittenFile], view: View) -> Table {
@@ -86,6 +88,26 @@ impl Document for FederationFounded {
             (Key::Until, Cell::new(view.time(self.expires_at))),
         ]);
         page.heading(view.text(Key::RootKeys));
+        page.table(self.table(view));
+        next_lines(&mut page, &self.next, view);
+        page
+    }
+}
+
+impl Document for ClockConfirmation {
+    fn table(&self, view: View) -> Table {
+        let mut table =
+            Table::new(&[column("clock", Key::Clock), column("signed_before", Key::SignedBefore)]);
+        table.row([
+            Cell::new(view.time(self.clock)),
+            Cell::new(self.signed_before.map(|time| view.time(time)).unwrap_or_default()),
+        ]);
+        table
+    }
+
+    fn page(&self, view: View) -> Page {
+        let mut page = Page::default();
+        page.line([Cell::new(view.text(Key::ClockConfirmed)).toned(Tone::Good)]);
         page.table(self.table(view));
         next_lines(&mut page, &self.next, view);
         page

@@ -2,7 +2,7 @@
 
 use chengxin_api::types::audit::{AuditEntries, AuditVerification};
 use chengxin_api::types::check::CheckResult;
-use chengxin_api::types::federation::{Enrolment, JoinToken, Members};
+use chengxin_api::types::federation::{Enrolment, JoinToken, Members, Removal};
 use chengxin_api::types::import::{ImportReport, Imports};
 use chengxin_api::types::notice::{NoticeDocument, Notices};
 use chengxin_api::types::operator::Operators;
@@ -11,7 +11,9 @@ use chengxin_api::types::policy::{Policy, PolicyExplanation, PolicyTable};
 use chengxin_api::types::record::{RecordDocument, Records};
 use chengxin_api::types::restriction::Restrictions;
 use chengxin_api::types::status::Status;
-use chengxin_cli::host::{CertificateVerification, ConfigValidation, FederationFounded, InitOutcome, Joined};
+use chengxin_cli::host::{
+    CertificateVerification, ClockConfirmation, ConfigValidation, FederationFounded, InitOutcome, Joined,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -260,6 +262,16 @@ pub fn members() -> Members {
 
 pub fn enrolment() -> Enrolment {
     parse(json!({"schema": "enrolment/v1", "member": member(), "directory_version": 8}))
+}
+
+pub fn removal() -> Removal {
+    parse(json!({"schema": "removal/v1", "member": member(), "directory_version": 9}))
+}
+
+pub fn clock() -> ClockConfirmation {
+    parse(
+        json!({"schema": "clock-confirmation/v1", "clock": AT, "signed_before": AT, "next": ["chengxin serve"]}),
+    )
 }
 
 pub fn token() -> JoinToken {

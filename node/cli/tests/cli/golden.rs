@@ -95,6 +95,7 @@ fn pages_of_a_node_and_its_peers() {
     document("peers", &documents::peers());
     document("members", &documents::members());
     document("enrolment", &documents::enrolment());
+    document("removal", &documents::removal());
     document("token", &documents::token());
     document("operators", &documents::operators());
 }
@@ -127,6 +128,7 @@ fn pages_of_policy_and_audit() {
 fn pages_of_setting_up() {
     document("init", &documents::init());
     document("founded", &documents::founded());
+    document("clock", &documents::clock());
     document("joined", &documents::joined());
     document("certificate", &documents::certificate());
     document("config-validation", &documents::config_validation());

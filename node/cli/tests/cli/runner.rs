@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use chengxin_api::types::audit::AuditVerification;
 use chengxin_api::types::config::Config;
+use chengxin_api::types::time::Moment;
 use chengxin_cli::arguments::{
     CertificateVerifyArguments, DemoArguments, FoundArguments, InitArguments, JoinArguments,
 };
@@ -14,8 +15,8 @@ use chengxin_cli::environment::{Environment, Settings};
 use chengxin_cli::error::CliError;
 use chengxin_cli::exit::Exit;
 use chengxin_cli::host::{
-    CertificateVerification, ConfigValidation, FederationFounded, HostCommands, InitOutcome, JoinSecret,
-    Joined, TemplateForm,
+    CertificateVerification, ClockConfirmation, ConfigValidation, FederationFounded, HostCommands,
+    InitOutcome, JoinSecret, Joined, TemplateForm,
 };
 use chengxin_cli::{Invocation, run};
 use chengxin_schemas::record_type::RecordType;
@@ -101,6 +102,14 @@ impl HostCommands for SocketHost {
     }
 
     fn federation_found(&self, _: &Settings, _: &FoundArguments) -> Result<FederationFounded, CliError> {
+        unreachable!("not used in these tests")
+    }
+
+    fn clock_now(&self) -> Moment {
+        unreachable!("not used in these tests")
+    }
+
+    fn federation_confirm_clock(&self, _: &Settings) -> Result<ClockConfirmation, CliError> {
         unreachable!("not used in these tests")
     }
 

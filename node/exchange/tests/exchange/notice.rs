@@ -55,7 +55,7 @@ async fn a_notice_restricts_everywhere_and_every_recipient_answers() {
         else {
             panic!("{recipient:?}")
         };
-        assert_eq!(measures[0].decision, MeasureDecision::Applied);
+        assert_eq!(measures[0].decision, MeasureDecision::Applied {});
     }
     assert_eq!(node.delivery_owed(), 0);
 }

@@ -446,3 +446,46 @@ fn a_byte_changed_anywhere_changes_nothing_that_is_accepted() {
         })
         .expect("holds for every byte");
 }
+
+/// What is held is not gone behind even where the memory of what was seen is lost.
+#[tokio::test]
+async fn an_older_state_is_refused_without_the_rollback_memory() {
+    let federation = Federation::found();
+    let older = federation.copy();
+    federation.editor().member_admit(entry(1), NOW).expect("admitted");
+    let store = federation.joined().await;
+    std::fs::remove_dir_all(federation.store_folder().join("seen")).expect("lost");
+    for store in [store, federation.store().await] {
+        let error = store.refresh(&older, NOW).await.expect_err("replayed");
+        assert!(matches!(error, TrustError::RolledBack { role: Role::Timestamp, from: 2, to: 1 }), "{error}");
+        assert_eq!(store.directory().expect("kept").version(), 2);
+        std::fs::remove_dir_all(federation.store_folder().join("seen")).expect("lost again");
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_is_not_whole_does_not_open() {
+    let federation = Federation::found();
+    federation.joined().await;
+    let open = async || TrustStore::open(federation.store_folder(), federation.fingerprint).await.err();
+    assert!(open().await.is_none());
+    let path = |name: &str| federation.store_folder().join(name);
+    for (name, word) in [
+        ("metadata/1.root.json", "1.root.json is missing"),
+        ("metadata/1.targets.json", "1.targets.json"),
+        ("metadata/1.snapshot.json", "1.snapshot.json"),
+    ] {
+        let bytes = std::fs::read(path(name)).expect("read");
+        std::fs::remove_file(path(name)).expect("removed");
+        let error = open().await.expect(name).to_string();
+        assert!(error.contains(word), "{name}: {error}");
+        std::fs::write(path(name), bytes).expect("put back");
+    }
+    std::fs::write(path("metadata/3.root.json"), b"{}").expect("written");
+    let error = open().await.expect("a gap in the roots").to_string();
+    assert!(error.contains("2.root.json is missing"), "{error}");
+    std::fs::remove_file(path("metadata/3.root.json")).expect("removed");
+    std::fs::write(path("seen/snapshot.json"), b"{").expect("written");
+    let error = open().await.expect("damaged memory").to_string();
+    assert!(error.contains("seen/snapshot.json"), "{error}");
+}

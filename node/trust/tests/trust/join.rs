@@ -53,20 +53,52 @@ async fn an_agency_joins_once_and_is_seen_by_all() {
     let typed: Token = token.reveal().parse().expect("typed in");
     let text = application_sign(&application(&federation), &key(200)).expect("signed");
     let granted = book.grant(&typed, NOW).expect("waiting").clone();
-    let checked = application_check(&text, &granted, &federation.fingerprint, PEER, NOW).expect("holds");
+    let checked =
+        application_check(&text, &granted, &federation.fingerprint, PEER, Some(NOW)).expect("holds");
     assert_eq!(checked.entry, entry(1));
-    assert_eq!(book.redeem(&typed, checked.digest, NOW).expect("redeemed"), Redemption::First(grant()));
-    federation.editor().member_admit(checked.entry, NOW).expect("admitted");
+    let mut editor = federation.editor();
+    editor.admit_check(checked.entry.clone(), NOW).expect("can be admitted");
+    assert_eq!(book.redeem(&typed, &checked, NOW).expect("redeemed"), Redemption::First(grant()));
+    editor.member_admit(checked.entry, NOW).expect("admitted");
     let store = federation.joined().await;
     assert_eq!(store.directory().expect("joined").entry(&agency(1)), Some(&entry(1)));
 
-    assert_eq!(book.redeem(&typed, checked.digest, NOW).expect("answer lost"), Redemption::Repeated(grant()));
-    let mut other = application(&federation);
-    other.protocol = 2;
-    let other = application_sign(&other, &key(200)).expect("signed");
-    let digest = chengxin_schemas::digest::Sha256::of(other.as_bytes());
-    let error = book.redeem(&typed, digest, NOW).expect_err("used up");
-    assert_eq!(error.code(), ErrorCode::Conflict);
+    // The answer was lost: the node signs anew, a day later.
+    let later = JoinApplication { iat: NOW.plus(DAY), ..application(&federation) };
+    let text = application_sign(&later, &key(200)).expect("signed");
+    let check = |now| application_check(&text, &granted, &federation.fingerprint, PEER, now);
+    assert!(check(Some(NOW)).is_err());
+    let again = check(None).expect("the time does not matter");
+    assert_eq!(book.redeem(&typed, &again, NOW).expect("answer lost"), Redemption::Repeated(grant()));
+    let other = JoinApplication { signing_key: *key(201).public(), ..application(&federation) };
+    let text = application_sign(&other, &key(201)).expect("signed");
+    let other = application_check(&text, &granted, &federation.fingerprint, PEER, None).expect("holds");
+    assert_eq!(book.redeem(&typed, &other, NOW).expect_err("used up").code(), ErrorCode::Conflict);
+}
+
+/// What would be refused at the end is known before the token is used up.
+#[test]
+fn what_cannot_be_admitted_is_refused_without_a_trace() {
+    let federation = Federation::found();
+    let mut editor = federation.editor();
+    editor.member_admit(entry(1), NOW).expect("admitted");
+    let versions = editor.versions();
+    let rebuilt = chengxin_schemas::directory::DirectoryEntry {
+        transport_identity: "12D3KooWrebuilt".to_owned(),
+        ..entry(1)
+    };
+    let error = editor.admit_check(rebuilt, NOW).expect_err("a member");
+    assert!(error.to_string().contains("is a member already"), "{error}");
+    assert!(editor.admit_check(entry(2), NOW.plus(-DAY)).is_err(), "the clock");
+    editor.admit_check(entry(2), NOW).expect("can be admitted");
+    assert_eq!((editor.versions(), editor.entries().count()), (versions, 2));
+    // The disk fails once; from then on the editor says so before anything is used up.
+    let obstacle = federation.folder().join("metadata/3.targets.json");
+    std::fs::create_dir(&obstacle).expect("created");
+    editor.member_admit(entry(2), NOW).expect_err("cannot be written");
+    std::fs::remove_dir(&obstacle).expect("removed");
+    let error = editor.admit_check(entry(3), NOW).expect_err("uncertain");
+    assert!(error.to_string().contains("open the repository again"), "{error}");
 }
 
 #[test]
@@ -76,7 +108,7 @@ fn an_application_is_refused_for_each_thing_that_does_not_hold() {
         let mut application = application(&federation);
         change(&mut application);
         let text = jws_sign(APPLICATION_TYP, &application, &key(signer)).expect("signed");
-        application_check(&text, &grant(), &federation.fingerprint, peer, NOW)
+        application_check(&text, &grant(), &federation.fingerprint, peer, Some(NOW))
     };
     check(&|_| {}, 200, PEER).expect("the unchanged one holds");
     let cases: [Wrong<'_>; 12] = [
@@ -109,6 +141,6 @@ proptest::proptest! {
     #[test]
     fn any_text_is_refused_without_panic(text in "[ -~]{0,200}|[A-Za-z0-9_-]{1,40}\\.[A-Za-z0-9_-]{1,40}\\.[A-Za-z0-9_-]{86}") {
         let fingerprint = chengxin_trust::RootFingerprint::of(b"");
-        proptest::prop_assert!(application_check(&text, &grant(), &fingerprint, PEER, NOW).is_err());
+        proptest::prop_assert!(application_check(&text, &grant(), &fingerprint, PEER, Some(NOW)).is_err());
     }
 }

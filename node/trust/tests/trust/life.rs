@@ -140,7 +140,7 @@ async fn signing_again_renews_what_is_in_the_second_half_of_its_life() {
     let federation = Federation::found();
     let mut editor = federation.editor();
     let store = federation.joined().await;
-    for (days, snapshot, targets) in [(1, 1, 1), (8, 2, 1), (50, 3, 2)] {
+    for (days, snapshot, targets) in [(1, 1, 1), (8, 2, 1), (20, 3, 1), (32, 4, 1), (44, 5, 1), (50, 6, 2)] {
         let now = NOW.plus(days * DAY);
         editor.timestamp_refresh(now).expect("signed again");
         store.refresh(&federation.source(), now).await.expect("refreshed");
@@ -148,8 +148,42 @@ async fn signing_again_renews_what_is_in_the_second_half_of_its_life() {
         assert_eq!((versions.snapshot, versions.directory), (snapshot, targets), "after {days} days");
         assert_eq!(store.directory().expect("joined").expires(), now.plus(2 * DAY));
     }
-    let back = editor.timestamp_refresh(NOW).expect_err("the clock went back");
-    assert!(back.to_string().contains("clock"), "{back}");
+}
+
+/// Neither a clock that went back nor one that leapt ahead signs, until a person says that it is right; then it does, also
+/// behind a signature that a fast clock left in the future, and the members follow.
+#[tokio::test]
+async fn a_clock_far_from_the_last_signature_needs_a_persons_word() {
+    let federation = Federation::found();
+    let mut editor = federation.editor();
+    let store = federation.joined().await;
+    let (leap, years) = (NOW.plus(limits::CLOCK_LEAP_SECONDS), NOW.plus(10 * 365 * DAY));
+    for wrong in [NOW.plus(-301), leap.plus(1), years] {
+        let refused = [
+            editor.timestamp_refresh(wrong).expect_err("signing again"),
+            editor.member_admit(entry(1), wrong).expect_err("a change"),
+            editor.admit_check(entry(1), wrong).expect_err("asking"),
+        ];
+        for error in refused {
+            assert!(matches!(error, TrustError::Clock { .. }), "{error}");
+            assert!(error.to_string().contains("confirm-clock"), "{error}");
+        }
+    }
+    assert_eq!(editor.versions().timestamp, 1, "nothing was signed");
+    editor.timestamp_refresh(leap).expect("as long as a node may be alone");
+
+    editor.clock_confirm(years).expect("a person is wrong, too");
+    store.refresh(&federation.source(), leap).await.expect("members cannot know better");
+    assert_eq!(store.directory().expect("joined").signed_at(), Some(years));
+    drop(editor);
+    let mut editor = federation.editor_at(crate::fixture::online(11), leap);
+    assert!(matches!(editor.member_admit(entry(1), leap), Err(TrustError::Clock { .. })));
+    editor.clock_confirm(leap).expect("the clock is right again");
+    editor.member_admit(entry(1), leap).expect("and changes go on");
+    store.refresh(&federation.source(), leap).await.expect("followed");
+    let directory = store.directory().expect("joined");
+    assert!(directory.entry(&agency(1)).is_some());
+    assert_eq!((directory.signed_at(), directory.expires()), (Some(leap), leap.plus(2 * DAY)));
 }
 
 #[tokio::test]

@@ -202,3 +202,22 @@ async fn a_root_change_cut_short_is_finished_when_the_repository_is_opened() {
     let old_keys = DirectoryEditor::open(&federation.folder(), online(11), lifetimes(), NOW);
     assert!(matches!(old_keys, Err(TrustError::OnlineKey { role: Role::Timestamp })));
 }
+
+/// A fast clock does not keep the repository closed: what is left of a change of the root is finished once the clock is
+/// right, and never half.
+#[tokio::test]
+async fn a_root_change_cut_short_waits_for_the_right_clock() {
+    let federation = Federation::found();
+    let editor = federation.editor();
+    let change = RootChange { snapshot_key: Some(*key(62).public()), ..RootChange::default() };
+    let draft = draft(&editor, &change, &[key(1), key(2)]);
+    drop(editor);
+    std::fs::write(federation.folder().join("metadata/2.root.json"), draft.bytes()).expect("the root alone");
+    let keys = OnlineKeys { snapshot: key(62), ..online(11) };
+    let mut editor = federation.editor_at(keys, NOW.plus(400 * DAY));
+    assert_eq!(editor.versions().timestamp, 1, "nothing was signed");
+    editor.timestamp_refresh(NOW.plus(1)).expect("signed by the new keys, all three");
+    let store = federation.store().await;
+    store.refresh(&federation.source(), NOW.plus(1)).await.expect("finished");
+    assert_eq!(store.directory().expect("joined").versions().root, 2);
+}
