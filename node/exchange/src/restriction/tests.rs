@@ -28,8 +28,7 @@ fn row(issuer: &str, number: u32, state: NoticeState, until: &str) -> Restrictio
             legal_basis: "《中华人民共和国政府采购法》第二十二条".parse().expect("basis"),
             from: Day(NOW.shanghai_date()),
             until: PeriodEnd::On(until.parse().expect("day")),
-            applied: true,
-            reason: None,
+            recognition: Recognition::Applied,
         }],
     }
 }

@@ -51,7 +51,7 @@ async fn applied(federation: &Federation, code: &str) -> usize {
     let node = federation.node(code);
     let clerk = as_role(&node, Role::Clerk).await;
     let held = node.restriction_list(&clerk, &SubjectId::parse(SUBJECT).expect("code")).await.expect("list");
-    held.iter().filter(|held| held.applied_here).count()
+    held.in_force.iter().filter(|held| held.applied_here).count()
 }
 
 fn claims(header: &str) -> ItemClaims {
@@ -114,7 +114,7 @@ async fn no_member_can_take_the_number_of_anothers_notice() {
     let item = forged(&real, 30, Some(&claims(&header)), |content| content.id = notice);
     let finance = federation.node(FINANCE);
     let answer = finance.peer_handle(&agency(LEAGUE), wire::decode(&item)).await;
-    assert_eq!(decisions(outcome(&answer)), [MeasureDecision::Applied], "its own notice, under its own name");
+    assert_eq!(decisions(outcome(&answer)), [MeasureDecision::Applied {}], "its own notice, under its own name");
     assert_eq!(applied(&federation, FINANCE).await, 2);
 
     federation.clocks[&agency(MARKET)].set(NOW.plus(10));
@@ -166,7 +166,7 @@ async fn what_is_declined_is_not_called_inapplicable() {
     let finance = federation.node(FINANCE);
     let answer = finance.peer_handle(&agency(MARKET), wire::decode(&item)).await;
     let lawful = MeasureDecision::NotApplicable { reason: "function".to_owned() };
-    assert_eq!(decisions(outcome(&answer)), [MeasureDecision::Applied, lawful]);
+    assert_eq!(decisions(outcome(&answer)), [MeasureDecision::Applied {}, lawful]);
     let Ok(PeerRequest::Deliver { header, .. }) = wire::decode(&item) else { panic!("item") };
     let item = forged(&item, 20, Some(&claims(&header)), |content| {
         content.version = 2;
