@@ -9,6 +9,7 @@ pub mod chinese;
 pub mod failure;
 mod gate;
 mod handlers;
+mod malformed;
 pub mod routes;
 pub mod server;
 pub mod services;
