@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod federation;
 pub(crate) mod import;
+pub(crate) mod import_errors;
 pub(crate) mod import_file;
 pub(crate) mod notice;
 pub(crate) mod operator;
