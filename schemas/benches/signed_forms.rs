@@ -137,13 +137,17 @@ fn main() {
         "record parse + verify, all disclosed",
         4000,
         VERIFY,
-        Box::new(|| drop(black_box(parse(record.text()).verify(key.public())).expect("verifies"))),
+        Box::new(|| {
+            drop(black_box(parse(record.text()).verify(key.public(), fixture::NOW)).expect("verifies"))
+        }),
     );
     add(
         "record parse + verify, 4 disclosed",
         4000,
         VERIFY,
-        Box::new(|| drop(black_box(parse(shown.text()).verify(key.public())).expect("verifies"))),
+        Box::new(|| {
+            drop(black_box(parse(shown.text()).verify(key.public(), fixture::NOW)).expect("verifies"))
+        }),
     );
     add(
         "record from the own store, all disclosed",

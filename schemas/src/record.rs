@@ -485,7 +485,13 @@ mod tests {
         fields.code_accept("subject_code", "913101150607311257", &exception).expect("accepted");
         let draft = |exception| {
             let severity = Some(BreachSeverity::General);
-            RecordDraft::new(fields.clone(), InformationCategory::GeneralBreach, severity, exception)
+            RecordDraft::new(
+                fields.clone(),
+                SubjectKind::Organisation,
+                InformationCategory::GeneralBreach,
+                severity,
+                exception,
+            )
         };
         let error = draft(None).expect_err("nobody's word").to_string();
         assert!(error.starts_with("subject_code: "), "{error}");

@@ -21,13 +21,6 @@ impl Failure {
             .into()
     }
 
-    /// The request's body or query string does not parse. `serde` says where, and never the value of a string.
-    pub(crate) fn malformed(part: &str, error: &dyn std::fmt::Display) -> Self {
-        Problem::new(ErrorCode::Invalid, format!("{part}: {error}"), format!("{part} 无法解析: {error}"))
-            .with_field(part)
-            .into()
-    }
-
     /// A file of the spool could not be read or written.
     pub(crate) fn spool(error: &std::io::Error) -> Self {
         tracing::error!(%error, "spool folder");

@@ -1,16 +1,23 @@
 //! The one wrapper around every route: who asks, in which role, may the role call this; then limits, then the handler.
+//! A request is at work until the last byte of its answer has gone or its reader has.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use chengxin_exchange::ExchangeError;
 use chengxin_exchange::operation::Operation;
 use chengxin_schemas::ErrorCode;
 use chengxin_schemas::operator::{OperatorName, Role};
-use tokio::sync::Semaphore;
+use hyper::body::{Frame, SizeHint};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::failure::{Failure, problem_write};
 use crate::routes::{Allowed, Route};
@@ -40,13 +47,14 @@ pub(crate) struct Caller {
 /// What all gates of one router share.
 pub(crate) struct Gates {
     pub(crate) services: Arc<Services>,
-    in_flight: Semaphore,
+    in_flight: Arc<Semaphore>,
     count: AtomicU64,
 }
 
 impl Gates {
     pub(crate) fn new(services: Arc<Services>) -> Arc<Self> {
-        Arc::new(Self { services, in_flight: Semaphore::new(IN_FLIGHT_LIMIT), count: AtomicU64::new(0) })
+        let in_flight = Arc::new(Semaphore::new(IN_FLIGHT_LIMIT));
+        Arc::new(Self { services, in_flight, count: AtomicU64::new(0) })
     }
 
     /// A name for one request: start of the program and a counter, so names of two runs do not mix.
@@ -63,7 +71,7 @@ pub(crate) async fn gate(
 ) -> Response {
     let trace = gates.trace();
     let answered = async {
-        let Ok(_permit) = gates.in_flight.try_acquire() else {
+        let Ok(permit) = gates.in_flight.clone().try_acquire_owned() else {
             return Err(busy());
         };
         let claimed = Claimed::of(&request)?;
@@ -73,10 +81,36 @@ pub(crate) async fn gate(
         let Ok(response) = tokio::time::timeout(route.time_limit, next.run(request)).await else {
             return Err(late(route));
         };
-        Ok(response)
+        Ok(response.map(|body| Body::new(HeldBody { body, _permit: permit })))
     };
     let response = answered.await.unwrap_or_else(IntoResponse::into_response);
     problem_write(response, &trace)
+}
+
+/// An answer that counts as a request at work until it is read or dropped.
+struct HeldBody {
+    body: Body,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl hyper::body::Body for HeldBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 /// Who a request says it comes from: the user by the kernel's word, account and role by the caller's.
@@ -99,7 +133,8 @@ impl Claimed {
     }
 }
 
-/// Finds account and role: as claimed, else the account of the user and its first role that the route allows.
+/// Finds account and role: as claimed, else the account of the user and its first role that the route allows. Whoever
+/// cannot be identified, or may not call the route, is refused and logged.
 async fn operator_identify(
     services: &Services,
     route: &Route,
@@ -107,18 +142,25 @@ async fn operator_identify(
 ) -> Result<Operation, Failure> {
     let Claimed { uid, account: wanted, role } = claimed;
     let node = &services.node;
-    let operation = match (role, route.allowed) {
-        (Some(role), _) => node.operation_begin(uid, wanted.as_ref(), Some(role)).await?,
-        (None, Allowed::Anyone) => {
-            // Several accounts of one user: for what anyone may do, whichever comes first will do.
-            node.operation_begin_for(uid, wanted.as_ref(), Role::ALL).await?
+    let rule = format!("route.{}", route.name);
+    let identified = match (role, route.allowed) {
+        (Some(role), _) => node.operation_begin(uid, wanted.as_ref(), Some(role)).await,
+        // Several accounts of one user: for what anyone may do, the first role that one of them has will do.
+        (None, Allowed::Anyone) => node.operation_begin_for(uid, wanted.as_ref(), Role::ALL).await,
+        (None, Allowed::Roles(roles)) => node.operation_begin_for(uid, wanted.as_ref(), roles).await,
+    };
+    let operation = match identified {
+        Ok(operation) => operation,
+        Err(error @ (ExchangeError::NoAccount { .. } | ExchangeError::Role { .. })) => {
+            node.identity_refused(uid, wanted.as_ref(), role, &rule).await?;
+            return Err(error.into());
         }
-        (None, Allowed::Roles(roles)) => node.operation_begin_for(uid, wanted.as_ref(), roles).await?,
+        Err(error) => return Err(error.into()),
     };
     if route.allowed.permits(operation.role()) {
         Ok(operation)
     } else {
-        node.access_refused(&operation, &format!("route.{}", route.name)).await?;
+        node.access_refused(&operation, &rule).await?;
         Err(role_refused(route, operation.role()))
     }
 }

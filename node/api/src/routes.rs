@@ -15,8 +15,8 @@ use chengxin_schemas::operator::Role;
 use crate::failure::{Failure, problem_write};
 use crate::gate::{Gates, gate};
 use crate::handlers::{
-    audit, check, config, federation, import, import_file, notice, operator, peer, policy, record,
-    restriction, status,
+    audit, check, config, federation, import, import_errors, import_file, notice, operator, peer, policy,
+    record, restriction, status,
 };
 use crate::services::Services;
 use crate::types::problem::Problem;
@@ -105,7 +105,7 @@ routes! {
     "import_show" get "/api/v1/imports/{id}" STAFF SHORT import::import_show;
     "import_resume" post "/api/v1/imports/{id}/resume" STAFF LONG import_file::import_resume;
     "import_rollback" post "/api/v1/imports/{id}/rollback" REVIEWER LONG import::import_rollback;
-    "import_errors" get "/api/v1/imports/{id}/errors" STAFF LONG import_file::import_errors;
+    "import_errors" get "/api/v1/imports/{id}/errors" STAFF LONG import_errors::import_errors;
     "check_run" post "/api/v1/checks" STAFF LONG check::check_run;
     "notice_issue" post "/api/v1/notices" REVIEWER LONG notice::notice_issue;
     "notice_list" get "/api/v1/notices" STAFF SHORT notice::notice_list;

@@ -1,5 +1,6 @@
 //! The server of the local socket: binding it safely, telling who is at the other end, limits, drain.
 
+use std::convert::Infallible;
 use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -16,6 +17,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::gate::PeerUser;
+use crate::idle_write::IdleWrite;
 use crate::routes::router;
 use crate::services::Services;
 
@@ -27,6 +29,11 @@ const HEADER_TIME_LIMIT: Duration = Duration::from_secs(10);
 const HEADER_SIZE_LIMIT: usize = 256 << 10;
 /// Longest wait for requests in progress when the node stops.
 const DRAIN_LIMIT: Duration = Duration::from_secs(20);
+/// Longest time in which a client takes nothing of an answer that waits for it. A client on this machine reads what it
+/// asked for, or has stopped.
+const WRITE_IDLE_LIMIT: Duration = Duration::from_secs(60);
+/// Pause between two sweeps of the spool: what may be kept for a day goes within an hour of its end.
+const SWEEP_PAUSE: Duration = Duration::from_secs(3_600);
 /// Pause after the operating system refuses a connection for lack of descriptors: retrying at once would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -93,7 +100,9 @@ pub async fn bind(path: &Path) -> Result<UnixListener, ServerError> {
 
 /// Serves until `shutdown` completes, then lets requests in progress finish, at most [`DRAIN_LIMIT`].
 pub async fn serve(listener: UnixListener, services: Arc<Services>, shutdown: impl Future<Output = ()>) {
-    let router = router(services);
+    spool_start(&services).await;
+    let router = router(services.clone());
+    let mut sweeping = pin!(spool_sweep(&services));
     let slots = Arc::new(Semaphore::new(CONNECTIONS_LIMIT));
     let (stop, stopping) = watch::channel(false);
     let mut connections = JoinSet::new();
@@ -101,6 +110,7 @@ pub async fn serve(listener: UnixListener, services: Arc<Services>, shutdown: im
     loop {
         let accepted = tokio::select! {
             () = &mut shutdown => break,
+            never = &mut sweeping => match never {},
             // Finished connections are collected as we go; the set holds at most CONNECTIONS_LIMIT.
             Some(_) = connections.join_next() => continue,
             accepted = accept(&listener, &slots) => accepted,
@@ -125,6 +135,32 @@ pub async fn serve(listener: UnixListener, services: Arc<Services>, shutdown: im
     let drained = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(DRAIN_LIMIT, drained).await.is_err() {
         tracing::warn!("requests on the local socket were cut off after {} s", DRAIN_LIMIT.as_secs());
+    }
+}
+
+/// Clears the spool of what a crash left behind. A node whose spool fails still answers: each upload is refused then.
+async fn spool_start(services: &Services) {
+    let node = &services.node;
+    match node.imports_unfinished().await {
+        Ok(unfinished) => {
+            if let Err(error) = services.spool.start(unfinished, node.now()).await {
+                tracing::error!(%error, "the spool folder was not cleared");
+            }
+        }
+        // Nothing is removed unless it is known what is needed.
+        Err(error) => {
+            tracing::error!(%error, "unfinished imports are not known; the spool folder was not cleared")
+        }
+    }
+}
+
+/// Clears the spool from time to time, for ever.
+async fn spool_sweep(services: &Services) -> Infallible {
+    loop {
+        tokio::time::sleep(SWEEP_PAUSE).await;
+        if let Err(error) = services.spool.sweep(services.node.now()).await {
+            tracing::warn!(%error, "the spool folder was not swept");
+        }
     }
 }
 
@@ -157,7 +193,7 @@ async fn connection_serve(stream: UnixStream, router: Router, mut stopping: watc
             .header_read_timeout(HEADER_TIME_LIMIT)
             .max_buf_size(HEADER_SIZE_LIMIT)
             .half_close(false)
-            .serve_connection(TokioIo::new(stream), service)
+            .serve_connection(TokioIo::new(IdleWrite::new(stream, WRITE_IDLE_LIMIT)), service)
     );
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

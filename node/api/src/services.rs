@@ -1,6 +1,5 @@
 //! What the interface serves: the node, and the ports for what other crates know.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use chengxin_exchange::node::Node;
@@ -10,6 +9,7 @@ use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::time::UnixTime;
 use futures::future::BoxFuture;
 
+use crate::spool::Spool;
 use crate::types::config::Config;
 use crate::types::federation::{EnrolRequest, Enrolment, JoinToken, Removal, TokenRequest};
 use crate::types::problem::Problem;
@@ -32,8 +32,8 @@ pub struct Services {
     pub version: String,
     /// When the program started.
     pub started: UnixTime,
-    /// Folder for files on their way in, used by nobody else. They hold personal data: it is made with mode 0700.
-    pub spool: PathBuf,
+    /// Files on their way in.
+    pub spool: Arc<Spool>,
 }
 
 /// Says which members are connected. Implemented over the network by the program.

@@ -6,6 +6,8 @@
 mod day;
 #[path = "api/denials.rs"]
 mod denials;
+#[path = "api/import_file.rs"]
+mod import_file;
 #[path = "api/socket.rs"]
 mod socket;
 #[path = "api/support.rs"]

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use chengxin_api::server::{bind, serve};
 use chengxin_api::services::{FederationDesk, Link, Links, Services};
+use chengxin_api::spool::Spool;
 use chengxin_api::types::config::Config as ShownConfig;
 use chengxin_api::types::federation::{EnrolRequest, Enrolment, JoinToken, Member, Removal, TokenRequest};
 use chengxin_api::types::problem::Problem;
@@ -58,7 +59,7 @@ async fn run_node(config: Config, shown: ShownConfig) -> Result<(), AppError> {
         root_fingerprint: home.fingerprint_read()?,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started: running.started,
-        spool: home.spool(),
+        spool: Spool::new(home.spool()),
     });
     let listener = bind(&socket).await?;
     let (stop, stopping) = watch::channel(false);

@@ -1,6 +1,7 @@
 //! What the use cases write to the audit log, and reading it back.
 
 use std::collections::BTreeMap;
+use std::sync::PoisonError;
 
 use chengxin_audit_log::log::{Filter, SearchPage};
 use chengxin_audit_log::verify::VerifyReport;
@@ -9,7 +10,7 @@ use chengxin_schemas::ErrorCode;
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::digest::Sha256;
 use chengxin_schemas::identity::CaseReference;
-use chengxin_schemas::operator::Role;
+use chengxin_schemas::operator::{OperatorName, Role};
 use chengxin_schemas::purpose::{LegalBasis, PurposeCode};
 use chengxin_schemas::request::OperatorReference;
 use chengxin_schemas::subject::SubjectId;
@@ -192,6 +193,44 @@ impl Node {
     pub async fn access_refused(&self, operation: &Operation, rule: &str) -> Result<()> {
         let entry = EntryDraft::new(EntryKind::AccessRefused).denied().rule(rule, &self.policy_version());
         self.audit_append(Some(operation), entry).await?;
+        Ok(())
+    }
+
+    /// Logs that a user of this machine could not be taken for an operator: no account, several and none named, another's
+    /// account, or a role the account does not have. The entry names no account as its actor, because none acted; what
+    /// was claimed stands in the sealed body with the user's number.
+    ///
+    /// A user without an account can write nothing else into the log, so these entries are bounded: 30 of one user in a
+    /// minute. The next entry says how many were left out. An operator's refusals ([`Node::access_refused`]) are not
+    /// bounded, since what he may do writes as many entries, all in his name.
+    pub async fn identity_refused(
+        &self,
+        user_id: u32,
+        account: Option<&OperatorName>,
+        role: Option<Role>,
+        rule: &str,
+    ) -> Result<()> {
+        let omitted = {
+            let mut strangers = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
+            if !strangers.admit(&user_id, self.now()) {
+                return Ok(());
+            }
+            strangers.omitted_take(&user_id)
+        };
+        let mut entry = EntryDraft::new(EntryKind::AccessRefused)
+            .denied()
+            .rule(rule, &self.policy_version())
+            .detail("uid", &user_id.to_string());
+        if let Some(account) = account {
+            entry = entry.detail("operator", account.as_str());
+        }
+        if let Some(role) = role {
+            entry = entry.detail("role", role.as_str());
+        }
+        if omitted > 0 {
+            entry = entry.detail("omitted", &omitted.to_string());
+        }
+        self.audit_append(None, entry).await?;
         Ok(())
     }
 

@@ -1,15 +1,19 @@
 //! Importing a foreign file: examine all of it, then stage, sign and keep its rows, then make them visible at once.
 //!
-//! Commit points: each chunk of rows is one atomic batch together with the import's progress; the rows are entered into
+//! Commit points: the file is kept for the import ([`ImportFile::import_keep`]) before the import is written as begun, so
+//! that whatever cuts it off, an import that was begun finds its file again; each chunk of rows is one atomic batch together with the import's progress; the rows are entered into
 //! the indexes a stretch at a time behind the chunks (`import_index.rs`); the import becomes visible when its state turns
 //! to committed, one write after everything is in the indexes. A crash before that leaves rows that no reader sees; the
 //! same file resumes where the progress stands, after what is missing in the indexes has been entered, or the import is
 //! rolled back (`import_rollback.rs`).
 
+use std::collections::BTreeSet;
 use std::io::{Read, Seek};
 use std::sync::{Arc, PoisonError};
 
-use chengxin_import::{ImportOptions, ImportReport, ImportedRow, Importer, IssueSeverity, RowIssue};
+use chengxin_import::{
+    ImportError, ImportOptions, ImportReport, ImportedRow, Importer, IssueSeverity, RowIssue,
+};
 use chengxin_schemas::digest::Sha256;
 use chengxin_schemas::identity::BatchId;
 use chengxin_schemas::operator::{OperatorName, Role};
@@ -37,7 +41,7 @@ use crate::row::Row;
 const CHUNK_ROWS: usize = 256;
 /// Chunks on their way between reading, signing and keeping; bounds the memory of an import.
 const CHUNKS_IN_FLIGHT: usize = 4;
-/// Rows whose issues are kept word for word in a report; all are counted.
+/// Issues kept word for word in a report, errors before warnings; all are counted.
 pub const ISSUES_KEPT: usize = 10_000;
 /// The field of a document's own end of publicity, in the record types that have one.
 const PUBLICITY_END: &str = "publicity_end";
@@ -50,6 +54,9 @@ pub trait ImportFile: Send + Sync + 'static {
     fn open(&self) -> std::io::Result<Box<dyn ReadSeek>>;
     /// The name it had where it came from, for people.
     fn name(&self) -> &str;
+    /// Keeps the file, and how it is to be read, for an import that is about to begin, until the import is finished or
+    /// taken back. What this returns for survives a power cut. Runs on a thread that may block.
+    fn import_keep(&self, batch: &BatchId) -> std::io::Result<()>;
 }
 
 /// [`Read`] and [`Seek`] in one object.
@@ -142,7 +149,7 @@ pub enum ImportPhase {
 /// What examining a file found.
 #[derive(Clone, Debug)]
 pub struct Examination {
-    /// Counts, and the first issues word for word.
+    /// Counts, and issues word for word, errors before warnings.
     pub report: ImportReport,
     /// The file's digest.
     pub file: Sha256,
@@ -208,7 +215,11 @@ impl Node {
     }
 
     /// Whether a row contradicts a record held: the same duplicate key with other content.
-    async fn row_conflict(&self, row: &ImportedRow, already_held: &mut u64) -> Result<Option<RowIssue>> {
+    pub(crate) async fn row_conflict(
+        &self,
+        row: &ImportedRow,
+        already_held: &mut u64,
+    ) -> Result<Option<RowIssue>> {
         if row.issues.iter().any(|issue| issue.severity == IssueSeverity::Error) {
             return Ok(None);
         }
@@ -239,7 +250,7 @@ impl Node {
 
     /// Whether no record is held that a row could repeat or contradict. True for the first import of a body, which is
     /// the largest: it then needs no look-up per row.
-    async fn is_empty(&self) -> Result<bool> {
+    pub(crate) async fn is_empty(&self) -> Result<bool> {
         Ok(self
             .batches_all()
             .await?
@@ -299,10 +310,33 @@ impl Node {
             next: number,
             indexed: number,
         };
-        self.batch_write(turn.writer(), &batch).await?;
+        self.import_begin(turn.writer(), file.clone(), &batch).await?;
         let progress = KeepProgress { sink: progress, total: examination.report.rows };
+        progress.tell(0);
         let batch = self.import_keep(operation, turn.writer(), file, options, batch, progress).await?;
         Ok((examination, Some(batch)))
+    }
+
+    /// Keeps the file, then writes that the import has begun. Both in one task that ends by itself: a caller who goes
+    /// away in between leaves no file without an import. A crash or a fault there does, which keeps no import from
+    /// beginning; whoever keeps files asks [`Node::imports_unfinished`] for those it may let go.
+    async fn import_begin(
+        self: &Arc<Self>,
+        writer: &ImportWriter,
+        file: Arc<dyn ImportFile>,
+        batch: &ImportBatch,
+    ) -> Result<()> {
+        let (node, batch, own) = (self.clone(), batch.clone(), writer.clone());
+        writer
+            .write_run(async move {
+                let id = batch.id;
+                tokio::task::spawn_blocking(move || file.import_keep(&id))
+                    .await
+                    .map_err(|_| ExchangeError::Task { what: "keeping the file" })?
+                    .map_err(ImportError::Write)?;
+                node.batch_write(&own, &batch).await
+            })
+            .await
     }
 
     /// Goes on with an interrupted import of the same file.
@@ -480,6 +514,13 @@ impl Node {
         Ok(batches)
     }
 
+    /// The imports that were begun and neither finished nor taken back: those whose file is still needed.
+    pub async fn imports_unfinished(&self) -> Result<BTreeSet<BatchId>> {
+        let mut batches = self.batches_all().await?;
+        batches.retain(|batch| batch.state == BatchState::Staging);
+        Ok(batches.into_iter().map(|batch| batch.id).collect())
+    }
+
     async fn batches_all(&self) -> Result<Vec<ImportBatch>> {
         let mut range = KeyRange::prefix(&keyspace::batches());
         let mut batches = Vec::new();
@@ -628,7 +669,7 @@ fn read_rows<T>(
     sender: &mpsc::Sender<Vec<T>>,
     prepare: impl Fn(ImportedRow) -> Result<T>,
 ) -> Result<ReadOutcome> {
-    let reader = file.open().map_err(chengxin_import::ImportError::Read)?;
+    let reader = file.open().map_err(ImportError::Read)?;
     let mut importer = Importer::open(reader, options)?;
     let record_type = importer.layout().record_type;
     let header_issues = importer.layout().issues.clone();

@@ -92,6 +92,8 @@ pub struct Node {
     /// How often recipients may go back in their streams.
     pub(crate) rewinds: Mutex<DayBudget>,
     pub(crate) refusals: Mutex<RefusalBudget>,
+    /// Refusals of this machine's users, by number, that could not be taken for the operator they said they are.
+    pub(crate) strangers: Mutex<RefusalBudget<u32>>,
     /// Number ranges of imports that are not committed: their records do not exist for any reader.
     pub(crate) hidden: RwLock<BTreeMap<BatchId, (u64, u64)>>,
     /// One import at a time: records of a batch have contiguous numbers, and the indexes over them one writer.
@@ -123,6 +125,7 @@ impl Node {
             intake: Mutex::new(DayBudget::new(INTAKE_ITEMS_PER_DAY, INTAKE_BYTES_PER_DAY)),
             rewinds: Mutex::new(DayBudget::new(REWINDS_PER_DAY, u64::MAX)),
             refusals: Mutex::default(),
+            strangers: Mutex::default(),
             hidden: RwLock::default(),
             importing: ImportLock::default(),
             resting: Arc::default(),

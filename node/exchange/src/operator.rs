@@ -71,40 +71,64 @@ impl Node {
         wanted: Option<&OperatorName>,
         role: Option<Role>,
     ) -> Result<Operation> {
-        let mine: Vec<_> = self
-            .operators_all()
-            .await?
-            .into_iter()
-            .filter(|account| account.user_id == user_id && account.enabled)
-            .collect();
-        let account = match (wanted, mine.as_slice()) {
-            (Some(name), accounts) => accounts.iter().find(|account| account.name == *name),
-            (None, [only]) => Some(only),
-            (None, []) => None,
-            (None, several) => {
+        let mine = self.accounts_of(user_id, wanted).await?;
+        self.operation_choose(&mine, role)
+    }
+
+    /// Like [`Node::operation_begin`], but picks, among the roles of the account (or accounts) the user may act as,
+    /// the first that is in `allowed`. If several accounts have it, the person must say which: another role would be
+    /// another act in the log. Falls back to the plain choice, so that the refusal names the role.
+    pub async fn operation_begin_for(
+        &self,
+        user_id: u32,
+        wanted: Option<&OperatorName>,
+        allowed: &[Role],
+    ) -> Result<Operation> {
+        let mine = self.accounts_of(user_id, wanted).await?;
+        let has = |role: &&Role| mine.iter().any(|account| account.roles.contains(role));
+        self.operation_choose(&mine, allowed.iter().find(has).copied())
+    }
+
+    /// The enabled accounts of a user; only the one of the wanted name, if a name is given.
+    async fn accounts_of(&self, user_id: u32, wanted: Option<&OperatorName>) -> Result<Vec<OperatorAccount>> {
+        let mut mine = self.operators_all().await?;
+        mine.retain(|account| account.user_id == user_id && account.enabled);
+        mine.retain(|account| wanted.is_none_or(|name| account.name == *name));
+        Ok(mine)
+    }
+
+    /// The account among `mine` that has the role, and the role; the only account, if no role is given.
+    fn operation_choose(&self, mine: &[OperatorAccount], role: Option<Role>) -> Result<Operation> {
+        let with_role =
+            || mine.iter().filter(|account| role.is_some_and(|role| account.roles.contains(&role)));
+        let account = match mine {
+            [] => {
+                return Err(ExchangeError::NoAccount {
+                    reason: "this user has no enabled account of that name; ask the security administrator for chengxin operator add"
+                        .to_owned(),
+                });
+            }
+            [only] => only,
+            several => {
                 // With a role given, exactly one account may have it; else the person must say.
-                let with_role: Vec<_> = several
-                    .iter()
-                    .filter(|account| role.is_some_and(|role| account.roles.contains(&role)))
-                    .collect();
-                match with_role.as_slice() {
-                    [only] => Some(*only),
-                    _ => {
-                        let names: Vec<_> = several.iter().map(|account| account.name.as_str()).collect();
+                let mut candidates = with_role();
+                match (candidates.next(), candidates.next()) {
+                    (Some(only), None) => only,
+                    (first, _) => {
+                        let one_of: Vec<_> = match first {
+                            Some(_) => with_role().map(|account| account.name.as_str()).collect(),
+                            None => several.iter().map(|account| account.name.as_str()).collect(),
+                        };
                         return Err(ExchangeError::NoAccount {
                             reason: format!(
                                 "this user may act as {}; choose one with --operator",
-                                names.join(", ")
+                                one_of.join(", ")
                             ),
                         });
                     }
                 }
             }
         };
-        let account = account.ok_or_else(|| ExchangeError::NoAccount {
-            reason: "this user has no enabled account of that name; ask the security administrator for chengxin operator add"
-                .to_owned(),
-        })?;
         let role = match role {
             Some(role) if account.roles.contains(&role) => role,
             Some(role) => {
@@ -118,23 +142,8 @@ impl Node {
         Ok(Operation::new(account.name.clone(), role, self.now()))
     }
 
-    /// Like [`Node::operation_begin`], but picks, among the roles of the account (or accounts) the user may act as,
-    /// the first that is in `allowed`. Falls back to the plain choice, so that the refusal names the role.
-    pub async fn operation_begin_for(
-        &self,
-        user_id: u32,
-        wanted: Option<&OperatorName>,
-        allowed: &[Role],
-    ) -> Result<Operation> {
-        for role in allowed {
-            if let Ok(operation) = self.operation_begin(user_id, wanted, Some(*role)).await {
-                return Ok(operation);
-            }
-        }
-        self.operation_begin(user_id, wanted, None).await
-    }
-
-    /// Makes an account. Only the security administrator may, and not for itself.
+    /// Makes an account. Only the security administrator may, and not for itself: under [`Separation::Enforced`] the new
+    /// account's user is not the one who acts. Trying so is logged.
     pub async fn operator_add(
         &self,
         operation: &Operation,
@@ -175,6 +184,14 @@ impl Node {
     ) -> Result<OperatorAccount> {
         let _guard = self.operators_changing.lock().await;
         let existing = self.operators_all().await?;
+        let own = existing.iter().find(|account| account.name == *operation.account());
+        if separation == Separation::Enforced && own.is_none_or(|own| own.user_id == draft.user_id) {
+            self.access_refused(operation, "operator.own-user").await?;
+            return Err(ExchangeError::Conflict {
+                what: "uid",
+                reason: "nobody makes an account for himself; another security administrator does".to_owned(),
+            });
+        }
         let account = self.account_check(&existing, draft, separation, Some(operation.account()))?;
         self.accounts_write(Some(operation), std::slice::from_ref(&account)).await?;
         Ok(account)

@@ -10,6 +10,8 @@ mod check;
 mod hooked;
 #[path = "exchange/import.rs"]
 mod import;
+#[path = "exchange/import_file.rs"]
+mod import_file;
 #[path = "exchange/import_index.rs"]
 mod import_index;
 #[path = "exchange/notice.rs"]

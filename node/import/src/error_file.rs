@@ -17,6 +17,9 @@ use crate::template::workbook_new;
 
 /// Rows that a workbook of errors may hold; it is built in memory. CSV has no such limit.
 pub const XLSX_ROWS: u32 = 50_000;
+/// Bytes of the cells of such a workbook: 50,000 rows of ordinary length, of which few reach a kilobyte. Without it, rows of
+/// the longest cells would come to gigabytes in memory.
+const XLSX_BYTES: usize = 64 << 20;
 
 /// What stands in a cell that has to be filled in anew: an error value, which every spreadsheet user reads as "not
 /// available" and the importer refuses in every column.
@@ -42,7 +45,7 @@ pub enum ErrorLanguage {
 
 enum Target {
     Csv,
-    Xlsx { workbook: Box<Workbook>, next: u32 },
+    Xlsx { workbook: Box<Workbook>, next: u32, bytes: usize },
 }
 
 /// An error file being written. Rows may hold personal data, as the imported file did.
@@ -69,7 +72,7 @@ impl<W: Write> ErrorFile<W> {
             ErrorFileFormat::Xlsx => {
                 let mut workbook = workbook_new()?;
                 workbook.add_worksheet();
-                Target::Xlsx { workbook: Box::new(workbook), next: 0 }
+                Target::Xlsx { workbook: Box::new(workbook), next: 0, bytes: 0 }
             }
         };
         let is_old = |meaning| matches!(meaning, Some(Meaning::Errors | Meaning::OriginalRow));
@@ -140,11 +143,18 @@ impl<W: Write> ErrorFile<W> {
                 let line = csv_line(&guarded)?;
                 self.out.write_all(line.as_bytes()).map_err(ImportError::Write)
             }
-            Target::Xlsx { workbook, next } => {
+            Target::Xlsx { workbook, next, bytes } => {
                 if *next > XLSX_ROWS {
                     return Err(ImportError::TooLarge {
                         what: "rows in a workbook of errors (choose CSV)",
                         limit: u64::from(XLSX_ROWS),
+                    });
+                }
+                *bytes = bytes.saturating_add(all.iter().map(|cell| cell.len()).sum());
+                if *bytes > XLSX_BYTES {
+                    return Err(ImportError::TooLarge {
+                        what: "bytes in a workbook of errors (choose CSV)",
+                        limit: XLSX_BYTES as u64,
                     });
                 }
                 let text = Format::new().set_num_format("@");

@@ -120,12 +120,16 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     ("show imports", "查看导入"),
     ("list imports", "列出导入"),
+    ("keeping the file", "保存文件"),
     ("the import", "该导入"),
     (
         "import {} was interrupted: resume it with the same file, or roll it back, then import again",
         "导入 {0} 曾中断: 请用同一文件继续, 或先撤回, 再导入",
     ),
     ("keeping the rows", "保存各行"),
+    // import_errors.rs
+    ("export the failing rows of a file", "导出文件的错误行"),
+    ("writing the failing rows", "写出错误行"),
     // import_index.rs
     ("reading records", "读取记录"),
     ("its key has no number", "其键没有序号"),
@@ -201,6 +205,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     (
         "nobody disables the account he acts as; another security administrator does",
         "不能停用自己正在使用的账户; 由另一位安全管理员停用",
+    ),
+    (
+        "nobody makes an account for himself; another security administrator does",
+        "不能为自己开设账户; 由另一位安全管理员开设",
     ),
     ("the operator account", "该操作员账户"),
     // outbox.rs

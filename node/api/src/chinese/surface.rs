@@ -23,6 +23,11 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("{} ends in something incomplete at byte {}", "{0} 在第 {1} 字节处不完整"),
     ("{} does not belong to a log", "{0} 不属于日志"),
     // Values that were typed.
+    ("not the name of a file with failing rows", "不是错误行文件的编号"),
+    (
+        "it reads f- and 32 lower-case hexadecimal digits; the report of the dry run or the refused import gives it",
+        "格式为 f- 加 32 位小写十六进制数; 试运行或被拒导入的报告中给出",
+    ),
     ("write a number and a unit: 500ms, 5s, 10m, 24h or 7d", "写数字和单位: 500ms, 5s, 10m, 24h 或 7d"),
     (
         "write a span such as 7d or 12h, or a time such as 2026-11-22T08:00:00+08:00",

@@ -9,6 +9,7 @@ use axum::{Extension, Json};
 use chengxin_exchange::check::{
     CheckRequest as Wanted, CheckResult as Found, DEADLINE_LIMIT_MS, FoundRecord,
 };
+use chengxin_schemas::ErrorCode;
 use chengxin_schemas::category::InformationCategory;
 use chengxin_schemas::certificate::{CoverageEntry, CoverageOutcome};
 use chengxin_schemas::record_type::RecordType;
@@ -24,6 +25,7 @@ use crate::types::check::{
     AgencyCoverage, AgencyOutcome, CHECK_DEADLINE_DEFAULT_MS, CheckRecord, CheckRequest, CheckResult,
     CheckSchema, Coverage,
 };
+use crate::types::problem::Problem;
 
 /// Longest name of a subject; the limit of the request that goes to peers.
 const NAME_LIMIT: usize = 200;
@@ -53,7 +55,7 @@ pub(crate) async fn check_run(
     let found = services.node.check_run(&caller.operation, wanted).await?;
     let certificate = if request.certificate {
         let file = services.node.certificate_issue(&caller.operation, &found).await?;
-        Some(serde_json::to_value(&file).map_err(|error| Failure::malformed("certificate", &error))?)
+        Some(serde_json::to_value(&file).map_err(|error| certificate_fault(&error))?)
     } else {
         None
     };
@@ -157,6 +159,12 @@ fn check_record(found: FoundRecord) -> Result<CheckRecord, Failure> {
         rule: found.rule,
         fields: found.fields.into_iter().map(record::field).collect(),
     })
+}
+
+/// The node's own document did not become JSON.
+fn certificate_fault(error: &serde_json::Error) -> Failure {
+    tracing::error!(%error, "a certificate cannot be shown");
+    Problem::new(ErrorCode::Internal, "the certificate cannot be shown", "核查凭证无法显示").into()
 }
 
 #[cfg(test)]

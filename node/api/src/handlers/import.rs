@@ -15,7 +15,7 @@ use crate::gate::Caller;
 use crate::services::Services;
 use crate::types::import::{
     Finding, FindingWeight, IMPORT_FINDINGS_LIMIT, ImportListQuery, ImportListSchema, ImportReport,
-    ImportSchema, ImportState, ImportSummary, Imports, RowCounts,
+    ImportSchema, ImportState, ImportSummary, Imports, RowCounts, UploadId,
 };
 
 /// Imports on a page when nobody says, and at most.
@@ -63,7 +63,7 @@ pub(crate) async fn import_rollback(
 ) -> Answer<ImportReport> {
     let id: BatchId = path_parse(&id)?;
     let batch = services.node.import_rollback(&caller.operation, &id).await?;
-    crate::spool::plan_forget(&services.spool, &id).await.map_err(|error| Failure::spool(&error))?;
+    services.spool.batch_forget(id).await.map_err(|error| Failure::spool(&error))?;
     Ok(Json(batch_report(&batch)))
 }
 
@@ -106,10 +106,10 @@ pub(crate) fn batch_report(batch: &ImportBatch) -> ImportReport {
 pub(crate) fn examination_report(
     examination: &Examination,
     summary: ImportSummary,
-    errors_id: Option<String>,
+    errors_id: Option<UploadId>,
 ) -> ImportReport {
     let report = &examination.report;
-    let findings: Vec<_> = report.issues.iter().take(IMPORT_FINDINGS_LIMIT).map(finding).collect();
+    let findings: Vec<_> = report.issues().take(IMPORT_FINDINGS_LIMIT).map(finding).collect();
     let all = report.errors.saturating_add(report.warnings);
     ImportReport {
         schema: ImportSchema::V1,

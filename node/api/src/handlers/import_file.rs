@@ -1,7 +1,8 @@
-//! Imports that need their file: run, resume, failing rows. Progress goes out as newline-delimited JSON.
+//! Imports that need their file: run, resume. Progress goes out as newline-delimited JSON.
 //!
 //! The work belongs to the answer: when the caller goes away the answer is dropped, and with it the work, between two
-//! atomic chunks. What was staged stays invisible and can be resumed, because the file is still in the spool.
+//! atomic chunks. What was staged stays invisible and can be resumed, because the file is kept in the spool for as long
+//! as the import is unfinished.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,12 +13,10 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use chengxin_exchange::Node;
 use chengxin_exchange::import::{
-    BatchState, Examination, ImportBatch, ImportFile, ImportPhase as Phase, ImportProgress, ProgressSink,
+    BatchState, Examination, ImportBatch, ImportPhase as Phase, ImportProgress, ProgressSink,
 };
-use chengxin_exchange::{ExchangeError, Node};
-use chengxin_import::error_file::{ErrorFile, ErrorFileFormat, ErrorLanguage};
-use chengxin_import::{ImportError, Importer};
 use chengxin_schemas::ErrorCode;
 use chengxin_schemas::identity::BatchId;
 use tokio::sync::{Notify, mpsc};
@@ -26,11 +25,12 @@ use super::import::{batch_report, examination_report, examination_rows, summary}
 use super::{path_parse, query};
 use crate::failure::Failure;
 use crate::gate::Caller;
+use crate::malformed::query_name_fault;
 use crate::services::Services;
-use crate::spool::{Plan, SpooledFile, batch_find, file_find, file_receive, plan_forget, plan_keep};
+use crate::spool::{Plan, SpooledFile};
 use crate::types::import::{
-    ErrorsFormat, ErrorsLanguage, ErrorsQuery, IMPORT_EXCEPTIONS_LIMIT, ImportEvent, ImportEventKind,
-    ImportEventSchema, ImportException, ImportOptions, ImportPhase, ImportReport, ImportState, ImportSummary,
+    IMPORT_EXCEPTIONS_LIMIT, IMPORT_QUERY_NAMES, ImportEvent, ImportEventKind, ImportEventSchema,
+    ImportException, ImportOptions, ImportPhase, ImportReport, ImportState, ImportSummary,
 };
 use crate::types::problem::Problem;
 
@@ -46,8 +46,12 @@ pub(crate) async fn import_run(
     pairs: Result<Query<Vec<(String, String)>>, QueryRejection>,
     body: Body,
 ) -> Result<Response, Failure> {
+    let pairs = query(pairs)?;
+    if !pairs.iter().all(|(name, _)| IMPORT_QUERY_NAMES.contains(&name.as_str())) {
+        return Err(query_name_fault(IMPORT_QUERY_NAMES));
+    }
     let options = query(options)?;
-    let exceptions = exceptions(&query(pairs)?)?;
+    let exceptions = exceptions(&pairs)?;
     let name = options.file_name.trim();
     if name.is_empty() || name.chars().count() > FILE_NAME_LIMIT || name.contains('/') {
         return Err(Failure::field(
@@ -58,11 +62,12 @@ pub(crate) async fn import_run(
     }
     let account = caller.operation.account().as_str();
     let plan = Plan::new(name, options.record_type, options.sheet, &exceptions, account);
-    let (plan, file) = file_receive(&services.spool, body.into_data_stream(), plan).await?;
+    let now = caller.operation.now();
+    let file = Arc::new(services.spool.file_receive(body.into_data_stream(), plan, now).await?);
     let dry_run = options.dry_run;
     Ok(event_response(move |events| async move {
-        let running = Running { services, caller, plan, events };
-        if dry_run { running.examine(file).await } else { running.run(file).await }
+        let running = Running { services, caller, file, events };
+        if dry_run { running.examine().await } else { running.run().await }
     }))
 }
 
@@ -85,47 +90,10 @@ pub(crate) async fn import_resume(
         .with_fix(format!("see {fix} {id}"), format!("查看 {fix} {id}"))
         .into());
     }
-    let (plan, file) = batch_find(&services.spool, &id).await?;
-    Ok(event_response(move |events| async move {
-        Running { services, caller, plan, events }.resume(id, file).await
-    }))
-}
-
-pub(crate) async fn import_errors(
-    State(services): State<Arc<Services>>,
-    Path(id): Path<String>,
-    wanted: Result<Query<ErrorsQuery>, QueryRejection>,
-) -> Result<Response, Failure> {
-    let wanted = query(wanted)?;
-    let (plan, file) = file_find(&services.spool, &id).await?;
-    let written = tokio::task::spawn_blocking(move || errors_write(&plan, &file, wanted))
-        .await
-        .map_err(|_| ExchangeError::Task { what: "writing the failing rows" })?;
-    let bytes = written.map_err(ExchangeError::Import)?;
-    let media_type = match wanted.format {
-        ErrorsFormat::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-        ErrorsFormat::Csv => "text/csv; charset=utf-8",
-    };
-    Ok(([(CONTENT_TYPE, media_type)], bytes).into_response())
-}
-
-/// Reads the file again as the plan says and keeps the rows that fail. Rows that contradict a record held are not among
-/// them: only the node knows those, and its report names them.
-fn errors_write(plan: &Plan, file: &SpooledFile, wanted: ErrorsQuery) -> Result<Vec<u8>, ImportError> {
-    let importer = Importer::open(file.open().map_err(ImportError::Read)?, plan.options(file))?;
-    let format = match wanted.format {
-        ErrorsFormat::Xlsx => ErrorFileFormat::Xlsx,
-        ErrorsFormat::Csv => ErrorFileFormat::CsvUtf8,
-    };
-    let language = match wanted.lang {
-        ErrorsLanguage::Zh => ErrorLanguage::Chinese,
-        ErrorsLanguage::En => ErrorLanguage::English,
-    };
-    let mut errors = ErrorFile::new(importer.layout(), format, language, Vec::new())?;
-    for row in importer {
-        errors.row_add(&row?)?;
-    }
-    errors.finish()
+    let file = Arc::new(services.spool.batch_find(&id).await?);
+    Ok(event_response(
+        move |events| async move { Running { services, caller, file, events }.resume(id).await },
+    ))
 }
 
 /// The repeated `accept=ROW:REASON` of the query string.
@@ -149,31 +117,30 @@ fn exceptions(pairs: &[(String, String)]) -> Result<Vec<ImportException>, Failur
 struct Running {
     services: Arc<Services>,
     caller: Caller,
-    plan: Plan,
+    file: Arc<SpooledFile>,
     events: mpsc::Sender<ImportEventKind>,
 }
 
 impl Running {
     /// Checks only.
-    async fn examine(self, file: SpooledFile) {
+    async fn examine(self) {
         let node = &self.services.node;
         self.send(ImportEventKind::Started { batch: None }).await;
         let progress = progress_sink(&self.events, &Arc::new(Notify::new()));
-        let options = self.plan.options(&file);
-        let examined = node.import_examine(&self.caller.operation, Arc::new(file), options, progress).await;
-        match examined {
-            Ok(examination) => self.finish(self.report(&examination, ImportState::Checked)).await,
+        let (file, options) = (self.file.clone(), self.file.options());
+        match node.import_examine(&self.caller.operation, file, options, progress).await {
+            Ok(examination) => self.checked(&examination, ImportState::Checked).await,
             Err(error) => self.fail(error.into()).await,
         }
     }
 
     /// Checks, then writes. The import has its number when writing begins; from then on it can be resumed.
-    async fn run(self, file: SpooledFile) {
+    async fn run(self) {
         let begun = Arc::new(Notify::new());
         let progress = progress_sink(&self.events, &begun);
         let node: &Arc<Node> = &self.services.node;
-        let options = self.plan.options(&file);
-        let work = node.import_run(&self.caller.operation, Arc::new(file), options, progress);
+        let (file, options) = (self.file.clone(), self.file.options());
+        let work = node.import_run(&self.caller.operation, file, options, progress);
         let mut work = std::pin::pin!(work);
         let mut announced = false;
         let ended = loop {
@@ -183,8 +150,11 @@ impl Running {
             }
         };
         match ended {
-            Err(error) => self.fail(error.into()).await,
-            Ok((examination, None)) => self.finish(self.report(&examination, ImportState::Refused)).await,
+            Err(error) => {
+                self.begun_not().await;
+                self.fail(error.into()).await;
+            }
+            Ok((examination, None)) => self.checked(&examination, ImportState::Refused).await,
             Ok((examination, Some(batch))) => {
                 if !announced {
                     self.send(ImportEventKind::Started { batch: Some(batch.id) }).await;
@@ -194,41 +164,28 @@ impl Running {
         }
     }
 
-    async fn resume(self, id: BatchId, file: SpooledFile) {
+    async fn resume(self, id: BatchId) {
         self.send(ImportEventKind::Started { batch: Some(id) }).await;
         let progress = progress_sink(&self.events, &Arc::new(Notify::new()));
         let node = &self.services.node;
-        let (operation, options) = (&self.caller.operation, self.plan.options(&file));
-        match node.import_resume(operation, &id, Arc::new(file), options, progress).await {
+        let (file, options) = (self.file.clone(), self.file.options());
+        match node.import_resume(&self.caller.operation, &id, file, options, progress).await {
             Ok(batch) => self.committed(&batch, None).await,
             Err(error) => self.fail(error.into()).await,
         }
     }
 
-    /// Finds the number of the import that has just begun to write, keeps its plan, then tells the caller. In this
-    /// order: whoever knows the number can resume. One import runs at a time, so the unfinished one that this account
-    /// began at this operation's time is it.
+    /// Tells the caller the number of the import that has begun: from then on it can be resumed.
     async fn announce(&self) -> bool {
-        let operation = &self.caller.operation;
-        let Ok(batches) = self.services.node.import_list(operation).await else { return false };
-        let mine = |batch: &&ImportBatch| {
-            batch.state == BatchState::Staging
-                && batch.by == *operation.account()
-                && batch.started == operation.now()
-        };
-        let Some(batch) = batches.iter().find(mine) else { return false };
-        if let Err(error) = plan_keep(&self.services.spool, &batch.id, &self.plan).await {
-            tracing::warn!(%error, "an interrupted import could not be resumed: its plan was not kept");
-            return false;
-        }
-        self.send(ImportEventKind::Started { batch: Some(batch.id) }).await;
+        let Some(batch) = self.file.begun() else { return false };
+        self.send(ImportEventKind::Started { batch: Some(batch) }).await;
         true
     }
 
     async fn committed(&self, batch: &ImportBatch, examination: Option<&Examination>) {
-        if let Err(error) = plan_forget(&self.services.spool, &batch.id).await {
-            // Only disk space is lost: the import is committed.
-            tracing::warn!(%error, "the plan of a finished import stays in the spool");
+        if let Err(error) = self.services.spool.batch_forget(batch.id).await {
+            // The import is committed all the same.
+            tracing::warn!(%error, "the file of a finished import stays in the spool until the next start");
         }
         let report = match examination {
             Some(examination) => {
@@ -241,18 +198,41 @@ impl Running {
         self.finish(report).await;
     }
 
+    /// Reports a file that nothing was written of. If rows fail, it is kept for them before the report offers them.
+    async fn checked(&self, examination: &Examination, state: ImportState) {
+        let report = self.report(examination, state);
+        if report.errors_id.is_some()
+            && let Err(failure) = self.file.errors_keep(self.caller.operation.now()).await
+        {
+            return self.fail(failure).await;
+        }
+        self.finish(report).await;
+    }
+
+    /// The import failed: if it did so before it had begun, nothing needs its file.
+    async fn begun_not(&self) {
+        let Some(batch) = self.file.begun() else { return };
+        let unfinished = self.services.node.imports_unfinished().await;
+        // In doubt the file stays; the next start decides.
+        if unfinished.is_ok_and(|unfinished| !unfinished.contains(&batch))
+            && let Err(error) = self.services.spool.batch_forget(batch).await
+        {
+            tracing::warn!(%error, "the file of an import that did not begin stays in the spool until the next start");
+        }
+    }
+
     fn report(&self, examination: &Examination, state: ImportState) -> ImportReport {
         let rows = examination_rows(examination);
         let summary = ImportSummary {
             batch: None,
-            file_name: self.plan.file_name().to_owned(),
+            file_name: self.file.file_name().to_owned(),
             record_type: Some(examination.record_type),
             state,
             operator: self.caller.operation.account().clone(),
             started_at: self.caller.operation.now().into(),
             rows,
         };
-        let errors_id = (rows.wrong > 0).then(|| self.plan.id().to_owned());
+        let errors_id = (rows.wrong > 0).then(|| self.file.id());
         examination_report(examination, summary, errors_id)
     }
 

@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod federation;
 pub(crate) mod import;
+pub(crate) mod import_errors;
 pub(crate) mod import_file;
 pub(crate) mod notice;
 pub(crate) mod operator;
@@ -23,6 +24,7 @@ use chengxin_schemas::catalogue::MeasureCode;
 use serde::de::DeserializeOwned;
 
 use crate::failure::Failure;
+use crate::malformed::{document_fault, query_fault};
 use crate::services::Services;
 use crate::types::problem::Problem;
 
@@ -36,12 +38,12 @@ pub(crate) fn document<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>)
         let code = if too_large { ErrorCode::TooLarge } else { ErrorCode::Invalid };
         Problem::new(code, "the request's document is too large or was cut off", "请求文档过大或不完整")
     })?;
-    serde_json::from_slice(&bytes).map_err(|error| Failure::malformed("body", &error))
+    serde_json::from_slice(&bytes).map_err(|error| document_fault(&error))
 }
 
 /// The query string.
 pub(crate) fn query<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Failure> {
-    query.map(|Query(query)| query).map_err(|rejection| Failure::malformed("query", &rejection.body_text()))
+    query.map(|Query(query)| query).map_err(|rejection| query_fault(&rejection))
 }
 
 /// A part of the path.

@@ -1,6 +1,7 @@
 //! Imports of foreign files: options, progress, report, list.
 
-use chengxin_schemas::digest::Sha256;
+use chengxin_schemas::SchemaError;
+use chengxin_schemas::digest::{Sha256, hex_decode, hex_encode};
 use chengxin_schemas::identity::BatchId;
 use chengxin_schemas::operator::OperatorName;
 use chengxin_schemas::record_type::RecordType;
@@ -23,8 +24,8 @@ schema_tag! {
     ImportEventSchema = "import-event/v1"
 }
 
-/// Largest file that is taken, in bytes: a million penalty rows of the longest layout as CSV. The reader of each format
-/// has its own, lower limits on what a file may unpack to.
+/// Largest file that is taken, in bytes: a million penalty rows of the longest layout as CSV. Workbooks are compressed:
+/// their reader takes less, 256 MiB, and bounds what they unpack to.
 pub const IMPORT_FILE_LIMIT: u64 = 1 << 30;
 /// Most findings a report lists; the errors file has them all.
 pub const IMPORT_FINDINGS_LIMIT: usize = 200;
@@ -32,20 +33,62 @@ pub const IMPORT_FINDINGS_LIMIT: usize = 200;
 pub const IMPORT_EXCEPTIONS_LIMIT: usize = 100;
 
 /// What `POST /api/v1/imports` takes in its query string; the body is the file. Rows whose failing check character
-/// a person accepts are named by repeating `accept=ROW:REASON`.
+/// a person accepts are named by repeating `accept=ROW:REASON`. Any other name, and any of these fields given twice, is
+/// refused ([`IMPORT_QUERY_NAMES`]): a misspelt `dry_run` would be an import.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImportOptions {
     /// Type of the records; absent to recognise it by the columns.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
     pub record_type: Option<RecordType>,
-    /// Name of the file, for the list of imports and for telling CSV from XLSX; without folders.
+    /// Name of the file, for the list of imports; without folders. Its ending does not matter: the content tells CSV from
+    /// XLSX.
     pub file_name: String,
     /// Check only; nothing is written.
     #[serde(default)]
     pub dry_run: bool,
-    /// Sheet of a workbook; absent for the first one.
+    /// Sheet of a workbook; absent for the one whose header is known. If there are several, the import is refused with
+    /// their names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sheet: Option<String>,
+}
+
+/// Every name that the query string of an import may have: the fields of [`ImportOptions`], and `accept`.
+pub const IMPORT_QUERY_NAMES: &[&str] = &["type", "file_name", "dry_run", "sheet", "accept"];
+
+/// Names a file that was sent, and how it is to be read: `f-` and 32 lower-case hexadecimal digits. A report gives it
+/// when the file has failing rows; an import that was begun has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UploadId(pub [u8; 16]);
+
+impl std::fmt::Display for UploadId {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "f-{}", hex_encode(&self.0))
+    }
+}
+
+impl std::str::FromStr for UploadId {
+    type Err = SchemaError;
+
+    fn from_str(text: &str) -> Result<Self, SchemaError> {
+        text.strip_prefix("f-").and_then(hex_decode::<16>).map(Self).ok_or_else(|| SchemaError::Field {
+            field: "id",
+            reason: "not the name of a file with failing rows".to_owned(),
+            fix: "it reads f- and 32 lower-case hexadecimal digits; the report of the dry run or the refused import gives it",
+        })
+    }
+}
+
+impl Serialize for UploadId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for UploadId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
 }
 
 /// One exception: the operator vouches for a code whose check character fails.
@@ -220,19 +263,21 @@ pub struct ImportReport {
     pub summary: ImportSummary,
     /// Digest of the file.
     pub file: Sha256,
-    /// What is wrong with rows, by row and column, at most [`IMPORT_FINDINGS_LIMIT`].
+    /// What is wrong with rows, by row and column, at most [`IMPORT_FINDINGS_LIMIT`]: errors first, then warnings, each in
+    /// row order.
     pub findings: Vec<Finding>,
     /// How many findings more there are.
     pub findings_omitted: u64,
-    /// The name under which the failing rows can be fetched as a file; absent when there are none.
+    /// The name under which the failing rows can be fetched as a file, for a day unless many more come; absent when there
+    /// are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub errors_id: Option<String>,
+    pub errors_id: Option<UploadId>,
 }
 
 /// One fault in a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
-    /// Row as the spreadsheet shows it; 0 for the file as a whole.
+    /// Row as the spreadsheet shows it. What is wrong with a file as a whole is the import's failure, not a finding.
     pub row: u64,
     /// Header of the column as the file writes it; empty for the row as a whole.
     pub column: String,
@@ -304,6 +349,31 @@ mod tests {
         for bad in ["", "17", "17:", "17:x", "1:header row", "x:reason", "17:bad\nreason"] {
             assert!(bad.parse::<ImportException>().is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn an_upload_reads_and_writes_itself_in_one_form() {
+        let text = "f-0123456789abcdef0123456789abcdef";
+        assert_eq!(text.parse::<UploadId>().expect("id").to_string(), text);
+        for bad in
+            ["", "f-", "b-0123456789abcdef0123456789abcdef", "f-0123456789ABCDEF0123456789ABCDEF", "f-../x"]
+        {
+            assert!(bad.parse::<UploadId>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn every_option_is_a_known_name() {
+        let options = ImportOptions {
+            record_type: Some(RecordType::AdministrativePenalty),
+            file_name: "a.csv".to_owned(),
+            dry_run: true,
+            sheet: Some("x".to_owned()),
+        };
+        let value = serde_json::to_value(&options).expect("json");
+        let mut names: Vec<_> = value.as_object().expect("object").keys().map(String::as_str).collect();
+        names.push("accept");
+        assert_eq!(names, IMPORT_QUERY_NAMES);
     }
 
     #[test]

@@ -24,7 +24,7 @@ schema_tag! {
 pub const RECORD_PAGE_LIMIT: usize = 200;
 
 /// What `GET /api/v1/records` takes in its query string.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RecordQuery {
     /// Only this type.
@@ -48,6 +48,21 @@ pub struct RecordQuery {
     /// At most so many, 1 to [`RECORD_PAGE_LIMIT`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
+}
+
+/// Shows everything but the subject, who may be a person.
+impl std::fmt::Debug for RecordQuery {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("RecordQuery")
+            .field("record_type", &self.record_type)
+            .field("category", &self.category)
+            .field("batch", &self.batch)
+            .field("state", &self.state)
+            .field("cursor", &self.cursor)
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What `GET /api/v1/records` answers.
@@ -109,7 +124,7 @@ pub struct RecordDocument {
 }
 
 /// One field of a record, as far as classification lets the reader see it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordField {
     /// Name in machine output.
     pub name: String,
@@ -125,6 +140,17 @@ pub struct RecordField {
     pub reason: Option<String>,
 }
 
+/// Shows which field it is and how much of it is shown, not its value: it may be a person's number.
+impl std::fmt::Debug for RecordField {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("RecordField")
+            .field("name", &self.name)
+            .field("shown", &self.shown)
+            .finish_non_exhaustive()
+    }
+}
+
 /// How much of a field is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -135,4 +161,25 @@ pub enum FieldShown {
     Masked,
     /// Not at all.
     Withheld,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_no_number() {
+        const NUMBER: &str = "440524188001010014";
+        let query =
+            RecordQuery { subject: Some(NUMBER.to_owned()), limit: Some(7), ..RecordQuery::default() };
+        let field = RecordField {
+            name: "person_number".to_owned(),
+            label: String::new(),
+            shown: FieldShown::Shown,
+            value: Some(NUMBER.to_owned()),
+            reason: None,
+        };
+        let text = format!("{query:?} {field:?}");
+        assert!(text.contains('7') && text.contains("person_number") && !text.contains(NUMBER), "{text}");
+    }
 }

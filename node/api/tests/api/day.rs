@@ -18,17 +18,17 @@ use chengxin_schemas::ErrorCode;
 use crate::socket::{Received, call};
 use crate::support::{OTHER, Served, long_penalty_file, own_uid, penalty_file, wrong_penalty_file};
 
-async fn get(served: &Served, account: &str, path: &str) -> Received {
+pub(crate) async fn get(served: &Served, account: &str, path: &str) -> Received {
     let answer = call(&served.socket, "GET", path, &[("x-chengxin-operator", account)], "").await;
     assert_eq!(answer.status, 200, "{path}: {}", answer.text());
     answer
 }
 
-async fn post(served: &Served, account: &str, path: &str, body: String) -> Received {
+pub(crate) async fn post(served: &Served, account: &str, path: &str, body: String) -> Received {
     call(&served.socket, "POST", path, &[("x-chengxin-operator", account)], body).await
 }
 
-fn report(answer: &Received) -> ImportReport {
+pub(crate) fn report(answer: &Received) -> ImportReport {
     let events: Vec<ImportEvent> = answer.lines();
     match events.into_iter().next_back().map(|event| event.event) {
         Some(ImportEventKind::Finished { report }) => *report,
@@ -145,7 +145,7 @@ async fn an_import_whose_caller_goes_away_is_resumed() {
 }
 
 /// Sends the file and goes away as soon as the import has its number.
-async fn begun_and_left(served: &Served, file: String) -> chengxin_schemas::identity::BatchId {
+pub(crate) async fn begun_and_left(served: &Served, file: String) -> chengxin_schemas::identity::BatchId {
     use http_body_util::BodyExt as _;
     let stream = tokio::net::UnixStream::connect(&served.socket).await.expect("connected");
     let (mut sender, connection) =

@@ -113,7 +113,10 @@ async fn what_is_wrong_with_a_request_is_told_as_a_problem() {
         assert_eq!((answer.status, answer.json::<Problem>().code), (404, ErrorCode::NotFound), "{path}");
     }
     let answer = call(&served.socket, "GET", "/api/v1/records?limit=x", &clerk, "").await;
-    assert_eq!(answer.json::<Problem>().field.as_deref(), Some("query"));
+    assert_eq!(answer.json::<Problem>().field.as_deref(), Some("limit"));
+    let number = "440524188001010014";
+    let answer = check(format!(r#"{{"subject":{number}}}"#)).await;
+    assert!(answer.status == 400 && !answer.text().contains(number), "{}", answer.text());
     served.stop().await;
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use chengxin_api::server::{bind, serve};
 use chengxin_api::services::{FederationDesk, Link, Links, Services};
+use chengxin_api::spool::Spool;
 use chengxin_api::types::config::{Config, ConfigSchema, Origin, Setting};
 use chengxin_api::types::federation::{EnrolRequest, Enrolment, JoinToken, Removal, TokenRequest};
 use chengxin_api::types::problem::Problem;
@@ -204,7 +205,7 @@ async fn services(folder: &std::path::Path, uid: u32) -> Arc<Services> {
         root_fingerprint: Some(founded.fingerprint.to_string()),
         version: "0.0.0".to_owned(),
         started: NOW.plus(-7_200),
-        spool: folder.join("spool"),
+        spool: Spool::new(folder.join("spool")),
     })
 }
 

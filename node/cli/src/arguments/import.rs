@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use chengxin_api::types::import::UploadId;
 use chengxin_schemas::identity::BatchId;
 use clap::{Args, Subcommand};
 
@@ -18,7 +19,7 @@ pub enum ImportCommand {
     Resume(BatchArguments),
     /// Take an import back: none of its records count any more
     Rollback(RollbackArguments),
-    /// Write the failing rows of an import into a file to correct
+    /// Write the failing rows of a dry run or a refused import into a file to correct
     Errors(ImportErrorsArguments),
 }
 
@@ -47,9 +48,9 @@ pub struct RollbackArguments {
 /// Whose failing rows, where to.
 #[derive(Clone, Debug, Args)]
 pub struct ImportErrorsArguments {
-    /// The import or dry run, as its report names it
+    /// Name that the report gives: f- and 32 hexadecimal digits
     #[arg(value_name = "ID")]
-    pub id: String,
+    pub id: UploadId,
     /// File to write, .xlsx or .csv
     #[arg(value_name = "FILE")]
     pub file: PathBuf,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use chengxin_api::types::import::{
     ErrorsFormat, ErrorsLanguage, ErrorsQuery, IMPORT_EXCEPTIONS_LIMIT, ImportEvent, ImportEventKind,
-    ImportOptions, ImportPhase, ImportReport, ImportState,
+    ImportOptions, ImportPhase, ImportReport, ImportState, UploadId,
 };
 use chengxin_api::types::problem::Problem;
 use chengxin_schemas::ErrorCode;
@@ -57,7 +57,7 @@ impl Context<'_> {
         })?;
         self.print(&report)?;
         if let (Some(file), Some(id)) = (&arguments.errors, &report.errors_id) {
-            self.import_errors(id, file)?;
+            self.import_errors(*id, file)?;
         }
         Ok(import_exit(&report, arguments.strict))
     }
@@ -97,10 +97,10 @@ impl Context<'_> {
         self.printed(&report)
     }
 
-    pub(super) fn import_errors(&mut self, id: &str, file: &Path) -> Ended {
+    pub(super) fn import_errors(&mut self, id: UploadId, file: &Path) -> Ended {
         let format = if is_workbook(file)? { ErrorsFormat::Xlsx } else { ErrorsFormat::Csv };
         let client = self.client()?;
-        let path = format!("/api/v1/imports/{}/errors", percent_encode(id));
+        let path = format!("/api/v1/imports/{id}/errors");
         let lang = match self.settings.language {
             Language::Zh => ErrorsLanguage::Zh,
             Language::En => ErrorsLanguage::En,

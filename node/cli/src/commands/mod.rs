@@ -62,7 +62,7 @@ impl Context<'_> {
             Command::Import(ImportCommand::Resume(arguments)) => self.import_resume(arguments.batch),
             Command::Import(ImportCommand::Rollback(arguments)) => self.import_rollback(arguments),
             Command::Import(ImportCommand::Errors(arguments)) => {
-                self.import_errors(&arguments.id, &arguments.file)
+                self.import_errors(arguments.id, &arguments.file)
             }
             Command::Check(arguments) => self.check(arguments),
             Command::Certificate(CertificateCommand::Verify(arguments)) => {

@@ -163,7 +163,7 @@ pub const EXAMPLES: &[Example] = &[
     ),
     example(
         "import errors",
-        "chengxin import errors b-0123456789abcdef0123456789abcdef 错误行.xlsx",
+        "chengxin import errors f-0123456789abcdef0123456789abcdef 错误行.xlsx",
         "取错误行改正",
         "get failing rows to correct",
     ),

@@ -28,9 +28,8 @@ impl Document for ImportReport {
                 FindingWeight::Error => Cell::new(view.text(Key::Error)).toned(Tone::Bad),
                 FindingWeight::Warning => Cell::new(view.text(Key::Warning)).toned(Tone::Warning),
             };
-            let row = if finding.row == 0 { Cell::empty() } else { Cell::of(finding.row) };
             table.row([
-                row,
+                Cell::of(finding.row),
                 Cell::new(&finding.column),
                 weight,
                 Cell::new(view.pick(&finding.message_zh, &finding.message_en)),
@@ -58,7 +57,7 @@ impl Document for ImportReport {
             page.line([Cell::new(view.fill(Key::FindingsOmitted, &[&self.findings_omitted.to_string()]))]);
         }
         if let Some(errors) = &self.errors_id {
-            page.line([Cell::new(view.fill(Key::ErrorsFileHint, &[errors]))]);
+            page.line([Cell::new(view.fill(Key::ErrorsFileHint, &[&errors.to_string()]))]);
         }
         page
     }

@@ -104,6 +104,10 @@ async fn a_home_of_the_first_version_is_brought_into_the_present_form() {
     let decided: Vec<_> = shown.own.into_iter().map(|own| own.recognition).collect();
     assert_eq!(decided, [Recognition::Applied, inapplicable]);
     let subject = SubjectId::parse(SUBJECT).expect("code");
-    assert_eq!(finance.restriction_list(&clerk, &subject).await.expect("list").in_force.len(), 2, "each measure once");
+    assert_eq!(
+        finance.restriction_list(&clerk, &subject).await.expect("list").in_force.len(),
+        2,
+        "each measure once"
+    );
     assert_eq!(finance.notice_list(&clerk, 10).await.expect("list").len(), 1, "once");
 }

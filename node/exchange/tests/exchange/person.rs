@@ -25,7 +25,7 @@ async fn import(federation: &Federation, text: String) {
         .import_run(&clerk, file(text), ImportOptions::default(), Arc::new(|_| {}))
         .await
         .expect("import");
-    assert!(batch.is_some(), "{:?}", examination.report.issues);
+    assert!(batch.is_some(), "{:?}", examination.report.issues().collect::<Vec<_>>());
 }
 
 /// The payload of the one record that the market regulator shows of the subject.

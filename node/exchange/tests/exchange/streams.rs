@@ -114,7 +114,11 @@ async fn no_member_can_take_the_number_of_anothers_notice() {
     let item = forged(&real, 30, Some(&claims(&header)), |content| content.id = notice);
     let finance = federation.node(FINANCE);
     let answer = finance.peer_handle(&agency(LEAGUE), wire::decode(&item)).await;
-    assert_eq!(decisions(outcome(&answer)), [MeasureDecision::Applied {}], "its own notice, under its own name");
+    assert_eq!(
+        decisions(outcome(&answer)),
+        [MeasureDecision::Applied {}],
+        "its own notice, under its own name"
+    );
     assert_eq!(applied(&federation, FINANCE).await, 2);
 
     federation.clocks[&agency(MARKET)].set(NOW.plus(10));

@@ -19,6 +19,7 @@ use chengxin_policy::{Authoriser, Bundle};
 use chengxin_schemas::ErrorCode;
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::directory::{DirectoryEntry, DirectoryEntrySchema, TimedKey};
+use chengxin_schemas::identity::BatchId;
 use chengxin_schemas::key::SigningKey;
 use chengxin_schemas::operator::Role;
 use chengxin_schemas::seal::SealIdentity;
@@ -376,7 +377,7 @@ impl Federation {
         let file = penalty_file(subject, "示例启明建设工程有限公司", number, "12.5");
         let (examination, batch) =
             node.import_run(&clerk, file, ImportOptions::default(), Arc::new(|_| {})).await.expect("import");
-        assert_eq!(examination.rejected(), 0, "{:?}", examination.report.issues);
+        assert_eq!(examination.rejected(), 0, "{:?}", examination.report.issues().collect::<Vec<_>>());
         batch.expect("batch")
     }
 }
@@ -431,6 +432,10 @@ impl ImportFile for Memory {
 
     fn name(&self) -> &str {
         "penalties.csv"
+    }
+
+    fn import_keep(&self, _: &BatchId) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

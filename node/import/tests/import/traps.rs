@@ -2,7 +2,7 @@
 
 use chengxin_import::dialect::TemplateVersion;
 use chengxin_import::generate::{GenerateOptions, GeneratedRows};
-use chengxin_import::{Exceptions, ImportError, ImportOptions};
+use chengxin_import::{Exceptions, ImportError, ImportOptions, IssueSeverity};
 use chengxin_schemas::unified_code::CheckException;
 
 use crate::support::{CODE, PenaltyRow, codes, csv, import, import_rows};
@@ -363,13 +363,21 @@ fn unknown_columns_are_reported_and_kept_in_the_source_only() {
     let column = issues[0].column.as_ref().expect("column");
     assert_eq!((column.letter.as_str(), &*column.header), ("I", "lysj"));
     assert_eq!(importer.layout().preview.len(), 1);
-    // In a report they come before what is wrong with the rows, and are kept when there is little room.
-    let mut report = chengxin_import::ImportReport::new(1);
+    // In a report they come before what the rows are warned of, and are kept when there is little room; errors come first.
+    let mut report = chengxin_import::ImportReport::new(2);
     let rows = import_rows(&[PenaltyRow::new().with("处罚机关", "——")]);
     report.row_add(&rows.rows[0]);
+    for row in 3..6 {
+        report.row_add(&chengxin_import::ImportedRow {
+            issues: vec![issues[0].clone()],
+            row,
+            ..rows.rows[0].clone()
+        });
+    }
     report.header_add(issues);
-    assert_eq!(report.issues, *issues);
-    assert_eq!((report.errors, report.warnings, report.truncated), (1, 1, true));
+    let kept: Vec<_> = report.issues().map(|issue| (issue.severity, issue.row)).collect();
+    assert_eq!(kept, [(IssueSeverity::Error, rows.rows[0].row), (IssueSeverity::Warning, issues[0].row)]);
+    assert_eq!((report.errors, report.warnings, report.truncated), (1, 4, true));
     let row = importer.into_iter().next().expect("row").expect("read");
     assert!(row.source.cells.contains(&"2026-05-05".to_owned()));
 }

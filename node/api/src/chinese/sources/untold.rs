@@ -8,7 +8,20 @@ pub(super) const UNTOLD: &[(&str, &str, &[&str])] = &[
     ("a command to type", "node/app/src/demo/stage.rs", &["$ chengxin --home {}", " --operator {}"]),
     ("for `Debug`", "node/api/src/services.rs", &["Services({}, version {})"]),
     ("for `Debug`", "node/cli/src/console.rs", &["Console(out terminal: {}, err terminal: {})"]),
-    ("names a task in the journal", "node/api/src/handlers/import_file.rs", &["writing the failing rows"]),
+    ("told in the journal", "node/api/src/idle_write.rs", &["the reader stopped reading"]),
+    (
+        "what serde's messages begin with",
+        "node/api/src/malformed.rs",
+        &[
+            "missing field `",
+            "duplicate field `",
+            ", expected ",
+            "unknown field ",
+            "unknown variant ",
+            "invalid type: ",
+        ],
+    ),
+    ("kept in the audit log", "node/exchange/src/import_errors.rs", &["failing rows of a file"]),
     ("the name of a route", "node/api/src/handlers/policy.rs", &["policy explain"]),
     ("TOML", "node/app/src/config.rs", &["value = {}"]),
     (
