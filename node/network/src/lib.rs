@@ -23,6 +23,7 @@ pub mod limits;
 mod link;
 mod links;
 mod listening;
+mod log_limit;
 pub mod members;
 pub mod network;
 pub mod peer;

@@ -202,6 +202,8 @@ impl Raw {
             .with_quic()
             .with_behaviour(|_| libp2p_stream::Behaviour::new())
             .unwrap()
+            // It never closes a connection by itself: when one ends, the other side has ended it.
+            .with_swarm_config(|config| config.with_idle_connection_timeout(Duration::from_secs(3600)))
             .build();
         let control = swarm.behaviour().new_control();
         let (dials, mut dialed) = mpsc::channel::<(Multiaddr, oneshot::Sender<bool>)>(16);
