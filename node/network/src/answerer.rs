@@ -219,8 +219,9 @@ impl Work {
                     let frame = Frame { kind: FrameKind::Response, id: self.id, payload };
                     return Outgoing { frame, room: Some(room), unsent };
                 }
-                // The peer asks for more than it reads. The answer is dropped, not kept.
-                None => Refusal::Busy,
+                // The peer asks for more than it reads, or others do and this answer is large. It is dropped, not
+                // kept; what the handler did stays done.
+                None => Refusal::AnswerDropped,
             },
             Err(HandlerRefusal { code, text }) => Refusal::Application { code, text },
         };

@@ -196,7 +196,9 @@ impl AskerDriver {
     fn answer_take(&self, arrival: Arrival) -> Result<(), FrameError> {
         let (frame, room) = match arrival {
             Arrival::Frame(frame, room) => (frame, room),
-            Arrival::Dropped(header) => return self.asker.answered(header.id, Err(CallError::Busy)),
+            Arrival::Dropped(header) => {
+                return self.asker.answered(header.id, Err(CallError::AnswerDropped));
+            }
         };
         match frame.kind {
             FrameKind::Response => {
@@ -205,6 +207,7 @@ impl AskerDriver {
             FrameKind::Refusal => {
                 let error = match Refusal::decode(&frame.payload)? {
                     Refusal::Busy => CallError::Busy,
+                    Refusal::AnswerDropped => CallError::AnswerDropped,
                     Refusal::AnswerTooLarge { bytes, limit } => CallError::TooLarge {
                         what: "answer",
                         bytes: bytes as usize,

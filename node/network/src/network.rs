@@ -134,7 +134,12 @@ impl Network {
         let result = result.unwrap_or(Err(CallError::Timeout));
         match &result {
             Ok(_) | Err(CallError::Refused { .. }) => peer.book().last_success = Some(Instant::now()),
-            Err(error @ (CallError::Timeout | CallError::ConnectionLost | CallError::Busy)) => {
+            Err(
+                error @ (CallError::Timeout
+                | CallError::ConnectionLost
+                | CallError::Busy
+                | CallError::AnswerDropped),
+            ) => {
                 peer.book().last_failure = Some((Instant::now(), error.to_string()));
             }
             // The event loop noted why there is no connection; the others are not the link's fault.
