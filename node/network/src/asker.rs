@@ -13,7 +13,7 @@ use crate::budget::{Budget, Reservation};
 use crate::error::CallError;
 use crate::frame::{Frame, FrameError, FrameKind, ReadRole, Refusal};
 use crate::limits::{FRAMES_PER_TURN, Limits};
-use crate::stream::{Arrival, FrameReader, Outgoing, StreamEnd, frames_write};
+use crate::stream::{Arrival, FrameReader, Outgoing, Pace, StreamEnd, frames_write};
 
 type Answer = Result<Received, CallError>;
 
@@ -159,10 +159,10 @@ impl AskerDriver {
         let (_, closed) = mpsc::channel(1);
         let queue = std::mem::replace(&mut self.queue, closed);
         let role = ReadRole::Asker { response_bytes: self.limits.response_bytes };
-        let reader = FrameReader::new(read_half, role, self.answers.clone(), self.limits.silence);
+        let reader = FrameReader::new(read_half, role, self.answers.clone(), Pace::reading(&self.limits));
         tokio::select! {
             end = self.answers_read(reader, heard) => end,
-            end = frames_write(write_half, queue, self.limits.write_time) => end,
+            end = frames_write(write_half, queue, Pace::writing(&self.limits)) => end,
             end = self.pings_send() => end,
         }
     }

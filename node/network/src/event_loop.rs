@@ -394,13 +394,20 @@ impl EventLoop {
             link.outbound = Outbound::None;
         }
         match &end {
-            StreamEnd::Malformed(error) => {
-                if self.strike(peer, &error.to_string()) {
+            StreamEnd::Malformed(_) => {
+                if self.strike(peer, &end.to_string()) {
                     return;
                 }
             }
+            StreamEnd::SlowReader(_) | StreamEnd::SlowSender(_) => {
+                // Room was held for it all the time, and it would be back at once.
+                if self.strike(peer, &end.to_string()) {
+                    return;
+                }
+                self.swarm.close_connection(connection);
+            }
             // What one stream of a connection met, the others will meet.
-            StreamEnd::Silent(_) | StreamEnd::SlowReader(_) | StreamEnd::Broken(_) => {
+            StreamEnd::Silent(_) | StreamEnd::Broken(_) => {
                 self.swarm.close_connection(connection);
             }
             StreamEnd::Unused(_) => {

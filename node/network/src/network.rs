@@ -19,7 +19,7 @@ use crate::budget::{Budget, Counter};
 use crate::error::{CallError, NetworkError};
 use crate::event_loop::EventLoop;
 use crate::key::TransportKey;
-use crate::limits::{DEADLINE_LONGEST, Limits};
+use crate::limits::{DEADLINE_LONGEST, Limits, SMALL_KEPT};
 use crate::members::{Member, Members};
 use crate::peer::{LinkState, Peer, PeerStatus};
 
@@ -249,7 +249,7 @@ impl Shared {
             member.identity,
             Arc::clone(&self.handler),
             share(limits.in_flight_per_peer, &self.answering),
-            share(limits.bytes_per_peer, &self.answering_bytes),
+            share(limits.bytes_per_peer, &self.answering_bytes).with_small(SMALL_KEPT),
             limits.clone(),
             Arc::clone(&self.closing),
             Arc::clone(&self.sending),
@@ -258,7 +258,7 @@ impl Shared {
             member.identity,
             member.label.clone(),
             share(limits.in_flight_per_peer, &self.asking),
-            share(limits.bytes_per_peer, &self.asking_bytes),
+            share(limits.bytes_per_peer, &self.asking_bytes).with_small(SMALL_KEPT),
             answering,
         ))
     }

@@ -119,7 +119,7 @@ pub struct PeerStatus {
     pub answering: usize,
     /// When it is dialled again, while there is no connection.
     pub retry_in: Option<Duration>,
-    /// How much longer it is shut out for malformed data.
+    /// How much longer it is shut out for malformed data or for not reading.
     pub banned_for: Option<Duration>,
 }
 

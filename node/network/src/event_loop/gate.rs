@@ -78,14 +78,14 @@ impl EventLoop {
         }
     }
 
-    /// Counts a malformed frame; returns whether the peer is now shut out.
+    /// Counts a malformed frame, or one that the peer was too slow over; returns whether it is now shut out.
     pub(super) fn strike(&mut self, peer_id: PeerId, reason: &str) -> bool {
         let Some(link) = self.links.get_mut(&peer_id) else { return false };
         let now = Instant::now();
         let ban = link.strikes.strike(now, &self.shared.limits);
         let label = link.peer.book().label.clone();
-        tracing::warn!(peer = %peer_id, label, reason, ban_seconds = ban.map(|ban| ban.as_secs()), "malformed data");
-        link.failure_note(&format!("it sent malformed data: {reason}"));
+        tracing::warn!(peer = %peer_id, label, reason, ban_seconds = ban.map(|ban| ban.as_secs()), "strike against a member");
+        link.failure_note(reason);
         let Some(ban) = ban else { return false };
         let until = now + ban;
         for at in [link.retry_at.take(), link.banned_until.replace(until)].into_iter().flatten() {
@@ -95,7 +95,7 @@ impl EventLoop {
         link.peer.book().banned_until = Some(until);
         link.streams_abort();
         let since = *link.down_since.get_or_insert(now);
-        let reason = "it sent malformed data and is shut out for a time".to_owned();
+        let reason = format!("it is shut out for a time: {reason}");
         link.state_set(LinkState::Down { reason, since, retry_at: until });
         self.allow(peer_id, false);
         true
