@@ -70,6 +70,19 @@ impl Asker {
         self.lock().closed
     }
 
+    /// When the last request was made.
+    pub(crate) fn last_used(&self) -> Instant {
+        self.lock().last_used
+    }
+
+    /// Takes no further request if nobody has asked for `unused`; returns whether that is so. Whoever comes later
+    /// knows that nothing was sent, instead of losing a call with the stream.
+    fn close_unused(&self, unused: Duration) -> bool {
+        let mut calls = self.lock();
+        calls.closed = calls.waiting.is_empty() && calls.last_used.elapsed() >= unused;
+        calls.closed
+    }
+
     /// Sends a request and waits for its answer. Dropping the future takes the call back: the peer is told, best
     /// effort, and a late answer is ignored.
     ///
@@ -232,11 +245,7 @@ impl AskerDriver {
             let _ = self.asker.queue.try_send(Outgoing::bare(FrameKind::Ping, id));
             id = id.wrapping_add(1);
             tokio::time::sleep(self.limits.ping_after).await;
-            let idle = {
-                let calls = self.asker.lock();
-                calls.waiting.is_empty().then(|| calls.last_used.elapsed())
-            };
-            if idle.is_some_and(|idle: Duration| idle >= self.limits.unused) {
+            if self.asker.close_unused(self.limits.unused) {
                 return StreamEnd::Unused(self.limits.unused);
             }
         }

@@ -20,7 +20,8 @@ pub struct Limits {
     pub bytes_total: usize,
     /// Connections at once, members only: 3,000 agencies of a region and their second connections.
     pub connections_total: u32,
-    /// Handshakes in progress at once, each way: what strangers can occupy.
+    /// Handshakes in progress at once, each way: what strangers can occupy, and how many members are dialled at once.
+    /// More members than that wait for their turn.
     pub handshakes: u32,
     /// Time for a handshake. A link with a round trip of one second needs three.
     pub handshake_time: Duration,
@@ -103,6 +104,17 @@ pub(crate) const QUIC_CONNECTION_WINDOW: u32 = 8 << 20;
 
 /// A QUIC connection is lost when nothing arrives for so long, milliseconds; keep-alives go out three times as often.
 pub(crate) const QUIC_SILENCE_MILLISECONDS: u32 = 15_000;
+
+/// Time for a connection to close once that is ordered: what is queued on a link with a round trip of half a second
+/// still leaves; a peer that does not read keeps nothing longer.
+pub(crate) const CLOSE_TIME: Duration = Duration::from_secs(1);
+
+/// Time for a stream of ours to open. The swarm itself gives a negotiation ten seconds and says what it met; this is for
+/// the request that a connection in its last moments has swallowed.
+pub(crate) const OPEN_TIME: Duration = Duration::from_secs(15);
+
+/// How long a member waits for another turn when this node itself had no place for one more connection.
+pub(crate) const DIAL_AGAIN: Duration = Duration::from_secs(1);
 
 /// Bytes read from a stream at once. An idle stream keeps this and a buffer of at most twice the size.
 pub(crate) const READ_CHUNK: usize = 16 << 10;

@@ -46,6 +46,8 @@ pub(crate) struct Book {
     pub(crate) label: String,
     pub(crate) connection: Option<(TransportKind, Instant)>,
     pub(crate) last_success: Option<Instant>,
+    /// When somebody last called it, as far as there was no stream at that moment: a stream knows by itself.
+    pub(crate) last_called: Option<Instant>,
     pub(crate) last_failure: Option<(Instant, String)>,
     pub(crate) banned_until: Option<Instant>,
 }
