@@ -6,6 +6,7 @@
 //! did not get the answer, for whatever reason, applies again: it is recognised by its keys, in the directory or in the
 //! book, and the admission goes on from where it stopped.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use bytes::Bytes;
@@ -145,9 +146,20 @@ impl Coordination {
         self.fingerprint
     }
 
-    /// Addresses of the door, while it is open.
+    /// Addresses at which applicants find the door, while it is open; the first is the one to name to them.
     pub(crate) async fn door_addresses(&self) -> Vec<PeerAddress> {
-        self.door.lock().await.as_ref().map(|door| door.listening().to_vec()).unwrap_or_default()
+        let listening = self.door.lock().await.as_ref().map(JoinDoor::listening).unwrap_or_default();
+        applicants_addresses(&self.join_listen, listening, &self.advertised())
+    }
+
+    /// The addresses that the directory lists for this node.
+    fn advertised(&self) -> Vec<PeerAddress> {
+        let identity = TransportKey::from_seed(*self.transport_seed).identity().to_string();
+        let Ok(directory) = self.trust.directory() else { return Vec::new() };
+        let entry = directory.by_transport_identity(&identity);
+        entry.map_or_else(Vec::new, |entry| {
+            entry.addresses.iter().filter_map(|address| address.parse().ok()).collect()
+        })
     }
 
     /// Issues a one-time token. The text is given out once and kept nowhere.
@@ -494,7 +506,79 @@ impl RequestHandler for DoorHandler {
     }
 }
 
+/// Where applicants find a door that listens where it is `listening`. A door at all of the machine's addresses knows
+/// only those of its interfaces, of which some lead nowhere from outside; members dial the hosts that the directory
+/// lists for the node, so applicants are sent there first, to the door's port.
+fn applicants_addresses(
+    configured: &[PeerAddress],
+    listening: Vec<PeerAddress>,
+    advertised: &[PeerAddress],
+) -> Vec<PeerAddress> {
+    let mut addresses = Vec::new();
+    if configured.iter().any(PeerAddress::is_wildcard) {
+        for host in advertised.iter().filter(|host| !host.is_wildcard()) {
+            addresses.extend(listening.iter().map(|door| door.at_host_of(host)));
+        }
+    }
+    addresses.extend(listening);
+    addresses.sort_by_key(PeerAddress::is_loopback);
+    let mut seen = HashSet::new();
+    addresses.retain(|address| seen.insert(address.clone()));
+    addresses
+}
+
 /// How long until the timestamp should be looked at again, in seconds.
 pub(crate) fn tend_interval(timestamp_life: i64) -> u64 {
     u64::try_from((timestamp_life / 8).clamp(5, 3_600)).unwrap_or(60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check_applicants_addresses(
+        configured: &str,
+        listening: &[&str],
+        advertised: &[&str],
+        expected: &[&str],
+    ) {
+        let parse = |texts: &[&str]| -> Vec<PeerAddress> {
+            texts.iter().map(|text| text.parse().expect("an address")).collect()
+        };
+        assert_eq!(
+            applicants_addresses(&parse(&[configured]), parse(listening), &parse(advertised)),
+            parse(expected),
+            "{configured}"
+        );
+    }
+
+    #[test]
+    fn applicants_are_sent_where_members_dial() {
+        let interfaces = ["/ip4/127.0.0.1/tcp/7401", "/ip4/10.0.0.5/tcp/7401", "/ip4/172.17.0.1/tcp/7401"];
+        check_applicants_addresses(
+            "/ip4/0.0.0.0/tcp/7401",
+            &interfaces,
+            &["/dns4/node.czt.example/udp/7400/quic-v1", "/ip4/10.0.0.5/tcp/7400"],
+            &[
+                "/dns4/node.czt.example/tcp/7401",
+                "/ip4/10.0.0.5/tcp/7401",
+                "/ip4/172.17.0.1/tcp/7401",
+                "/ip4/127.0.0.1/tcp/7401",
+            ],
+        );
+        // Nothing usable is advertised: the interfaces, those of this machine alone last.
+        check_applicants_addresses(
+            "/ip4/0.0.0.0/tcp/7401",
+            &interfaces,
+            &["/ip4/127.0.0.1/tcp/7400", "/ip4/0.0.0.0/tcp/7400"],
+            &["/ip4/10.0.0.5/tcp/7401", "/ip4/172.17.0.1/tcp/7401", "/ip4/127.0.0.1/tcp/7401"],
+        );
+        // A door at an address of its own is just there.
+        check_applicants_addresses(
+            "/ip4/10.0.0.9/tcp/7401",
+            &["/ip4/10.0.0.9/tcp/7401"],
+            &["/dns4/node.czt.example/tcp/7400"],
+            &["/ip4/10.0.0.9/tcp/7401"],
+        );
+    }
 }

@@ -58,6 +58,30 @@ impl PeerAddress {
         })
     }
 
+    /// Whether only this machine can dial it.
+    pub fn is_loopback(&self) -> bool {
+        match self.multiaddr.iter().next() {
+            Some(Protocol::Ip4(ip)) => ip.is_loopback(),
+            Some(Protocol::Ip6(ip)) => ip.is_loopback(),
+            Some(_) | None => false,
+        }
+    }
+
+    /// Whether its host stands for every interface of this machine.
+    pub fn is_wildcard(&self) -> bool {
+        match self.multiaddr.iter().next() {
+            Some(Protocol::Ip4(ip)) => ip.is_unspecified(),
+            Some(Protocol::Ip6(ip)) => ip.is_unspecified(),
+            Some(_) | None => false,
+        }
+    }
+
+    /// This transport and port at the host of another address.
+    pub fn at_host_of(&self, other: &Self) -> Self {
+        let multiaddr = other.multiaddr.iter().take(1).chain(self.multiaddr.iter().skip(1)).collect();
+        Self { multiaddr, transport: self.transport }
+    }
+
     pub(crate) fn multiaddr(&self) -> Multiaddr {
         self.multiaddr.clone()
     }
@@ -204,6 +228,25 @@ mod tests {
         check_address(&format!("/ip4/127.0.0.1/tcp/7400/p2p/{identity}"), None);
         check_address(&format!("/ip4/127.0.0.1/udp/7400/quic-v1/p2p/{identity}"), None);
         check_address(&format!("/dns/{}/tcp/7400", "a".repeat(400)), None);
+    }
+
+    #[test]
+    fn hosts_are_told_apart_and_exchanged() {
+        let address = |text: &str| text.parse::<PeerAddress>().unwrap();
+        for (text, loopback, wildcard) in [
+            ("/ip4/127.0.0.1/tcp/7401", true, false),
+            ("/ip6/::1/tcp/7401", true, false),
+            ("/ip4/0.0.0.0/tcp/7401", false, true),
+            ("/ip6/::/udp/7401/quic-v1", false, true),
+            ("/ip4/10.0.0.5/tcp/7401", false, false),
+            ("/dns4/node.czt.example/tcp/7401", false, false),
+        ] {
+            let address = address(text);
+            assert_eq!((address.is_loopback(), address.is_wildcard()), (loopback, wildcard), "{text}");
+        }
+        let door = address("/ip4/172.17.0.1/tcp/7401");
+        let node = address("/dns4/node.czt.example/udp/7400/quic-v1");
+        assert_eq!(door.at_host_of(&node), address("/dns4/node.czt.example/tcp/7401"));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::budget::{Budget, Counter, Reservation};
 use crate::error::HandlerRefusal;
 use crate::frame::{Frame, FrameError, FrameKind, ReadRole, Refusal};
 use crate::limits::{FRAMES_PER_TURN, Limits};
-use crate::stream::{Arrival, FrameReader, Outgoing, StreamEnd, frames_write};
+use crate::stream::{Arrival, FrameReader, Outgoing, Pace, StreamEnd, frames_write};
 
 /// What the application does with a peer's request.
 pub trait RequestHandler: Send + Sync + 'static {
@@ -84,10 +84,10 @@ where
     // One place per request in progress and one per refusal that the reader is about to queue.
     let (queue, outgoing) = mpsc::channel(limits.in_flight_per_peer.saturating_add(1));
     let role = ReadRole::Answerer { request_bytes: limits.request_bytes };
-    let reader = FrameReader::new(read_half, role, answering.bytes.clone(), limits.silence);
+    let reader = FrameReader::new(read_half, role, answering.bytes.clone(), Pace::reading(limits));
     tokio::select! {
         end = requests_read(reader, &answering, queue) => end,
-        end = frames_write(write_half, outgoing, limits.write_time) => end,
+        end = frames_write(write_half, outgoing, Pace::writing(limits)) => end,
     }
 }
 
@@ -219,8 +219,9 @@ impl Work {
                     let frame = Frame { kind: FrameKind::Response, id: self.id, payload };
                     return Outgoing { frame, room: Some(room), unsent };
                 }
-                // The peer asks for more than it reads. The answer is dropped, not kept.
-                None => Refusal::Busy,
+                // The peer asks for more than it reads, or others do and this answer is large. It is dropped, not
+                // kept; what the handler did stays done.
+                None => Refusal::AnswerDropped,
             },
             Err(HandlerRefusal { code, text }) => Refusal::Application { code, text },
         };

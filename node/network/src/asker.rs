@@ -13,7 +13,7 @@ use crate::budget::{Budget, Reservation};
 use crate::error::CallError;
 use crate::frame::{Frame, FrameError, FrameKind, ReadRole, Refusal};
 use crate::limits::{FRAMES_PER_TURN, Limits};
-use crate::stream::{Arrival, FrameReader, Outgoing, StreamEnd, frames_write};
+use crate::stream::{Arrival, FrameReader, Outgoing, Pace, StreamEnd, frames_write};
 
 type Answer = Result<Received, CallError>;
 
@@ -68,6 +68,19 @@ impl Asker {
 
     pub(crate) fn is_closed(&self) -> bool {
         self.lock().closed
+    }
+
+    /// When the last request was made.
+    pub(crate) fn last_used(&self) -> Instant {
+        self.lock().last_used
+    }
+
+    /// Takes no further request if nobody has asked for `unused`; returns whether that is so. Whoever comes later
+    /// knows that nothing was sent, instead of losing a call with the stream.
+    fn close_unused(&self, unused: Duration) -> bool {
+        let mut calls = self.lock();
+        calls.closed = calls.waiting.is_empty() && calls.last_used.elapsed() >= unused;
+        calls.closed
     }
 
     /// Sends a request and waits for its answer. Dropping the future takes the call back: the peer is told, best
@@ -159,10 +172,10 @@ impl AskerDriver {
         let (_, closed) = mpsc::channel(1);
         let queue = std::mem::replace(&mut self.queue, closed);
         let role = ReadRole::Asker { response_bytes: self.limits.response_bytes };
-        let reader = FrameReader::new(read_half, role, self.answers.clone(), self.limits.silence);
+        let reader = FrameReader::new(read_half, role, self.answers.clone(), Pace::reading(&self.limits));
         tokio::select! {
             end = self.answers_read(reader, heard) => end,
-            end = frames_write(write_half, queue, self.limits.write_time) => end,
+            end = frames_write(write_half, queue, Pace::writing(&self.limits)) => end,
             end = self.pings_send() => end,
         }
     }
@@ -196,7 +209,9 @@ impl AskerDriver {
     fn answer_take(&self, arrival: Arrival) -> Result<(), FrameError> {
         let (frame, room) = match arrival {
             Arrival::Frame(frame, room) => (frame, room),
-            Arrival::Dropped(header) => return self.asker.answered(header.id, Err(CallError::Busy)),
+            Arrival::Dropped(header) => {
+                return self.asker.answered(header.id, Err(CallError::AnswerDropped));
+            }
         };
         match frame.kind {
             FrameKind::Response => {
@@ -205,6 +220,7 @@ impl AskerDriver {
             FrameKind::Refusal => {
                 let error = match Refusal::decode(&frame.payload)? {
                     Refusal::Busy => CallError::Busy,
+                    Refusal::AnswerDropped => CallError::AnswerDropped,
                     Refusal::AnswerTooLarge { bytes, limit } => CallError::TooLarge {
                         what: "answer",
                         bytes: bytes as usize,
@@ -229,11 +245,7 @@ impl AskerDriver {
             let _ = self.asker.queue.try_send(Outgoing::bare(FrameKind::Ping, id));
             id = id.wrapping_add(1);
             tokio::time::sleep(self.limits.ping_after).await;
-            let idle = {
-                let calls = self.asker.lock();
-                calls.waiting.is_empty().then(|| calls.last_used.elapsed())
-            };
-            if idle.is_some_and(|idle: Duration| idle >= self.limits.unused) {
+            if self.asker.close_unused(self.limits.unused) {
                 return StreamEnd::Unused(self.limits.unused);
             }
         }

@@ -64,8 +64,16 @@ impl NetworkError {
     }
 }
 
-/// Why a call has no answer. Whether the peer acted on the request is unknown after [`CallError::Timeout`] and
-/// [`CallError::ConnectionLost`]; after every other error it did not, or says itself what it did.
+/// Why a call has no answer, and with that whether the peer acted on the request:
+///
+/// * it did not after [`CallError::NotMember`], [`CallError::Unreachable`], [`CallError::Busy`],
+///   [`CallError::Closed`], and [`CallError::TooLarge`] about a request;
+/// * it did after [`CallError::AnswerDropped`], and [`CallError::TooLarge`] about an answer;
+/// * it says itself after [`CallError::Refused`], unless the code is [`ErrorCode::Internal`]: then its work broke off
+///   somewhere;
+/// * nobody knows after [`CallError::Timeout`] and [`CallError::ConnectionLost`].
+///
+/// A request that must not be acted on twice carries its own mark by which the peer recognises it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
     /// The identity is not in the directory.
@@ -94,15 +102,19 @@ pub enum CallError {
         /// The limit that was applied.
         limit: usize,
     },
-    /// Too much is in progress with this peer, here or there.
+    /// Too much is in progress with this peer, here or there; nothing was begun.
     #[error("too many requests are in progress with the peer; try again shortly")]
     Busy,
+    /// The request was handled, but there was no room for its answer, here or there: too many large answers wait to
+    /// be read.
+    #[error("the peer handled the request, but there was no room for its answer; ask again shortly")]
+    AnswerDropped,
     /// The peer's application refused.
     #[error("the peer refused: {text}")]
     Refused {
         /// The reason's class.
         code: ErrorCode,
-        /// The peer's words: untrusted text of at most 2 KiB.
+        /// The peer's words: untrusted text of at most 2 KiB, without control characters.
         text: String,
     },
     /// The connection broke after the request was sent.
@@ -121,7 +133,7 @@ impl CallError {
             Self::Unreachable { .. } | Self::ConnectionLost | Self::Closed => ErrorCode::Unavailable,
             Self::Timeout => ErrorCode::Timeout,
             Self::TooLarge { .. } => ErrorCode::TooLarge,
-            Self::Busy => ErrorCode::Busy,
+            Self::Busy | Self::AnswerDropped => ErrorCode::Busy,
             Self::Refused { code, .. } => *code,
         }
     }

@@ -3,31 +3,33 @@
 //! Every change ends in [`EventLoop::link_advance`], which looks at a member as it now stands and takes the next
 //! step towards a usable stream, so that no sequence of events leaves a member behind.
 
+mod drain;
 mod gate;
+mod reach;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
 
 use futures::StreamExt;
-use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, DialError, Stream, SwarmEvent};
 use libp2p::{PeerId, StreamProtocol, Swarm};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
-use crate::address::{PeerAddress, PeerIdentity, TransportKind};
+use crate::address::{PeerAddress, TransportKind};
 use crate::answerer::stream_answer;
 use crate::asker::asker_new;
 use crate::backoff::Jitter;
+use crate::dial_queue::DialQueue;
 use crate::error::NetworkError;
 use crate::key::TransportKey;
 use crate::limits::{CONNECTIONS_PER_PEER, CONNECTIONS_PER_PEER_HARD};
 use crate::link::{Connection, Inbound, Link, Outbound};
 use crate::links::{LinkEvent, StreamNews};
 use crate::listening::{LISTEN_TIME, Listening, unconfirmed};
+use crate::log_limit::LogLimit;
 use crate::members::Members;
 use crate::network::{Command, Shared};
 use crate::peer::LinkState;
@@ -36,12 +38,6 @@ use crate::swarm::{Behaviour, BehaviourEvent, SwarmConfig, swarm_new, transport_
 
 /// The protocol of member nodes.
 pub(crate) const FRAMES_PROTOCOL: StreamProtocol = StreamProtocol::new("/chengxin/frames/1");
-
-/// How often a drain looks whether everything is finished.
-const DRAIN_LOOK: Duration = Duration::from_millis(10);
-
-/// How long closed connections may take to say goodbye.
-const GOODBYE_TIME: Duration = Duration::from_millis(500);
 
 /// What a stream's task reports at its end.
 struct StreamReport {
@@ -63,11 +59,16 @@ pub(crate) struct EventLoop {
     links: HashMap<PeerId, Link>,
     streams: JoinSet<StreamReport>,
     jitter: Jitter,
-    /// When a member is due for another attempt or the end of its ban; at most one entry of each per member.
+    dials: DialQueue,
+    /// When a member is due for another attempt, the end of its ban or of waiting for a stream; at most one entry of
+    /// each per member.
     timers: BTreeSet<(Instant, PeerId)>,
     listening: Listening,
-    refusals_unlogged: u64,
-    refusal_logged_at: Option<Instant>,
+    refusals: LogLimit,
+    /// Whether the network is being shut down: nothing is dialled or opened any more.
+    draining: bool,
+    /// Told by being dropped with the loop that it has ended: one for each of the node's parts that ask for it.
+    ended: Vec<oneshot::Sender<()>>,
 }
 
 impl EventLoop {
@@ -79,6 +80,7 @@ impl EventLoop {
         jitter_seed: u64,
     ) -> Result<Self, NetworkError> {
         let limits = &shared.limits;
+        let dials_at_once = limits.handshakes as usize;
         let swarm = swarm_new(
             key,
             SwarmConfig {
@@ -100,10 +102,12 @@ impl EventLoop {
             links: HashMap::new(),
             streams: JoinSet::new(),
             jitter: Jitter::new(jitter_seed),
+            dials: DialQueue::new(dials_at_once),
             timers: BTreeSet::new(),
             listening: Listening::default(),
-            refusals_unlogged: 0,
-            refusal_logged_at: None,
+            refusals: LogLimit::default(),
+            draining: false,
+            ended: Vec::new(),
         };
         let members = Arc::clone(&event_loop.members.borrow_and_update());
         event_loop.members_apply(&members);
@@ -136,124 +140,15 @@ impl EventLoop {
                     Err(_) => return Err(NetworkError::Panicked),
                 },
                 Some(command) = self.commands.recv() => match command {
-                    Command::Connect(identity) => self.wanted(identity),
+                    Command::Connect(identity) => self.called(identity),
                     Command::Shutdown { deadline, done } => {
-                        self.drain(deadline).await?;
-                        drop(self);
-                        let _ = done.send(());
-                        return Ok(());
+                        self.ended.push(done);
+                        return self.drain(deadline).await;
                     }
                 },
-                changed = self.members.changed(), if !self.members_end => match changed {
-                    Ok(()) => {
-                        let members = Arc::clone(&self.members.borrow_and_update());
-                        self.members_apply(&members);
-                    }
-                    Err(_) => self.members_end = true,
-                },
+                changed = self.members.changed(), if !self.members_end => self.members_changed(changed.is_ok()),
                 () = timer(next_timer) => self.timers_fire(),
             }
-        }
-    }
-
-    fn wanted(&mut self, identity: PeerIdentity) {
-        let peer_id = identity.peer_id();
-        if let Some(link) = self.links.get_mut(&peer_id) {
-            link.wanted = true;
-            self.link_advance(peer_id);
-        }
-    }
-
-    /// Takes the next step towards a stream to a wanted member.
-    fn link_advance(&mut self, peer_id: PeerId) {
-        let Some(link) = self.links.get_mut(&peer_id) else { return };
-        if !link.wanted || link.banned_until.is_some() || !matches!(link.outbound, Outbound::None) {
-            return;
-        }
-        if let Some(connection) = link.connections.last() {
-            link.outbound = Outbound::Opening(connection.id);
-            link.state_set(LinkState::Connecting);
-            self.swarm.behaviour_mut().links.stream_open(peer_id, connection.id);
-            return;
-        }
-        if link.dialing || link.retry_at.is_some() {
-            return;
-        }
-        link.state_set(LinkState::Connecting);
-        let mut addresses = link.addresses.clone();
-        addresses.sort_by_key(|address| match address.transport() {
-            TransportKind::Quic => 0,
-            TransportKind::Tcp => 1,
-        });
-        if addresses.is_empty() {
-            self.link_failed(peer_id, "the directory lists no address for it");
-            return;
-        }
-        let dial = DialOpts::peer_id(peer_id)
-            .condition(PeerCondition::NotDialing)
-            .addresses(addresses.iter().map(PeerAddress::multiaddr).collect())
-            .build();
-        match self.swarm.dial(dial) {
-            Ok(()) => link.dialing = true,
-            Err(error) => self.link_failed(peer_id, &dial_reason(&error)),
-        }
-    }
-
-    /// Notes a failure to reach a member and sets the time of the next attempt, until which calls fail at once.
-    fn link_failed(&mut self, peer_id: PeerId, reason: &str) {
-        if let Some((link, since, retry_at)) = self.link_pause(peer_id, reason) {
-            link.state_set(LinkState::Down { reason: reason.to_owned(), since, retry_at });
-        }
-    }
-
-    /// Sets the time of the next attempt, if one is wanted.
-    fn link_pause(&mut self, peer_id: PeerId, reason: &str) -> Option<(&mut Link, Instant, Instant)> {
-        let limits = &self.shared.limits;
-        let link = self.links.get_mut(&peer_id)?;
-        link.failure_note(reason);
-        tracing::debug!(peer = %peer_id, label = link.peer.book().label, reason, "not reached");
-        if !link.wanted || link.banned_until.is_some() {
-            return None;
-        }
-        let now = Instant::now();
-        let pause = link.backoff.failed(limits.backoff_first, limits.backoff_longest, &mut self.jitter);
-        let retry_at = now + pause;
-        if let Some(old) = link.retry_at.replace(retry_at) {
-            self.timers.remove(&(old, peer_id));
-        }
-        self.timers.insert((retry_at, peer_id));
-        let since = *link.down_since.get_or_insert(now);
-        Some((link, since, retry_at))
-    }
-
-    /// Forgets the pause: the peer was heard from, or its addresses changed.
-    fn retry_now(&mut self, peer_id: PeerId) {
-        let Some(link) = self.links.get_mut(&peer_id) else { return };
-        link.backoff.clear();
-        if let Some(at) = link.retry_at.take() {
-            self.timers.remove(&(at, peer_id));
-        }
-        self.link_advance(peer_id);
-    }
-
-    fn timers_fire(&mut self) {
-        let now = Instant::now();
-        while let Some((at, peer_id)) = self.timers.first().copied()
-            && at <= now
-        {
-            self.timers.remove(&(at, peer_id));
-            let Some(link) = self.links.get_mut(&peer_id) else { continue };
-            if link.banned_until.is_some_and(|until| until <= now) {
-                link.banned_until = None;
-                link.peer.book().banned_until = None;
-                link.state_set(LinkState::Idle);
-                self.allow(peer_id, true);
-            }
-            let Some(link) = self.links.get_mut(&peer_id) else { continue };
-            if link.retry_at.is_some_and(|retry_at| retry_at <= now) {
-                link.retry_at = None;
-            }
-            self.link_advance(peer_id);
         }
     }
 
@@ -265,6 +160,9 @@ impl EventLoop {
         match event {
             SwarmEvent::Behaviour(BehaviourEvent::Links(event)) => self.link_event(event),
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
+                if endpoint.is_dialer() {
+                    self.dial_ended(connection_id);
+                }
                 let transport = transport_of(endpoint.get_remote_address());
                 self.connection_established(peer_id, connection_id, transport, endpoint.is_dialer());
             }
@@ -272,12 +170,11 @@ impl EventLoop {
                 let cause = cause.map_or_else(|| "closed".to_owned(), |cause| cause.to_string());
                 self.connection_closed(peer_id, connection_id, &cause);
             }
-            SwarmEvent::OutgoingConnectionError { peer_id: Some(peer_id), error, .. } => {
-                if let Some(link) = self.links.get_mut(&peer_id) {
-                    link.dialing = false;
-                    if link.connections.is_empty() {
-                        self.link_failed(peer_id, &dial_reason(&error));
-                    }
+            SwarmEvent::OutgoingConnectionError { connection_id, error, .. } => {
+                if let Some(peer_id) = self.dial_ended(connection_id)
+                    && self.links.get(&peer_id).is_some_and(|link| link.connections.is_empty())
+                {
+                    self.dial_failed(peer_id, &error);
                 }
             }
             SwarmEvent::IncomingConnectionError { error, send_back_addr, peer_id, .. } => {
@@ -305,15 +202,12 @@ impl EventLoop {
             return;
         };
         tracing::debug!(peer = %peer_id, label = link.peer.book().label, %transport, dialed, "connected");
-        link.connections.push(Connection { id, transport, since: Instant::now() });
+        link.connections.push(Connection { id, transport, since: Instant::now(), served: false });
         link.connection_note();
-        if dialed {
-            link.dialing = false;
-        }
         if link.connections.len() > CONNECTIONS_PER_PEER {
-            // The newest is certainly alive; of the oldest nobody knows.
+            // The newest is certainly alive; of the oldest nobody knows. If it carried our stream, the newest will.
             let oldest = link.connections[0].id;
-            self.swarm.close_connection(oldest);
+            self.connection_close(peer_id, oldest);
         }
         if dialed {
             self.link_advance(peer_id);
@@ -325,16 +219,18 @@ impl EventLoop {
     fn connection_closed(&mut self, peer_id: PeerId, id: ConnectionId, cause: &str) {
         let Some(link) = self.links.get_mut(&peer_id) else { return };
         tracing::debug!(peer = %peer_id, label = link.peer.book().label, cause, "disconnected");
+        let served = link.connections.iter().any(|connection| connection.id == id && connection.served);
         link.connections.retain(|connection| connection.id != id);
         link.connection_note();
         // Live streams end by themselves and report; one that was only asked for does not.
-        if matches!(link.outbound, Outbound::Opening(on) if on == id) {
+        if matches!(link.outbound, Outbound::Opening { on } if on == id) {
             link.outbound = Outbound::None;
-            self.outbound_lost(
-                peer_id,
-                false,
-                "the peer closed the connection; perhaps it does not list this node",
-            );
+            // One that served was good and its time was over, perhaps because the peer had not used it for long.
+            let reason = match served {
+                true => "the peer closed the connection",
+                false => "the peer closed the connection; perhaps it does not list this node",
+            };
+            self.outbound_lost(peer_id, served, reason);
         }
     }
 
@@ -345,7 +241,7 @@ impl EventLoop {
             StreamNews::Outbound(stream) => self.outbound_start(peer, connection, stream),
             StreamNews::Failed(reason) => {
                 let Some(link) = self.links.get_mut(&peer) else { return };
-                if matches!(link.outbound, Outbound::Opening(on) if on == connection) {
+                if matches!(link.outbound, Outbound::Opening { on } if on == connection) {
                     link.outbound = Outbound::None;
                     self.outbound_lost(peer, false, &format!("no stream: {reason}"));
                 }
@@ -355,7 +251,7 @@ impl EventLoop {
 
     fn outbound_start(&mut self, peer: PeerId, connection: ConnectionId, stream: Stream) {
         let Some(link) = self.links.get_mut(&peer) else { return };
-        if !matches!(link.outbound, Outbound::Opening(on) if on == connection) {
+        if self.draining || !matches!(link.outbound, Outbound::Opening { on } if on == connection) {
             return;
         }
         let (asker, driver) = asker_new(&self.shared.limits, link.peer.asking_bytes.clone());
@@ -364,13 +260,18 @@ impl EventLoop {
             let end = driver.run(stream, || heard.store(true, Ordering::Relaxed)).await;
             StreamReport { peer, connection, ours: true, heard: heard.into_inner(), end }
         });
-        link.outbound = Outbound::Live(task);
+        link.outbound = Outbound::Live { on: connection, task };
         link.down_since = None;
         link.state_set(LinkState::Ready(asker));
     }
 
     fn inbound_start(&mut self, peer: PeerId, connection: ConnectionId, stream: Stream) {
         let Some(link) = self.links.get_mut(&peer) else { return };
+        if !link.connections.iter().any(|known| known.id == connection) {
+            // It came with the last news of a connection that is being closed.
+            return;
+        }
+        link.served_note(connection);
         // One per connection: a second one replaces the first, so reopening cannot pile up tasks.
         link.inbound.retain(|inbound| {
             if inbound.connection == connection {
@@ -390,76 +291,59 @@ impl EventLoop {
         let StreamReport { peer, connection, ours, heard, end } = report;
         let Some(link) = self.links.get_mut(&peer) else { return };
         tracing::debug!(%peer, label = link.peer.book().label, ours, %end, "stream ended");
+        // The end of one whose connection was closed meanwhile has been acted on; what it met still counts.
+        let ours = ours && link.outbound.connection() == Some(connection);
         if ours {
+            link.calls_note();
             link.outbound = Outbound::None;
+            if self.draining {
+                link.state_set(LinkState::Closed);
+            }
         }
-        match &end {
-            StreamEnd::Malformed(error) => {
-                if self.strike(peer, &error.to_string()) {
+        if heard {
+            link.served_note(connection);
+        }
+        let reason = end.to_string();
+        let mut lost = ours;
+        match end {
+            StreamEnd::Malformed(_) => {
+                if self.strike(peer, &reason) {
                     return;
                 }
             }
-            // What one stream of a connection met, the others will meet.
-            StreamEnd::Silent(_) | StreamEnd::SlowReader(_) | StreamEnd::Broken(_) => {
-                self.swarm.close_connection(connection);
+            StreamEnd::SlowReader(_) | StreamEnd::SlowSender(_) => {
+                // Room was held for it all the time, and it would be back at once.
+                if self.strike(peer, &reason) {
+                    return;
+                }
+                lost |= self.connection_close(peer, connection);
             }
-            StreamEnd::Unused(_) => {
-                link.wanted = false;
-                link.state_set(LinkState::Idle);
+            // What one stream of a connection met, the others will meet.
+            StreamEnd::Silent(_) | StreamEnd::Broken(_) => lost |= self.connection_close(peer, connection),
+            StreamEnd::Unused(_) if ours => {
                 // The swarm's own idle timeout does not notice that the last stream of a QUIC connection is gone.
                 for unused in link.connections_without_inbound() {
-                    self.swarm.close_connection(unused);
+                    self.connection_close(peer, unused);
                 }
+                // Idle, unless somebody has called since.
+                self.link_advance(peer);
                 return;
             }
-            StreamEnd::Closed | StreamEnd::ShuttingDown => {}
+            StreamEnd::Unused(_) | StreamEnd::Closed | StreamEnd::ShuttingDown => {}
         }
-        if ours {
-            // A connection just closed is still listed; asking for a stream on it fails and leads back here.
-            self.outbound_lost(peer, heard, &end.to_string());
-        }
-    }
-
-    /// Goes on after the loss of our stream: at once where it had worked, with growing pauses where it never did.
-    fn outbound_lost(&mut self, peer_id: PeerId, heard: bool, reason: &str) {
-        if !heard {
-            self.link_failed(peer_id, reason);
-            return;
-        }
-        if let Some(link) = self.links.get_mut(&peer_id) {
-            link.backoff.clear();
-        }
-        // The pause is at most the first one: callers wait for it instead of failing.
-        if let Some((link, _, _)) = self.link_pause(peer_id, reason) {
-            link.state_set(LinkState::Connecting);
+        if lost && !self.draining {
+            self.outbound_lost(peer, heard, &reason);
         }
     }
 
-    /// Lets what is in progress finish, then says goodbye. `Shared::closing` is set: nothing new begins.
-    async fn drain(&mut self, deadline: Instant) -> Result<(), NetworkError> {
-        let mut look = tokio::time::interval(DRAIN_LOOK);
-        let counters = [&self.shared.answering, &self.shared.sending, &self.shared.asking].map(Arc::clone);
-        while counters.iter().any(|counter| counter.taken() > 0) {
-            tokio::select! {
-                event = self.swarm.select_next_some() => self.swarm_event(event)?,
-                Some(ended) = self.streams.join_next() => if let Ok(report) = ended { self.stream_ended(report) },
-                // The loop's condition is looked at again.
-                _ = look.tick() => {}
-                () = sleep_until(deadline) => break,
-            }
+    /// Takes over a new list of members, or the news that there will be none.
+    fn members_changed(&mut self, more: bool) {
+        if more {
+            let members = Arc::clone(&self.members.borrow_and_update());
+            self.members_apply(&members);
+        } else {
+            self.members_end = true;
         }
-        let peers: Vec<PeerId> = self.swarm.connected_peers().copied().collect();
-        for peer in peers {
-            let _ = self.swarm.disconnect_peer_id(peer);
-        }
-        let goodbye = async {
-            while self.swarm.connected_peers().next().is_some() {
-                self.swarm.select_next_some().await;
-            }
-        };
-        // Not answered in time: the peer notices by itself.
-        let _ = timeout(GOODBYE_TIME, goodbye).await;
-        Ok(())
     }
 }
 

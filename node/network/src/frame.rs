@@ -184,9 +184,11 @@ pub fn header_encode(
 /// Who refuses, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// The peer's transport: too much in progress.
+    /// The peer's transport: too much in progress. The request was not begun.
     Busy,
-    /// The peer's transport: its answer would have been longer than allowed.
+    /// The peer's transport: the request was handled, but there was no room to keep its answer until it is read.
+    AnswerDropped,
+    /// The peer's transport: the request was handled, but its answer would have been longer than allowed.
     AnswerTooLarge {
         /// Size of the answer that was not sent.
         bytes: u32,
@@ -209,6 +211,7 @@ const ORIGIN_TRANSPORT: u8 = 0;
 const ORIGIN_APPLICATION: u8 = 1;
 const TRANSPORT_BUSY: u8 = 1;
 const TRANSPORT_ANSWER_TOO_LARGE: u8 = 2;
+const TRANSPORT_ANSWER_DROPPED: u8 = 3;
 
 impl Refusal {
     /// The payload of a refusal frame: `u8 origin | u8 number | text or numbers`. Longer text is cut at a character.
@@ -218,6 +221,10 @@ impl Refusal {
             Self::Busy => {
                 out.put_u8(ORIGIN_TRANSPORT);
                 out.put_u8(TRANSPORT_BUSY);
+            }
+            Self::AnswerDropped => {
+                out.put_u8(ORIGIN_TRANSPORT);
+                out.put_u8(TRANSPORT_ANSWER_DROPPED);
             }
             Self::AnswerTooLarge { bytes, limit } => {
                 out.put_u8(ORIGIN_TRANSPORT);
@@ -234,7 +241,8 @@ impl Refusal {
         out.freeze()
     }
 
-    /// Reads the payload of a refusal frame.
+    /// Reads the payload of a refusal frame. In its text, control characters and those that turn the direction of
+    /// writing become spaces: it is shown and logged here, and a stranger wrote it.
     ///
     /// # Errors
     /// [`FrameError::Refusal`] when it is cut off, has bytes left over, or its text is not UTF-8.
@@ -242,17 +250,26 @@ impl Refusal {
         let [origin, number, rest @ ..] = payload else { return Err(FrameError::Refusal) };
         match (*origin, *number) {
             (ORIGIN_TRANSPORT, TRANSPORT_BUSY) if rest.is_empty() => Ok(Self::Busy),
+            (ORIGIN_TRANSPORT, TRANSPORT_ANSWER_DROPPED) if rest.is_empty() => Ok(Self::AnswerDropped),
             (ORIGIN_TRANSPORT, TRANSPORT_ANSWER_TOO_LARGE) if rest.len() == 8 => {
                 let mut rest = rest;
                 Ok(Self::AnswerTooLarge { bytes: rest.get_u32(), limit: rest.get_u32() })
             }
             (ORIGIN_APPLICATION, number) if rest.len() <= REFUSAL_TEXT_BYTES => {
-                let text = std::str::from_utf8(rest).map_err(|_| FrameError::Refusal)?.to_owned();
+                let text = std::str::from_utf8(rest).map_err(|_| FrameError::Refusal)?;
+                let text = text.replace(shows_falsely, " ");
                 Ok(Self::Application { code: code_from_number(number), text })
             }
             (_, _) => Err(FrameError::Refusal),
         }
     }
+}
+
+/// Whether a character makes a text look like what it is not: control characters, line and paragraph separators, and
+/// the marks, embeddings, overrides and isolates of Unicode's bidirectional algorithm (UAX #9).
+fn shows_falsely(symbol: char) -> bool {
+    symbol.is_control()
+        || matches!(symbol, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Numbers on the wire: only ever added to.
@@ -340,6 +357,7 @@ mod tests {
         let refusal = Refusal::Application { code: ErrorCode::Denied, text: "诚".into() };
         assert_eq!(&refusal.encode()[..], [1, 3, 0xe8, 0xaf, 0x9a]);
         assert_eq!(&Refusal::Busy.encode()[..], [0, 1]);
+        assert_eq!(&Refusal::AnswerDropped.encode()[..], [0, 3]);
         assert_eq!(
             &Refusal::AnswerTooLarge { bytes: 258, limit: 3 }.encode()[..],
             [0, 2, 0, 0, 1, 2, 0, 0, 0, 3]
@@ -352,6 +370,16 @@ mod tests {
         let payload = Refusal::Application { code: ErrorCode::Denied, text }.encode();
         match Refusal::decode(&payload).unwrap() {
             Refusal::Application { text, .. } => assert_eq!(text, "诚".repeat(REFUSAL_TEXT_BYTES / 3)),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn refusal_text_is_cleaned() {
+        let text = "不受理\r\n\u{1b}[2J2026 INFO all is well\u{202e}\u{7f}\u{85}\u{2028}".into();
+        let payload = Refusal::Application { code: ErrorCode::Denied, text }.encode();
+        match Refusal::decode(&payload).unwrap() {
+            Refusal::Application { text, .. } => assert_eq!(text, "不受理   [2J2026 INFO all is well    "),
             other => panic!("{other:?}"),
         }
     }
@@ -399,7 +427,7 @@ mod tests {
         }
 
         #[test]
-        fn refusal_reads_back(text in "\\PC{0,300}", number in 1_u8..=12) {
+        fn refusal_reads_back(text in "[^\\p{C}\\p{Zl}\\p{Zp}]{0,300}", number in 1_u8..=12) {
             let refusal = Refusal::Application { code: code_from_number(number), text };
             prop_assert_eq!(Refusal::decode(&refusal.encode()), Ok(refusal));
         }

@@ -5,12 +5,13 @@
 //! anything, so it can compare it with what it already trusts; the coordinator sees the identity that it may enrol.
 //! A stranger gets few connections, short visits and one stream, and can never speak the members' protocol here.
 //!
-//! Not solved: strangers that fill the few places keep others out while they do. The door is open for minutes and
-//! somebody waits beside it; a firewall rule for the expected address helps.
+//! Not solved: strangers that fill the few places keep others out while they do. The door is open as long as a token
+//! is outstanding, which is a day unless the coordinator says otherwise, and a month at most; a firewall rule for the
+//! expected address helps.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -32,6 +33,8 @@ use crate::key::TransportKey;
 use crate::limits::{DEADLINE_LONGEST, Limits};
 use crate::links::{LinkEvent, StreamNews};
 use crate::listening::{LISTEN_TIME, Listening, unconfirmed};
+use crate::log_limit::LogLimit;
+use crate::stream::StreamEnd;
 use crate::swarm::{Behaviour, BehaviourEvent, SwarmConfig, swarm_new};
 
 /// The protocol of the door; the only one that it speaks.
@@ -94,7 +97,7 @@ fn door_swarm(key: &TransportKey) -> Result<Swarm<Behaviour>, NetworkError> {
 /// An open door. Dropping it closes it at once.
 #[derive(Debug)]
 pub struct JoinDoor {
-    listening: Vec<PeerAddress>,
+    listening: Arc<Mutex<Vec<PeerAddress>>>,
     closing: Arc<AtomicBool>,
     close: watch::Sender<Option<Instant>>,
     task: JoinHandle<Result<(), NetworkError>>,
@@ -117,9 +120,11 @@ impl JoinDoor {
         let (close, closed) = watch::channel(None);
         let closing = Arc::<AtomicBool>::default();
         let limits = door_limits();
+        let told = Arc::<Mutex<Vec<PeerAddress>>>::default();
         let mut keeper = DoorKeeper {
             swarm,
             listening,
+            told: Arc::clone(&told),
             handler,
             answering: Counter::new(limits.in_flight_total),
             sending: Counter::new(usize::MAX),
@@ -129,16 +134,20 @@ impl JoinDoor {
             visits: HashMap::new(),
             visits_end: VecDeque::new(),
             streams: JoinSet::new(),
+            entered: LogLimit::default(),
+            left: LogLimit::default(),
         };
         keeper.listen(listen).await?;
-        let listening = keeper.listening.addresses().to_vec();
         let task = tokio::spawn(keeper.run(closed));
-        Ok(Self { listening, closing, close, task })
+        Ok(Self { listening: told, closing, close, task })
     }
 
-    /// Where the door really is.
-    pub fn listening(&self) -> &[PeerAddress] {
-        &self.listening
+    /// Where the door really is, as far as known at this moment: a wildcard address is resolved interface by interface.
+    /// Addresses that only this machine can dial come last.
+    pub fn listening(&self) -> Vec<PeerAddress> {
+        let mut addresses = self.listening.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        addresses.sort_by_key(PeerAddress::is_loopback);
+        addresses
     }
 
     /// Closes the door: nobody new, then what is in progress finishes until the deadline.
@@ -168,6 +177,8 @@ struct Visit {
 struct DoorKeeper {
     swarm: Swarm<Behaviour>,
     listening: Listening,
+    /// What the door's owner is told of `listening`.
+    told: Arc<Mutex<Vec<PeerAddress>>>,
     handler: Arc<dyn RequestHandler>,
     limits: Limits,
     answering: Arc<Counter>,
@@ -178,7 +189,16 @@ struct DoorKeeper {
     visits: HashMap<ConnectionId, Visit>,
     /// When each visit is over; in order, because all visits are equally long.
     visits_end: VecDeque<(Instant, ConnectionId)>,
-    streams: JoinSet<ConnectionId>,
+    streams: JoinSet<VisitEnd>,
+    entered: LogLimit,
+    left: LogLimit,
+}
+
+/// What a visit's task reports.
+struct VisitEnd {
+    connection: ConnectionId,
+    peer: PeerIdentity,
+    end: StreamEnd,
 }
 
 impl DoorKeeper {
@@ -200,8 +220,7 @@ impl DoorKeeper {
             tokio::select! {
                 event = self.swarm.select_next_some() => self.swarm_event(event)?,
                 Some(ended) = self.streams.join_next() => match ended {
-                    // A visit ends with its stream.
-                    Ok(connection) => { self.swarm.close_connection(connection); }
+                    Ok(ended) => self.visit_ended(ended),
                     Err(error) if error.is_cancelled() => {}
                     Err(_) => return Err(NetworkError::Panicked),
                 },
@@ -218,7 +237,9 @@ impl DoorKeeper {
     }
 
     fn swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) -> Result<(), NetworkError> {
-        self.listening.event(&event)?;
+        if self.listening.event(&event)? {
+            *self.told.lock().unwrap_or_else(PoisonError::into_inner) = self.listening.addresses().to_vec();
+        }
         match event {
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, .. } => {
                 self.visit_begin(peer_id, connection_id);
@@ -247,7 +268,9 @@ impl DoorKeeper {
             self.swarm.close_connection(connection);
             return;
         };
-        tracing::info!(peer = %identity, "a visitor at the join door");
+        if let Some(unlogged) = self.entered.due(Instant::now()) {
+            tracing::info!(peer = %identity, unlogged, "a visitor at the join door");
+        }
         let limits = &self.limits;
         let answering = Answering::new(
             identity,
@@ -272,9 +295,16 @@ impl DoorKeeper {
         visit.stream = Some(self.streams.spawn(async move {
             let peer = answering.peer;
             let end = stream_answer(stream, answering).await;
-            tracing::info!(%peer, %end, "a visit at the join door ended");
-            connection
+            VisitEnd { connection, peer, end }
         }));
+    }
+
+    /// A visit ends with its stream.
+    fn visit_ended(&mut self, VisitEnd { connection, peer, end }: VisitEnd) {
+        if let Some(unlogged) = self.left.due(Instant::now()) {
+            tracing::info!(%peer, %end, unlogged, "a visit at the join door ended");
+        }
+        self.swarm.close_connection(connection);
     }
 
     fn visits_show_out(&mut self) {

@@ -20,22 +20,29 @@ pub struct Limits {
     pub bytes_total: usize,
     /// Connections at once, members only: 3,000 agencies of a region and their second connections.
     pub connections_total: u32,
-    /// Handshakes in progress at once, each way: what strangers can occupy.
+    /// Handshakes in progress at once, each way: what strangers can occupy, and how many members are dialled at once.
+    /// More members than that wait for their turn.
     pub handshakes: u32,
     /// Time for a handshake. A link with a round trip of one second needs three.
     pub handshake_time: Duration,
-    /// Time in which a peer must accept some bytes of what we write; afterwards it is a slow reader and cut off.
+    /// Time in which a peer must take some bytes of what we write; for all bytes of a frame it has this time and that
+    /// of their number at [`Limits::least_rate`]. Afterwards it is a slow reader and cut off.
     pub write_time: Duration,
+    /// Bytes per second at which a peer must send and take a frame, after the time that any frame may take. A quarter
+    /// of a megabit: far below any link between public bodies, and yet the largest frame, for which room is held, is
+    /// over in two and a half minutes instead of when the peer likes.
+    pub least_rate: usize,
     /// A stream that carries nothing for so long is probed with a ping.
     pub ping_after: Duration,
-    /// A stream on which nothing arrives for so long is closed. More than two pings long.
+    /// A stream on which nothing arrives for so long is closed. More than two pings long. A frame may take as long to
+    /// arrive, and the time of its length at [`Limits::least_rate`].
     pub silence: Duration,
     /// A peer that we have not called for so long is let go, and not reconnected to until the next call.
     pub unused: Duration,
     /// A connection without streams is closed after so long.
     pub idle_connection: Duration,
-    /// Malformed frames of one peer within [`Limits::strike_memory`] that lead to a ban. One may be a fault of a
-    /// network device; three are a faulty or hostile program.
+    /// Malformed frames of one peer, and frames that it was too slow over, within [`Limits::strike_memory`] that lead
+    /// to a ban. One may be a fault of a network device; three are a faulty or hostile program.
     pub strikes_before_ban: u32,
     /// How long a strike counts.
     pub strike_memory: Duration,
@@ -62,6 +69,7 @@ impl Default for Limits {
             handshakes: 64,
             handshake_time: Duration::from_secs(5),
             write_time: Duration::from_secs(20),
+            least_rate: 32 << 10,
             ping_after: Duration::from_secs(15),
             silence: Duration::from_secs(45),
             unused: Duration::from_secs(1800),
@@ -97,11 +105,28 @@ pub(crate) const QUIC_CONNECTION_WINDOW: u32 = 8 << 20;
 /// A QUIC connection is lost when nothing arrives for so long, milliseconds; keep-alives go out three times as often.
 pub(crate) const QUIC_SILENCE_MILLISECONDS: u32 = 15_000;
 
-/// Bytes read from a stream at once, and the buffer that an idle stream keeps.
+/// Time for a connection to close once that is ordered: what is queued on a link with a round trip of half a second
+/// still leaves; a peer that does not read keeps nothing longer.
+pub(crate) const CLOSE_TIME: Duration = Duration::from_secs(1);
+
+/// Time for a stream of ours to open. The swarm itself gives a negotiation ten seconds and says what it met; this is for
+/// the request that a connection in its last moments has swallowed.
+pub(crate) const OPEN_TIME: Duration = Duration::from_secs(15);
+
+/// How long a member waits for another turn when this node itself had no place for one more connection.
+pub(crate) const DIAL_AGAIN: Duration = Duration::from_secs(1);
+
+/// Bytes read from a stream at once. An idle stream keeps this and a buffer of at most twice the size.
 pub(crate) const READ_CHUNK: usize = 16 << 10;
 
-/// Payloads up to this size are counted by number only; larger ones are reserved before they are read.
+/// Payloads up to this size are counted by number only when they are read; larger ones are reserved before.
 pub(crate) const SMALL_PAYLOAD: usize = 64 << 10;
+
+/// Bytes of small payloads held for one peer and direction before they count in the share of the peer and in the
+/// whole: four of the largest, or two hundred of the usual answers. Whoever takes up the whole with large answers that
+/// it does not read cannot keep these from the others. If all 3,000 members of a region stopped reading at once, it
+/// would be 750 MiB.
+pub(crate) const SMALL_KEPT: usize = 256 << 10;
 
 /// Small frames are gathered into one write up to this size: fewer packets and system calls.
 pub(crate) const WRITE_BATCH: usize = 64 << 10;

@@ -15,11 +15,11 @@ use tokio::time::{Instant, timeout_at};
 use crate::address::{PeerAddress, PeerIdentity};
 use crate::answerer::{Answering, RequestHandler};
 use crate::asker::Asker;
-use crate::budget::{Budget, Counter};
+use crate::budget::{Budget, Counter, Reservation};
 use crate::error::{CallError, NetworkError};
 use crate::event_loop::EventLoop;
 use crate::key::TransportKey;
-use crate::limits::{DEADLINE_LONGEST, Limits};
+use crate::limits::{DEADLINE_LONGEST, Limits, SMALL_KEPT};
 use crate::members::{Member, Members};
 use crate::peer::{LinkState, Peer, PeerStatus};
 
@@ -69,8 +69,9 @@ pub(crate) enum Command {
 impl Network {
     /// Starts listening and connecting, and returns when every address is listened on.
     ///
-    /// `members` is the allow list, now and as it changes: who is missing from a new list is cut off at once, and a
-    /// newcomer can be called a moment later. When its sender is dropped, the last list stays in force. Must be called within a tokio runtime.
+    /// `members` is the allow list, now and as it changes: who is missing from a new list is cut off (its streams at
+    /// once, its connections within a second even if it does not read), and a newcomer can be called a moment later.
+    /// When its sender is dropped, the last list stays in force. Must be called within a tokio runtime.
     ///
     /// # Errors
     /// [`NetworkError::Listen`] when an address is in use or not this machine's; [`NetworkError::Transport`].
@@ -105,9 +106,10 @@ impl Network {
 
     /// Sends a request to a member and waits for its answer, connecting first where there is no connection.
     ///
-    /// `deadline` covers everything and is cut to one hour. While the next attempt to connect is due later, the call
-    /// fails at once, so that a question to many members does not wait for those that are down. Dropping the future
-    /// takes the call back. Requests of one caller may be handled in any order.
+    /// `deadline` covers everything, also waiting for a turn to be dialled, and is cut to one hour. While the next
+    /// attempt to connect is due later, the call fails at once, so that a question to many members does not wait for
+    /// those that are down. Dropping the future takes the call back. Requests of one caller may be handled in any
+    /// order.
     ///
     /// # Errors
     /// [`CallError`]: see there which of them leave open whether the peer acted.
@@ -126,15 +128,22 @@ impl Network {
             return Err(CallError::TooLarge { what: "request", bytes: payload.len(), limit });
         }
         let slot = peer.asking.reserve(1).ok_or(CallError::Busy)?;
-        let room = peer.asking_bytes.reserve(payload.len()).ok_or(CallError::Busy)?;
+        let mut room = Some(peer.asking_bytes.reserve(payload.len()).ok_or(CallError::Busy)?);
         let ends_at = Instant::now() + deadline.min(DEADLINE_LONGEST);
         // The slot outlives the asking: it is the bound on callers that wait for this peer.
-        let result = timeout_at(ends_at, self.call_when_ready(&peer, payload, room)).await;
+        let result = timeout_at(ends_at, self.call_when_ready(&peer, payload, &mut room)).await;
         drop(slot);
         let result = result.unwrap_or(Err(CallError::Timeout));
         match &result {
+            // It waited for a connection all the time, perhaps for its turn: the event loop notes what the link met.
+            Err(CallError::Timeout) if room.is_some() => {}
             Ok(_) | Err(CallError::Refused { .. }) => peer.book().last_success = Some(Instant::now()),
-            Err(error @ (CallError::Timeout | CallError::ConnectionLost | CallError::Busy)) => {
+            Err(
+                error @ (CallError::Timeout
+                | CallError::ConnectionLost
+                | CallError::Busy
+                | CallError::AnswerDropped),
+            ) => {
                 peer.book().last_failure = Some((Instant::now(), error.to_string()));
             }
             // The event loop noted why there is no connection; the others are not the link's fault.
@@ -152,14 +161,13 @@ impl Network {
         &self,
         peer: &Peer,
         payload: Bytes,
-        room: crate::budget::Reservation,
+        room: &mut Option<Reservation>,
     ) -> Result<Bytes, CallError> {
         let mut state = peer.link.subscribe();
-        let mut room = Some(room);
         loop {
             let asker = self.asker(peer, &mut state).await?;
             // Nothing was sent over a stream that ended meanwhile, so another may be tried.
-            if let Some(answer) = asker.ask(payload.clone(), &mut room).await {
+            if let Some(answer) = asker.ask(payload.clone(), room).await {
                 return answer;
             }
             state.changed().await.map_err(|_| CallError::Closed)?;
@@ -171,28 +179,31 @@ impl Network {
         let mut requested = false;
         loop {
             let seen = state.borrow_and_update().clone();
-            match seen {
+            let request = match seen {
                 LinkState::Ready(asker) if !asker.is_closed() => return Ok(asker),
                 // The loop is about to hear of the end of that stream.
-                LinkState::Ready(_) | LinkState::Connecting => {}
-                LinkState::Idle => {
-                    if !requested {
-                        requested = true;
-                        let command = Command::Connect(peer.identity);
-                        self.shared.commands.send(command).await.map_err(|_| CallError::Closed)?;
-                    }
-                }
+                LinkState::Ready(_) => false,
+                LinkState::Idle => true,
+                // Also where an attempt is on its way: one that nobody waits for comes after those that are waited for.
+                LinkState::Connecting => !requested,
                 LinkState::Down { reason, since, retry_at } => {
                     let now = Instant::now();
                     let retry_in = retry_at.saturating_duration_since(now);
-                    // At its time the loop dials by itself.
                     if !retry_in.is_zero() {
+                        peer.book().last_called = Some(now);
                         let down_for = now.saturating_duration_since(since);
                         return Err(CallError::Unreachable { reason, down_for, retry_in });
                     }
+                    !requested
                 }
                 LinkState::Removed => return Err(CallError::NotMember),
                 LinkState::Closed => return Err(CallError::Closed),
+            };
+            if request {
+                requested = true;
+                peer.book().last_called = Some(Instant::now());
+                let command = Command::Connect(peer.identity);
+                self.shared.commands.send(command).await.map_err(|_| CallError::Closed)?;
             }
             state.changed().await.map_err(|_| CallError::Closed)?;
         }
@@ -218,8 +229,9 @@ impl Network {
         self.shared.listening.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Ends the network in order: no new calls and requests, then what is in progress finishes and is sent, then
-    /// connections close. What is unfinished at the deadline is dropped. [`NetworkTask`] resolves with `Ok`.
+    /// Ends the network in order: no new calls and requests, and calls that wait for a connection fail with
+    /// [`CallError::Closed`]; then what is in progress finishes and is sent, then connections close. What is unfinished
+    /// at the deadline is dropped. [`NetworkTask`] resolves with `Ok`.
     pub async fn shutdown(self, deadline: Duration) {
         self.shared.closing.store(true, Ordering::Release);
         let (done, finished) = oneshot::channel();
@@ -244,7 +256,7 @@ impl Shared {
             member.identity,
             Arc::clone(&self.handler),
             share(limits.in_flight_per_peer, &self.answering),
-            share(limits.bytes_per_peer, &self.answering_bytes),
+            share(limits.bytes_per_peer, &self.answering_bytes).with_small(SMALL_KEPT),
             limits.clone(),
             Arc::clone(&self.closing),
             Arc::clone(&self.sending),
@@ -253,7 +265,7 @@ impl Shared {
             member.identity,
             member.label.clone(),
             share(limits.in_flight_per_peer, &self.asking),
-            share(limits.bytes_per_peer, &self.asking_bytes),
+            share(limits.bytes_per_peer, &self.asking_bytes).with_small(SMALL_KEPT),
             answering,
         ))
     }

@@ -46,6 +46,8 @@ pub(crate) struct Book {
     pub(crate) label: String,
     pub(crate) connection: Option<(TransportKind, Instant)>,
     pub(crate) last_success: Option<Instant>,
+    /// When somebody last called it, as far as there was no stream at that moment: a stream knows by itself.
+    pub(crate) last_called: Option<Instant>,
     pub(crate) last_failure: Option<(Instant, String)>,
     pub(crate) banned_until: Option<Instant>,
 }
@@ -119,7 +121,7 @@ pub struct PeerStatus {
     pub answering: usize,
     /// When it is dialled again, while there is no connection.
     pub retry_in: Option<Duration>,
-    /// How much longer it is shut out for malformed data.
+    /// How much longer it is shut out for malformed data or for not reading.
     pub banned_for: Option<Duration>,
 }
 

@@ -1,4 +1,5 @@
-//! What happens to a member that sends malformed frames: strikes, then bans of growing length.
+//! What happens to a member that sends malformed frames, or is too slow over them: strikes, then bans of growing
+//! length.
 //!
 //! The book has an entry per member at most, because only members get as far as sending a frame.
 
@@ -13,12 +14,18 @@ use crate::limits::Limits;
 pub(crate) struct Strikes {
     count: u32,
     first_at: Option<Instant>,
+    last_at: Option<Instant>,
     bans: u32,
 }
 
 impl Strikes {
-    /// One more malformed frame. Returns the length of the ban that it leads to, if it does.
+    /// One more strike. Returns the length of the ban that it leads to, if it does.
     pub(crate) fn strike(&mut self, now: Instant, limits: &Limits) -> Option<Duration> {
+        // A bad link can make an honest member slow: after twice the longest ban without a strike its bans begin anew.
+        let forgiven = limits.ban_longest.saturating_mul(2);
+        if self.last_at.replace(now).is_some_and(|at| now.saturating_duration_since(at) > forgiven) {
+            self.bans = 0;
+        }
         let remembered =
             self.first_at.is_some_and(|at| now.saturating_duration_since(at) <= limits.strike_memory);
         if !remembered {
@@ -65,5 +72,18 @@ mod tests {
             // One every six minutes: never three within ten.
             assert_eq!(strikes.strike(start + Duration::from_secs(360) * number, &limits), None, "{number}");
         }
+    }
+
+    #[test]
+    fn bans_are_forgotten_after_a_good_while() {
+        let limits = Limits::default();
+        let start = Instant::now();
+        let mut strikes = Strikes::default();
+        let mut bans = |at: Instant| {
+            (0..3).filter_map(|_| strikes.strike(at, &limits)).map(|ban| ban.as_secs()).collect::<Vec<_>>()
+        };
+        assert_eq!(bans(start), [60]);
+        assert_eq!(bans(start + Duration::from_secs(7200)), [120]);
+        assert_eq!(bans(start + Duration::from_secs(14_401)), [60]);
     }
 }

@@ -5,7 +5,6 @@
 //! process-wide provider that `main` installs. It also honours the environment variable `SSLKEYLOGFILE`; a service
 //! must not inherit one.
 
-use std::num::NonZeroU8;
 use std::time::Duration;
 
 use libp2p::core::Multiaddr;
@@ -22,9 +21,10 @@ use crate::error::NetworkError;
 use crate::fresh_port::FreshPort;
 use crate::key::TransportKey;
 use crate::limits::{
-    QUIC_CONNECTION_WINDOW, QUIC_SILENCE_MILLISECONDS, QUIC_STREAM_WINDOW, STREAMS_PER_CONNECTION,
+    CLOSE_TIME, QUIC_CONNECTION_WINDOW, QUIC_SILENCE_MILLISECONDS, QUIC_STREAM_WINDOW, STREAMS_PER_CONNECTION,
 };
 use crate::links::Links;
+use crate::prompt_close::PromptClose;
 
 /// What every connection passes, in this order: the allow list refuses before anything is allotted to it.
 #[derive(NetworkBehaviour)]
@@ -61,8 +61,8 @@ pub(crate) fn swarm_new(key: &TransportKey, config: SwarmConfig) -> Result<Swarm
     let swarm_config = libp2p::swarm::Config::with_tokio_executor()
         .with_idle_connection_timeout(config.idle_connection)
         .with_max_negotiating_inbound_streams(STREAMS_PER_CONNECTION as usize)
-        .with_dial_concurrency_factor(NonZeroU8::MIN)
-        // QUIC first, TCP after a short head start: a peer behind a firewall without UDP is found at once.
+        // All addresses of a peer in one attempt, QUIC first, TCP after a short head start: a peer behind a firewall
+        // without UDP is found at once.
         .with_smart_dial();
     let transport = transport_new(key, config.handshake_time)?;
     Ok(Swarm::new(transport, behaviour, key.keypair().public().to_peer_id(), swarm_config))
@@ -80,7 +80,7 @@ fn transport_new(key: &TransportKey, handshake_time: Duration) -> Result<Connect
         quic_config.max_stream_data = QUIC_STREAM_WINDOW;
         quic_config.max_connection_data = QUIC_CONNECTION_WINDOW;
         let quic_transport = quic::tokio::Transport::new(quic_config)
-            .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
+            .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(PromptClose::new(muxer, CLOSE_TIME))))
             .boxed();
         let tls_config = tls::Config::new(key.keypair())
             .map_err(|error| NetworkError::Transport { reason: error.to_string() })?;
@@ -92,7 +92,7 @@ fn transport_new(key: &TransportKey, handshake_time: Duration) -> Result<Connect
             .authenticate(tls_config)
             .multiplex(yamux_config)
             .timeout(handshake_time)
-            .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
+            .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(PromptClose::new(muxer, CLOSE_TIME))))
             .boxed();
         Ok(OrTransport::new(quic_transport, tcp_transport).map(|either, _| either.into_inner()).boxed())
     };

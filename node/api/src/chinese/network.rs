@@ -48,11 +48,15 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "too many requests are in progress with the peer; try again shortly",
         "与对方节点同时处理的请求过多; 请稍后重试",
     ),
+    (
+        "the peer handled the request, but there was no room for its answer; ask again shortly",
+        "对方节点已处理请求, 但没有空间存放其应答; 请稍后再问",
+    ),
     ("the peer refused: {}", "对方节点拒绝: {0}"),
     ("the connection was lost before the answer came", "应答到达前连接中断"),
     ("the network of this node is shut down", "本节点的网络已关闭"),
     // event_loop.rs
-    ("the directory lists no address for it", "目录中没有其地址"),
+    ("the peer closed the connection", "对方节点关闭了连接"),
     (
         "the peer closed the connection; perhaps it does not list this node",
         "对方节点关闭了连接; 可能其目录中没有本节点",
@@ -64,8 +68,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     ("{} is this node itself", "{0} 就是本节点"),
     // event_loop/gate.rs
-    ("it sent malformed data: {}", "对方发来格式有误的数据: {0}"),
-    ("it sent malformed data and is shut out for a time", "对方发来格式有误的数据, 暂不接受其连接"),
+    ("it is shut out for a time: {}", "暂不接受其连接: {0}"),
+    // event_loop/reach.rs
+    ("the directory lists no address for it", "目录中没有其地址"),
+    ("no stream: the connection does not answer", "无法建立通道: 连接没有回应"),
     // frame.rs
     ("a frame states an impossible length of {}", "帧所写长度 {0} 不可能"),
     ("a frame of kind {} does not belong here", "此处不应出现类型为 {0} 的帧"),
@@ -87,8 +93,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("{} and {} have the same identity {}", "{0} 与 {1} 的身份相同, 均为 {2}"),
     // stream.rs
     ("the peer closed the stream", "对方节点关闭了通道"),
+    ("it sent malformed data: {}", "对方发来格式有误的数据: {0}"),
     ("nothing arrived for {} s", "{0} 秒内没有收到数据"),
-    ("the peer did not read for {} s", "对方节点 {0} 秒内没有读取数据"),
+    ("the peer did not read what was to be read within {} s", "对方节点没有在 {0} 秒内读取应读的数据"),
+    ("the peer took more than {} s over one frame", "对方节点发送一帧超过 {0} 秒"),
     ("the connection broke: {}", "连接中断: {0}"),
     ("it was not used for {} s", "{0} 秒未使用"),
     ("this node is shutting down", "本节点正在关闭"),

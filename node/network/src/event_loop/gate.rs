@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
 
 use libp2p::PeerId;
 use libp2p::swarm::ListenError;
@@ -13,10 +12,6 @@ use crate::address::PeerIdentity;
 use crate::link::Link;
 use crate::members::Members;
 use crate::peer::{LinkState, Peer};
-
-/// Refused connections are logged once per this time, with the number of those not logged: a flood of strangers
-/// must not become a flood of log lines.
-const REFUSAL_LOG_EVERY: Duration = Duration::from_secs(1);
 
 impl EventLoop {
     /// Replaces the allow list: newcomers may connect from now on, who is missing is cut off now.
@@ -54,6 +49,7 @@ impl EventLoop {
         let Some(mut link) = self.links.remove(&peer_id) else { return };
         tracing::info!(peer = %peer_id, label = link.peer.book().label, "no longer a member: cut off");
         self.timers_forget(peer_id, &link);
+        self.dials.forget(&peer_id);
         link.streams_abort();
         link.peer.answering.abort();
         self.peers_write(|peers| peers.remove(&link.peer.identity));
@@ -67,7 +63,7 @@ impl EventLoop {
         change(&mut self.shared.peers.write().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Opens or shuts the gate; shutting it closes the peer's connections.
+    /// Opens or shuts the gate; shutting it closes the peer's connections, and breaks off a dial.
     pub(super) fn allow(&mut self, peer: PeerId, allowed: bool) {
         if let Some(members) = self.swarm.behaviour_mut().members.as_mut() {
             if allowed {
@@ -78,14 +74,14 @@ impl EventLoop {
         }
     }
 
-    /// Counts a malformed frame; returns whether the peer is now shut out.
+    /// Counts a malformed frame, or one that the peer was too slow over; returns whether it is now shut out.
     pub(super) fn strike(&mut self, peer_id: PeerId, reason: &str) -> bool {
         let Some(link) = self.links.get_mut(&peer_id) else { return false };
         let now = Instant::now();
         let ban = link.strikes.strike(now, &self.shared.limits);
         let label = link.peer.book().label.clone();
-        tracing::warn!(peer = %peer_id, label, reason, ban_seconds = ban.map(|ban| ban.as_secs()), "malformed data");
-        link.failure_note(&format!("it sent malformed data: {reason}"));
+        tracing::warn!(peer = %peer_id, label, reason, ban_seconds = ban.map(|ban| ban.as_secs()), "strike against a member");
+        link.failure_note(reason);
         let Some(ban) = ban else { return false };
         let until = now + ban;
         for at in [link.retry_at.take(), link.banned_until.replace(until)].into_iter().flatten() {
@@ -93,30 +89,27 @@ impl EventLoop {
         }
         self.timers.insert((until, peer_id));
         link.peer.book().banned_until = Some(until);
+        self.dials.forget(&peer_id);
         link.streams_abort();
+        // Shutting the gate closes them all.
+        link.connections.clear();
+        link.connection_note();
         let since = *link.down_since.get_or_insert(now);
-        let reason = "it sent malformed data and is shut out for a time".to_owned();
+        let reason = format!("it is shut out for a time: {reason}");
         link.state_set(LinkState::Down { reason, since, retry_at: until });
         self.allow(peer_id, false);
         true
     }
 
     pub(super) fn refusal_log(&mut self, error: &ListenError, peer: Option<PeerId>, from: &str) {
-        let now = Instant::now();
-        let due =
-            self.refusal_logged_at.is_none_or(|at| now.saturating_duration_since(at) >= REFUSAL_LOG_EVERY);
-        if due {
-            let unlogged = std::mem::take(&mut self.refusals_unlogged);
-            self.refusal_logged_at = Some(now);
+        if let Some(unlogged) = self.refusals.due(Instant::now()) {
             let peer = peer.map_or_else(String::new, |peer| peer.to_string());
             tracing::info!(%error, peer, from, unlogged, "connection refused");
-        } else {
-            self.refusals_unlogged = self.refusals_unlogged.saturating_add(1);
         }
     }
 
     fn timers_forget(&mut self, peer_id: PeerId, link: &Link) {
-        for at in [link.retry_at, link.banned_until].into_iter().flatten() {
+        for at in [link.retry_at, link.banned_until, link.opening_until].into_iter().flatten() {
             self.timers.remove(&(at, peer_id));
         }
     }

@@ -16,10 +16,10 @@ use crate::support::{
     start_on, until,
 };
 
-const BAD: u8 = 66;
+pub(crate) const BAD: u8 = 66;
 
 /// A node with one honest member and one that is not.
-async fn besieged(
+pub(crate) async fn besieged(
     transport: TransportKind,
     limits: Limits,
     handler: Arc<dyn RequestHandler>,
@@ -32,7 +32,7 @@ async fn besieged(
     (node, honest, Raw::start(BAD))
 }
 
-fn status_of_bad(node: &Node) -> chengxin_network::PeerStatus {
+pub(crate) fn status_of_bad(node: &Node) -> chengxin_network::PeerStatus {
     node.network.peers().into_iter().find(|status| status.label == "bad").unwrap()
 }
 
@@ -119,9 +119,16 @@ async fn third_malformed_frame_bans() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ban_ends_by_itself() {
     for transport in BOTH {
-        let limits = Limits { ban_first: Duration::from_millis(50), ..Limits::default() };
+        // Nothing but a ban closes a connection within the time that this test waits.
+        let limits = Limits {
+            ban_first: Duration::from_millis(50),
+            idle_connection: Duration::from_secs(3600),
+            ..Limits::default()
+        };
         let (node, _honest, mut bad) = besieged(transport, limits, echo()).await;
-        malformed_send(&node, &mut bad, 3).await;
+        malformed_send(&node, &mut bad, 2).await;
+        assert!(status_of_bad(&node).connection.is_some(), "two are forgiven");
+        malformed_send(&node, &mut bad, 1).await;
         // Whether the ban is over by now is not asked: only that it cut the connection, and that it passes.
         until("cut off", || status_of_bad(&node).connection.is_none()).await;
         let address = node.network.listening()[0].clone();

@@ -1,10 +1,13 @@
 //! The door for those who are not members yet.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use chengxin_network::join::JOIN_REQUEST_BYTES;
-use chengxin_network::{CallError, HandlerRefusal, JoinClient, JoinDoor, NetworkError, RequestHandler};
+use chengxin_network::{
+    CallError, HandlerRefusal, JoinClient, JoinDoor, NetworkError, PeerAddress, RequestHandler,
+};
 use chengxin_schemas::ErrorCode;
 use futures::{AsyncReadExt, AsyncWriteExt, FutureExt};
 use libp2p::StreamProtocol;
@@ -12,6 +15,9 @@ use libp2p::StreamProtocol;
 use crate::support::{
     BOTH, FRAMES, Handler, PATIENCE, Raw, echo, frame, frame_read, gated, key, loopback, start, until,
 };
+
+/// The door shows out who says nothing for fifteen seconds; what is seen earlier has another cause.
+const BEFORE_SILENCE: Duration = Duration::from_secs(12);
 
 const JOIN: StreamProtocol = StreamProtocol::new("/chengxin/join/1");
 
@@ -115,17 +121,30 @@ async fn visitors_and_their_streams_are_few() {
         first.write_all(&frame(1, 1, b"x")).await.unwrap();
         first.flush().await.unwrap();
         assert_eq!(frame_read(&mut first).await.unwrap(), (2, 1, b"x".to_vec()));
-        if let Some(Ok(mut second)) = stranger.open(key(1).identity(), address, JOIN).await {
-            let mut answer = Vec::new();
-            let _ = second.read_to_end(&mut answer).await;
-            assert_eq!(answer, b"");
-        }
-        // Asking for a second stream ends the visit.
-        assert!(
-            first.read_to_end(&mut Vec::new()).await.is_ok_and(|read| read == 0)
-                || frame_read(&mut first).await.is_err()
-        );
+        // Asking for a second stream ends the visit, long before the silence of the first does.
+        let shown_out = async {
+            if let Some(Ok(mut second)) = stranger.open(key(1).identity(), address, JOIN).await {
+                let mut answer = Vec::new();
+                let _ = second.read_to_end(&mut answer).await;
+                assert_eq!(answer, b"");
+            }
+            let mut rest = Vec::new();
+            let _ = first.read_to_end(&mut rest).await;
+            assert_eq!(rest, b"");
+        };
+        assert!(tokio::time::timeout(BEFORE_SILENCE, shown_out).await.is_ok(), "the visit goes on");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn door_at_all_addresses_tells_those_of_this_machine_last() {
+    let door = JoinDoor::start(&key(1), &["/ip4/0.0.0.0/tcp/0".parse().unwrap()], echo()).await.unwrap();
+    // The system names one interface after the other; there may be no other than the loopback.
+    until("the loopback is told", || door.listening().last().is_some_and(PeerAddress::is_loopback)).await;
+    assert!(door.listening().iter().all(|address| !address.is_wildcard()));
+    let last = door.listening().pop().unwrap();
+    let client = JoinClient::connect(&key(9), &last, PATIENCE).await.unwrap();
+    assert_eq!(client.call("x".into(), PATIENCE).await.unwrap(), "x");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -145,7 +164,7 @@ async fn closed_door_finishes_and_admits_nobody() {
         };
         let (answer, ()) = tokio::join!(client.call("last".into(), PATIENCE), close);
         assert_eq!(answer.unwrap(), "last");
-        let late = JoinClient::connect(&key(9), &address, std::time::Duration::from_secs(1)).await;
+        let late = JoinClient::connect(&key(9), &address, Duration::from_secs(1)).await;
         assert!(matches!(late, Err(NetworkError::JoinUnreachable { .. })));
         assert!(client.call("late".into(), PATIENCE).await.is_err());
     }

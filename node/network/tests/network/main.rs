@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod calls;
+mod dials;
 mod gate;
 mod hostile;
 mod join;
+mod pressure;
 mod reconnect;
 mod support;

@@ -103,6 +103,26 @@ pub(crate) fn loopback(transport: TransportKind) -> PeerAddress {
     .unwrap()
 }
 
+/// An address where connections are taken and nothing is ever said: a firewall that swallows packets looks like it.
+pub(crate) struct Blackhole {
+    pub(crate) address: PeerAddress,
+    _socket: Box<dyn Send>,
+}
+
+pub(crate) fn blackhole(transport: TransportKind) -> Blackhole {
+    let (address, socket): (_, Box<dyn Send>) = match transport {
+        TransportKind::Quic => {
+            let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+            (format!("/ip4/127.0.0.1/udp/{}/quic-v1", socket.local_addr().unwrap().port()), Box::new(socket))
+        }
+        TransportKind::Tcp => {
+            let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            (format!("/ip4/127.0.0.1/tcp/{}", socket.local_addr().unwrap().port()), Box::new(socket))
+        }
+    };
+    Blackhole { address: address.parse().unwrap(), _socket: socket }
+}
+
 /// A running node and the switch for its allow list.
 pub(crate) struct Node {
     pub(crate) network: Network,
@@ -202,6 +222,8 @@ impl Raw {
             .with_quic()
             .with_behaviour(|_| libp2p_stream::Behaviour::new())
             .unwrap()
+            // It never closes a connection by itself: when one ends, the other side has ended it.
+            .with_swarm_config(|config| config.with_idle_connection_timeout(Duration::from_secs(3600)))
             .build();
         let control = swarm.behaviour().new_control();
         let (dials, mut dialed) = mpsc::channel::<(Multiaddr, oneshot::Sender<bool>)>(16);
