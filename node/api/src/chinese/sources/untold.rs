@@ -91,6 +91,7 @@ pub(super) const UNTOLD: &[(&str, &str, &[&str])] = &[
         &[
             "refreshing the directory",
             "delivering notices",
+            "taking the audit log up again",
             "tending the federation",
             "a task that panicked",
             "all tasks",
