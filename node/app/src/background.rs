@@ -1,5 +1,5 @@
 //! What runs beside requests: refreshing the directory, delivering notices and tending their streams, tending what a
-//! coordinator signs.
+//! coordinator signs, taking a stopped audit log up again.
 //!
 //! Every task hangs on a [`Background`] that aborts it when dropped; a task that ends by itself stops the node, because
 //! a node that silently no longer delivers or refreshes is worse than one that is down.
@@ -43,6 +43,9 @@ const STREAMS_INTERVAL: Duration = Duration::from_secs(3_600);
 /// Pause before the streams are looked at again where that failed.
 const STREAMS_RETRY: Duration = Duration::from_secs(30);
 
+/// How often a stopped audit log is taken up again. An attempt reads its journal and writes what is not yet in full tiles.
+const LOG_TICK: Duration = Duration::from_secs(30);
+
 /// The tasks of a node.
 pub(crate) struct Background {
     tasks: JoinSet<&'static str>,
@@ -72,6 +75,11 @@ impl Background {
             until(signal, tend_run(one)).await;
             "tending the federation"
         });
+        let (one, signal) = (running.clone(), stop.clone());
+        tasks.spawn(async move {
+            until(signal, log_run(one)).await;
+            "taking the audit log up again"
+        });
         Self { tasks }
     }
 
@@ -90,6 +98,24 @@ async fn until(mut stop: watch::Receiver<bool>, work: impl Future<Output = ()>) 
         () = work => {}
         // An error means that the sender is gone, which is the end too.
         _ = stop.wait_for(|stopped| *stopped) => {}
+    }
+}
+
+/// Takes the audit log up again after a failed write, once its cause is gone: a disk that was full has room again. Until
+/// then every attempt fails and leaves the log stopped, and the node neither asks nor answers.
+async fn log_run(running: Arc<Running>) {
+    loop {
+        tokio::time::sleep(LOG_TICK).await;
+        let log = running.node.log();
+        if log.health().stopped.is_none() {
+            continue;
+        }
+        match log.reopen().await {
+            Ok(()) => tracing::info!(entries = log.tree_size(), "the audit log was taken up again"),
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "the audit log stays stopped");
+            }
+        }
     }
 }
 

@@ -83,6 +83,7 @@ pub(crate) struct Publication<'a> {
     disk: &'a dyn Disk,
     folder: &'a Path,
     changed: BTreeSet<PathBuf>,
+    after_interruption: bool,
 }
 
 /// The temporary name, in the log's folder.
@@ -90,7 +91,13 @@ pub(crate) const TEMPORARY: &str = "temporary";
 
 impl<'a> Publication<'a> {
     pub(crate) fn new(disk: &'a dyn Disk, folder: &'a Path) -> Self {
-        Self { disk, folder, changed: BTreeSet::new() }
+        Self { disk, folder, changed: BTreeSet::new(), after_interruption: false }
+    }
+
+    /// The first publication after an interruption: folders that the interrupted one made are there, and their names may
+    /// not be durable.
+    pub(crate) fn after_interruption(disk: &'a dyn Disk, folder: &'a Path) -> Self {
+        Self { after_interruption: true, ..Self::new(disk, folder) }
     }
 
     /// Publishes one file at a path relative to the log, making its folders.
@@ -108,11 +115,16 @@ impl<'a> Publication<'a> {
     }
 
     fn folders(&mut self, path: &Path) -> Result<(), LogError> {
-        if path.is_dir() {
+        let is_there = path.is_dir();
+        if is_there && (!self.after_interruption || path == self.folder) {
             return Ok(());
         }
         let parent = path.parent().unwrap_or(self.folder).to_owned();
         self.folders(&parent)?;
+        if is_there {
+            self.changed.insert(parent);
+            return Ok(());
+        }
         self.disk.create_folder(path).map_err(LogError::storage("create the folder", path))?;
         self.changed.insert(parent);
         Ok(())

@@ -336,9 +336,11 @@ impl Leaf {
     }
 }
 
-/// What a verifier needs of a leaf. Other fields, and kinds of newer versions, do not matter to it.
+/// What a verifier and the log itself need of a leaf. Other fields, and kinds of newer versions, do not matter to them: an
+/// older program takes up and goes on with a log in which a newer one has written, though it cannot show such entries.
 #[derive(Deserialize)]
 pub(crate) struct LeafOutline {
+    pub(crate) time: UnixTime,
     pub(crate) kind: String,
     #[serde(default)]
     pub(crate) refers_to: Option<EntryIndex>,

@@ -28,6 +28,15 @@ impl KeyName {
     }
 }
 
+impl KeyName {
+    /// The name in a signature line, by the rule of the specification alone: lines of unknown keys must be passed over, so
+    /// a name that this program would not give to a key must not fail the note.
+    fn of_line(text: &str) -> Option<Self> {
+        let fits = !text.is_empty() && !text.contains(|symbol: char| symbol.is_whitespace() || symbol == '+');
+        fits.then(|| Self(text.to_owned()))
+    }
+}
+
 impl std::fmt::Display for KeyName {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(&self.0)
@@ -182,9 +191,11 @@ impl FromStr for NoteSignature {
             .and_then(|rest| rest.split_once(' '))
             .ok_or_else(|| refuse("a signature line reads: em dash, space, name, space, base64"))?;
         let material = base64_decode(material).ok_or_else(|| refuse("a signature is not base64"))?;
+        let name = KeyName::of_line(name)
+            .ok_or_else(|| refuse("the name in a signature line is not empty and has no space and no +"))?;
         match material.split_first_chunk::<4>() {
             Some((key_id, signature)) if !signature.is_empty() => {
-                Ok(Self { name: name.parse()?, key_id: NoteKeyId(*key_id), signature: signature.to_vec() })
+                Ok(Self { name, key_id: NoteKeyId(*key_id), signature: signature.to_vec() })
             }
             _ => Err(refuse("a signature is shorter than its key ID")),
         }
@@ -319,6 +330,18 @@ mod tests {
         assert!(broken.verify(&two).is_err(), "a known key's line does not verify");
         let alone = UnverifiedNote { text: note.text.clone(), signatures: vec![line] };
         assert!(alone.verify(std::slice::from_ref(&key)).is_err());
+    }
+
+    #[test]
+    fn a_line_of_an_unknown_key_is_ignored_whatever_its_name() {
+        let key: NoteVerifier = VKEY.parse().expect("vkey");
+        for name in
+            ["n".repeat(NAME_LIMIT + 1), "del\u{7f}".to_owned(), "c1\u{9f}".to_owned(), "名".to_owned()]
+        {
+            let note = format!("{NOTE}— {name} AAAAAAA=\n");
+            let note = UnverifiedNote::parse(note.as_bytes()).expect("note");
+            assert_eq!(note.verify(std::slice::from_ref(&key)).expect("verifies").len(), 1, "{name:?}");
+        }
     }
 
     #[test]

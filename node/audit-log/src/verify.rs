@@ -8,6 +8,9 @@
 //! What is not checked: signature lines of unknown keys, which the format tells us to ignore; tiles beyond the
 //! checkpoint (a publication was interrupted; the next opening writes them again); an incomplete last group of the
 //! journal, which is reported; files that do not belong to a log, which are reported by name.
+//!
+//! A copy made while the log goes on verifies if its checkpoint was copied first and its bodies last: what came after the
+//! checkpoint may stand in the place of what it covers, never less.
 
 mod bodies_walk;
 mod source;
@@ -22,6 +25,7 @@ use chengxin_schemas::digest::Sha256;
 
 use crate::bodies::BodyKeys;
 use crate::checkpoint::Checkpoint;
+use crate::disk::TEMPORARY;
 use crate::entry::LeafOutline;
 use crate::error::LogError;
 use crate::folder::{CHECKPOINT_FILE, IDENTITY_FILE, IDENTITY_LIMIT, LOCK_FILE, identity_parse};
@@ -31,6 +35,7 @@ use crate::note::{KeyName, NOTE_LIMIT, NoteVerifier, UnverifiedNote};
 use crate::tile::{ENTRY_LIMIT, TILE_WIDTH, TileKind, TilePath, bundle_parse, hashes_parse, hashes_write};
 use crate::tree::TileEdge;
 use bodies_walk::BodiesWalk;
+use source::PinnedSource;
 pub use source::{FolderSource, Source};
 
 /// Most foreign file names that a report lists.
@@ -86,6 +91,35 @@ pub fn verify(
     keys: &[NoteVerifier],
     body_keys: Option<&BodyKeys>,
 ) -> Result<VerifyReport, LogError> {
+    verify_as(source, keys, body_keys, State::Still)
+}
+
+/// Verifies the log in `folder` while this process appends to it, up to the checkpoint in `note`. Nothing that stood in
+/// the folder when that checkpoint was published may be removed meanwhile. What came later is not looked at, but for
+/// what it says of erasures.
+pub(crate) fn verify_running(
+    folder: &Path,
+    note: String,
+    keys: &[NoteVerifier],
+    body_keys: &BodyKeys,
+) -> Result<VerifyReport, LogError> {
+    let source = PinnedSource::new(folder, note);
+    verify_as(&source, keys, Some(body_keys), State::Running)
+}
+
+/// Whether somebody writes while the files are read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Still,
+    Running,
+}
+
+fn verify_as(
+    source: &dyn Source,
+    keys: &[NoteVerifier],
+    body_keys: Option<&BodyKeys>,
+    state: State,
+) -> Result<VerifyReport, LogError> {
     let note = read(source, CHECKPOINT_FILE, NOTE_LIMIT as u64)?;
     let damaged = |error: LogError| LogError::damaged(CHECKPOINT_FILE, 0, error.to_string());
     let note = UnverifiedNote::parse(&note).map_err(damaged)?;
@@ -96,8 +130,10 @@ pub fn verify(
         source,
         checkpoint: &checkpoint,
         edge: TileEdge::default(),
-        bodies: BodiesWalk::new(source, &checkpoint.origin, body_keys, whole)?,
+        bodies: BodiesWalk::new(source, &checkpoint.origin, body_keys, whole, state)?,
+        state,
         bundle: None,
+        surplus: Vec::new(),
     };
     for number in 0..checkpoint.size.div_ceil(TILE_WIDTH) {
         walk.bundle_verify(number)?;
@@ -116,7 +152,8 @@ pub fn verify(
         bodies_erased: bodies.erased,
         erasures_unfinished: bodies.unfinished,
         bodies_absent: bodies.absent,
-        incomplete: incomplete.or(bodies.incomplete),
+        // While the log runs, the ends of the files are always somewhere in an append.
+        incomplete: incomplete.or(bodies.incomplete).filter(|_| state == State::Still),
         foreign: foreign_files(source)?,
     })
 }
@@ -136,8 +173,16 @@ fn identity_verify(source: &dyn Source, checkpoint: &Checkpoint) -> Result<bool,
 }
 
 fn foreign_files(source: &dyn Source) -> Result<Vec<String>, LogError> {
-    let known =
-        [CHECKPOINT_FILE, IDENTITY_FILE, LOCK_FILE, JOURNAL_FOLDER, crate::bodies::BODIES_FOLDER, "tile"];
+    let known = [
+        CHECKPOINT_FILE,
+        IDENTITY_FILE,
+        LOCK_FILE,
+        // A publication that was interrupted, or is going on.
+        TEMPORARY,
+        JOURNAL_FOLDER,
+        crate::bodies::BODIES_FOLDER,
+        "tile",
+    ];
     let mut foreign = source.list("")?;
     foreign.retain(|name| !known.contains(&name.as_str()));
     foreign.truncate(FOREIGN_LIMIT);
@@ -155,8 +200,11 @@ struct Walk<'a> {
     checkpoint: &'a Checkpoint,
     edge: TileEdge,
     bodies: BodiesWalk<'a>,
+    state: State,
     /// The bundle read last by [`Walk::bundle_entries`].
     bundle: Option<(u64, Vec<Arc<[u8]>>)>,
+    /// Entries beyond the checkpoint that stand in the full bundle read in the place of a partial one.
+    surplus: Vec<Arc<[u8]>>,
 }
 
 impl Walk<'_> {
@@ -168,14 +216,32 @@ impl Walk<'_> {
         }
     }
 
+    /// Reads a tile of the checkpoint, with the path it stands under. Where a partial one is gone the full one is read,
+    /// which begins with it: the copy was made while the log went on, and its checkpoint is the older.
+    fn tile_read(&self, path: TilePath, limit: u64) -> Result<(TilePath, Vec<u8>), LogError> {
+        if let Some(bytes) = self.source.read(&path.to_string(), limit)? {
+            return Ok((path, bytes));
+        }
+        if path.width.is_some() {
+            let full = TilePath::full(path.kind, path.index);
+            if let Some(bytes) = self.source.read(&full.to_string(), limit)? {
+                return Ok((full, bytes));
+            }
+        }
+        Err(LogError::damaged(path, 0, "the file is missing"))
+    }
+
     /// Verifies one bundle, its hash tile, what of the upper tiles it fills, and the bodies of its entries.
     fn bundle_verify(&mut self, number: u64) -> Result<(), LogError> {
         let path = self.path(TileKind::Entries, number);
-        let bytes = read(self.source, &path.to_string(), BUNDLE_LIMIT)?;
-        let entries = bundle_parse(&bytes, path.count())
-            .map_err(|error| LogError::damaged(path, 0, error.to_string()))?;
+        let (file, bytes) = self.tile_read(path, BUNDLE_LIMIT)?;
+        let mut entries = bundle_parse(&bytes, file.count())
+            .map_err(|error| LogError::damaged(file, 0, error.to_string()))?;
+        let surplus =
+            entries.split_off(usize::try_from(path.count()).unwrap_or(usize::MAX).min(entries.len()));
+        self.surplus = surplus.into_iter().map(Arc::from).collect();
         let hashes: Vec<Sha256> = entries.iter().map(|entry| leaf_hash(entry)).collect();
-        self.hashes_verify(number, path, &entries, &hashes)?;
+        self.hashes_verify(number, file, &entries, &hashes)?;
         self.partials_verify(path, &bytes, |bytes, count| bundle_parse(bytes, count).is_ok())?;
 
         let mut full = Vec::new();
@@ -191,7 +257,7 @@ impl Walk<'_> {
         let mut offset = 0;
         for (entry, index) in entries.iter().zip(number * TILE_WIDTH..) {
             let outline = LeafOutline::decode(entry)
-                .map_err(|error| LogError::damaged(path, offset, format!("entry {index}: {error}")))?;
+                .map_err(|error| LogError::damaged(file, offset, format!("entry {index}: {error}")))?;
             self.bodies.entry(index, &outline)?;
             offset += entry.len() as u64 + 2;
         }
@@ -207,7 +273,7 @@ impl Walk<'_> {
         computed: &[Sha256],
     ) -> Result<(), LogError> {
         let tile = self.path(TileKind::Hashes(0), number);
-        let bytes = read(self.source, &tile.to_string(), TILE_WIDTH * 32)?;
+        let (tile, bytes) = self.tile_read(tile, TILE_WIDTH * 32)?;
         let stored = hashes_parse(&bytes, tile.count())
             .map_err(|error| LogError::damaged(tile, 0, error.to_string()))?;
         let Some(place) = stored.iter().zip(computed).position(|(stored, computed)| stored != computed)
@@ -231,7 +297,11 @@ impl Walk<'_> {
         if computed.len() as u64 == TILE_WIDTH {
             let parent = self.path(TileKind::Hashes(1), number / TILE_WIDTH);
             let offset = usize::try_from(number % TILE_WIDTH * 32).unwrap_or(0);
-            let bytes = self.source.read(&parent.to_string(), TILE_WIDTH * 32)?.unwrap_or_default();
+            let bytes = match self.tile_read(parent, TILE_WIDTH * 32) {
+                Ok((_, bytes)) => bytes,
+                Err(LogError::Damaged { .. }) => Vec::new(),
+                Err(error) => return Err(error),
+            };
             Ok(bytes.get(offset..offset + 32) == Some(&root_of(computed).0))
         } else {
             let mut edge = self.edge.clone();
@@ -241,12 +311,12 @@ impl Walk<'_> {
     }
 
     fn tile_verify(&self, path: TilePath, expected: &[u8]) -> Result<(), LogError> {
-        let bytes = read(self.source, &path.to_string(), TILE_WIDTH * 32)?;
-        if bytes == expected {
+        let (file, bytes) = self.tile_read(path, TILE_WIDTH * 32)?;
+        if bytes == expected || (file != path && bytes.starts_with(expected)) {
             return Ok(());
         }
         let same = bytes.iter().zip(expected).take_while(|(stored, expected)| stored == expected).count();
-        Err(LogError::damaged(path, same as u64, "a hash is not the root of the tile below"))
+        Err(LogError::damaged(file, same as u64, "a hash is not the root of the tile below"))
     }
 
     /// Partial tiles of earlier checkpoints must be the beginning of what is there now. Wider ones belong to a
@@ -301,7 +371,7 @@ impl Walk<'_> {
     fn bundle_entries(&mut self, number: u64) -> Result<&[Arc<[u8]>], LogError> {
         if self.bundle.as_ref().is_none_or(|(cached, _)| *cached != number) {
             let path = self.path(TileKind::Entries, number);
-            let bytes = read(self.source, &path.to_string(), BUNDLE_LIMIT)?;
+            let (path, bytes) = self.tile_read(path, BUNDLE_LIMIT)?;
             let entries = bundle_parse(&bytes, path.count())
                 .map_err(|error| LogError::damaged(path, 0, error.to_string()))?;
             self.bundle = Some((number, entries.into_iter().map(Arc::from).collect()));
@@ -322,7 +392,18 @@ impl Walk<'_> {
                 .push(first.ok_or_else(|| LogError::damaged(&path, 0, "a file that the log did not write"))?);
         }
         firsts.sort_unstable();
-        if whole && firsts.first().map_or(size != base, |first| *first > base) {
+        // The journal need not hold what stands in full tiles: below `base`, or below the end of the last bundle where
+        // that has become full since the checkpoint.
+        let surplus = std::mem::take(&mut self.surplus);
+        let floor = if surplus.is_empty() { base } else { base + TILE_WIDTH };
+        let before_journal = firsts.first().map_or(0, |first| first.saturating_sub(size));
+        let before_journal = usize::try_from(before_journal).unwrap_or(usize::MAX).min(surplus.len());
+        for (leaf, index) in surplus.iter().take(before_journal).zip(size..) {
+            let outline = LeafOutline::decode(leaf)
+                .map_err(|error| LogError::damaged("tile", 0, format!("entry {index}: {error}")))?;
+            self.bodies.entry(index, &outline)?;
+        }
+        if whole && firsts.first().map_or(size != base && surplus.is_empty(), |first| *first > floor) {
             return Err(LogError::damaged(
                 JOURNAL_FOLDER,
                 0,
@@ -336,6 +417,10 @@ impl Walk<'_> {
             let bytes = read(self.source, &path, SEGMENT_LIMIT)?;
             let segment = segment_parse(&bytes, first)
                 .map_err(|(offset, reason)| LogError::damaged(&path, offset, reason))?;
+            // A segment below may have been removed and an earlier one not.
+            if first > next && first <= floor {
+                next = first;
+            }
             if first != next || (segment.torn && place + 1 < firsts.len()) {
                 return Err(LogError::damaged(&path, segment.end, format!("entry {next} should follow")));
             }
@@ -370,6 +455,10 @@ impl Walk<'_> {
         if index >= self.checkpoint.size {
             let outline = LeafOutline::decode(leaf)
                 .map_err(|error| LogError::damaged(path, offset, format!("entry {index}: {error}")))?;
+            if self.state == State::Running {
+                self.bodies.erasure_note(index, &outline);
+                return Ok(());
+            }
             return self.bodies.entry(index, &outline);
         }
         let place = usize::try_from(index % TILE_WIDTH).unwrap_or(0);

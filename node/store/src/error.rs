@@ -74,6 +74,16 @@ pub enum StoreError {
         /// What was found, without keys or values.
         detail: &'static str,
     },
+    /// The engine's log ends before a commit that was acknowledged: its end is lost or unreadable. All files were kept.
+    #[error(
+        "the store has lost its end: its log reaches commit {found}, and commit {acknowledged} was acknowledged: copy the folder as it is, then restore a backup"
+    )]
+    Behind {
+        /// Number of the last commit in the log.
+        found: u64,
+        /// Number of the last commit known to have been acknowledged.
+        acknowledged: u64,
+    },
     /// An option is outside its permitted range.
     #[error("option {name} is not usable: {fix}")]
     Option {

@@ -12,7 +12,7 @@
 //!    still be lost. A node may therefore disclose what it has read.
 //! 3. **Unknown means stop.** After a failed write nothing is read back or written until the store has
 //!    been opened again, because what the operating system shows after a failed write need not be what
-//!    is on the disk.
+//!    is on the disk. Opening makes what it reads durable before anybody may build on it.
 
 #[cfg(feature = "conformance")]
 #[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]

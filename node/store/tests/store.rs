@@ -11,6 +11,8 @@
 mod backup;
 #[path = "store/conformance.rs"]
 mod conformance;
+#[path = "store/damage.rs"]
+mod damage;
 #[path = "store/disk_full.rs"]
 mod disk_full;
 #[path = "store/failed_writes.rs"]

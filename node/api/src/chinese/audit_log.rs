@@ -84,6 +84,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("the head of the segment does not fit its name", "段的文件头与文件名不符"),
     ("a group does not follow the one before", "有一组与前一组不衔接"),
     ("a group in the middle is damaged", "中间有一组已损坏"),
+    ("there are bytes between two groups", "两组之间有多余字节"),
     // log/mod.rs
     ("kind: use body_erase, which writes this kind itself", "kind: 请用 body_erase, 由它写入此类条目"),
     // log/read.rs
@@ -100,6 +101,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "its entries from {} on, with the tiles before, lead to another root than the checkpoint of {} entries",
         "自条目 {0} 起, 连同之前的数据块, 得出的根与含 {1} 条的检查点不同",
     ),
+    (
+        "it ends before entry {}, and {} entries were acknowledged",
+        "在条目 {0} 之前结束, 而已确认的条目有 {1} 条",
+    ),
     ("it is the checkpoint of another log", "是另一日志的检查点"),
     ("it is not UTF-8", "不是 UTF-8"),
     ("offset {}: {}", "位置 {0}: {1}"),
@@ -108,6 +113,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("a file that the log did not write", "不是日志写入的文件"),
     // log/state.rs
     ("no signing key was given", "没有给出签名密钥"),
+    ("a thread of the audit log panicked: restart the node", "审计日志线程异常终止: 请重新启动节点"),
     // log/writer.rs
     ("the body of entry {} has another length than its entry says", "条目 {0} 的正文长度与条目所写不同"),
     ("the entry of the erasure does not encode", "记录删除的条目无法编码"),
@@ -125,6 +131,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("the path leads to another root of the newer tree", "路径得出新树的另一个根"),
     // note.rs
     ("key name", "密钥名称"),
+    (
+        "the name in a signature line is not empty and has no space and no +",
+        "签名行中的名称不得为空, 不得含空格或 +",
+    ),
     (
         "use 1 to 255 bytes without spaces and without +, for example audit.example.gov.cn/log",
         "用 1 到 255 字节, 不含空格和 +, 例如 audit.example.gov.cn/log",

@@ -37,6 +37,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "{0} 的存储格式为 {1}, 本程序最高支持 {2}: 安装较新版本, 或恢复备份",
     ),
     ("the store is damaged ({}): restore it from a backup", "存储已损坏 ({0}): 请用备份恢复"),
+    (
+        "the store has lost its end: its log reaches commit {}, and commit {} was acknowledged: copy the folder as it is, then restore a backup",
+        "存储丢失了末尾: 其日志只到第 {0} 次提交, 而第 {1} 次提交已获确认: 请原样复制该目录, 然后恢复备份",
+    ),
     ("option {} is not usable: {}", "选项 {0} 不可用: {1}"),
     ("the backup cannot be used at byte {}: {}", "备份在第 {0} 字节处不可用: {1}"),
     ("{} failed", "{0}失败"),
@@ -62,6 +66,12 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "the store to restore into is not empty, restore into a new one",
         "要恢复到的存储不是空的, 请恢复到新存储",
     ),
+    // sled_store/acknowledged.rs
+    ("opening the number of the last commit", "打开末次提交序号"),
+    ("reading the number of the last commit", "读取末次提交序号"),
+    ("the number of the last commit is not readable", "末次提交序号无法读取"),
+    ("writing the number of the last commit", "写入末次提交序号"),
+    ("syncing the number of the last commit", "同步末次提交序号"),
     // sled_store/committer.rs
     ("the commit thread panicked", "提交线程异常终止"),
     ("reading a value", "读取值"),
@@ -72,6 +82,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     // sled_store/compaction.rs
     ("a value does not match its checksum", "有值与其校验和不符"),
     ("reading a place", "读取位置"),
+    (
+        "the values of a file and its count of dead bytes do not add up to its length",
+        "值文件中的值与失效字节计数之和不等于文件长度",
+    ),
     // sled_store/encoding.rs
     ("a value has an unknown form", "有值的形式未知"),
     ("the end of the values has the wrong length", "值末尾标记长度不符"),
@@ -89,6 +103,9 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("creating the folder of values", "建立值目录"),
     ("opening the engine's log", "打开引擎日志"),
     ("syncing the store's folder", "同步存储目录"),
+    ("looking for the note of a failed write", "查看写入失败标记"),
+    ("removing the note of a failed write", "删除写入失败标记"),
+    ("writing the engine's files again after a failed write", "写入失败后重写引擎文件"),
     // sled_store/format.rs
     ("reading the format marker", "读取格式标记"),
     ("there are entries but no format marker", "有条目却没有格式标记"),
@@ -105,14 +122,21 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("the engine's log is corrupt", "引擎日志已损坏"),
     ("opening the storage engine", "打开存储引擎"),
     ("the engine panicked over its log", "引擎处理日志时异常终止"),
-    ("reading the batch number", "读取批次序号"),
-    ("the batch number has the wrong length", "批次序号长度不符"),
+    ("reading the number of the last batch or commit", "读取末次批次或提交序号"),
+    ("the number of the last batch or commit has the wrong length", "末次批次或提交序号长度不符"),
+    ("the number of the last commit is missing beside the log", "日志旁缺少末次提交序号"),
     // sled_store/value_log.rs
     ("a file of values is too short", "有值文件过短"),
     ("opening a file of values", "打开值文件"),
     ("listing the files of values", "列出值文件"),
     ("there is a foreign file among the files of values", "值文件中有不属于存储的文件"),
-    ("removing a file that was never committed", "删除从未提交的文件"),
+    ("files of values follow that the log does not know", "其后还有日志不知道的值文件"),
+    (
+        "more follows the end of the values than one unfinished commit can leave",
+        "值末尾之后的内容多于一次未完成的提交所能留下的",
+    ),
+    ("looking behind the end of the values", "查看值末尾之后的内容"),
+    ("a committed value lies behind the end of the values", "值末尾之后有已提交的值"),
     ("the last file of values is too short", "最后一个值文件过短"),
     ("cutting off what was never committed", "截去从未提交的内容"),
     ("a file of values is too long", "有值文件过长"),
@@ -123,7 +147,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("syncing values", "同步值"),
     ("removing a file of dead values", "删除失效值的文件"),
     ("reading a frame of values", "读取值数据帧"),
-    ("a frame of values does not fit its file", "有值数据帧超出其文件"),
+    ("a frame of values does not match its checksum or its file", "有值数据帧与其校验和不符, 或超出其文件"),
     ("beginning a file of values", "新建值文件"),
     ("the numbers of files of values are used up", "值文件编号已用完"),
 ];

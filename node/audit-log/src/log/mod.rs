@@ -6,15 +6,17 @@
 //!
 //! 1. **Bodies** of the group are written and synced. A crash here leaves bodies that no entry names: cut off at the
 //!    next opening.
-//! 2. **Journal**: the group is written and synced. *The return of this sync is the commit point.* A crash before
-//!    leaves an incomplete last group, which is cut off; nobody was told that its entries exist. (A group that was
-//!    whole but not yet acknowledged stays; more may be in the log than was acknowledged, never less.)
+//! 2. **Journal**: the group is written, in blocks of its own, and synced. *The return of this sync is the commit
+//!    point.* A crash before leaves an incomplete last group, which is cut off; nobody was told that its entries exist.
+//!    (A group that was whole but not yet acknowledged stays; more may be in the log than was acknowledged, never less.)
+//!    Each cut is told to the running log.
 //! 3. The caller is told.
 //! 4. **Tiles** and entry bundles are derived and published, each durable under its name before the next step.
 //! 5. **Checkpoint**: signed over entries that step 2 made durable, and published. A crash between 4 and 5 leaves
 //!    tiles that no checkpoint covers; the next opening writes the same bytes again.
-//! 6. Journal segments whose entries all stand in full tiles below the checkpoint are removed, and partial tiles of
-//!    tiles that became full. A crash before leaves files that are checked and do no harm.
+//! 6. Journal segments whose entries all stand in full tiles below the checkpoint are removed, oldest first, and
+//!    partial tiles of tiles that became full. A crash before leaves files that are checked and do no harm; removals are
+//!    not synced, so any of the segments may come back.
 //!
 //! A checkpoint can therefore never be inconsistent with one signed before, as long as the folder itself is not put
 //! back to an earlier state; that is what witnesses are for.
@@ -47,13 +49,13 @@ use crate::disk::{Disk, Publication, RealDisk};
 use crate::entry::{Entry, EntryIndex, EntryKind};
 use crate::error::LogError;
 use crate::folder::{CHECKPOINT_FILE, IDENTITY_FILE, LOCK_FILE, identity_write};
-use crate::journal::JOURNAL_FOLDER;
+use crate::journal::{JOURNAL_FOLDER, SEGMENT_BYTES};
 use crate::merkle::empty_root;
 use crate::note::KeyName;
-use crate::verify::{VerifyReport, verify_folder};
+use crate::verify::{VerifyReport, verify_running};
 
 pub use read::{Direction, Filter, PAGE_LIMIT, SEARCH_SCAN_LIMIT, SearchPage};
-use state::{Shared, lock};
+use state::{RemovalPause, Shared, lock};
 use writer::{Command, Writer};
 
 /// Entries that may wait for the writer; more wait in their callers.
@@ -100,21 +102,22 @@ impl AuditLog {
     ///
     /// The identity file is written last: a crash before leaves a folder that `create` takes up again.
     pub fn create(folder: &Path, options: LogOptions) -> Result<Self, LogError> {
-        Self::create_on(Arc::new(RealDisk), folder, options)
+        Self::create_on(Arc::new(RealDisk), folder, options, SEGMENT_BYTES)
     }
 
     /// Opens the log in `folder`: reads the journal, checks it against the last checkpoint, repairs what a crash left
     /// incomplete, and publishes what was durable and not yet published. Refuses when files contradict each other.
     pub fn open(folder: &Path, options: LogOptions) -> Result<Self, LogError> {
-        Self::open_on(Arc::new(RealDisk), folder, options)
+        Self::open_on(Arc::new(RealDisk), folder, options, SEGMENT_BYTES)
     }
 
     pub(crate) fn create_on(
         disk: Arc<dyn Disk>,
         folder: &Path,
         options: LogOptions,
+        segment_bytes: u64,
     ) -> Result<Self, LogError> {
-        std::fs::create_dir_all(folder).map_err(LogError::storage("create the folder", folder))?;
+        log_folder_create(disk.as_ref(), folder)?;
         let identity = folder.join(IDENTITY_FILE);
         let occupied =
             |name: &str| std::fs::read_dir(folder.join(name)).is_ok_and(|mut files| files.next().is_some());
@@ -133,28 +136,34 @@ impl AuditLog {
         let mut publication = Publication::new(disk.as_ref(), folder);
         publication.file(IDENTITY_FILE, identity_write(&options.origin)?.as_bytes())?;
         publication.finish()?;
-        Self::start(disk, folder, options, lock)
+        Self::start(disk, folder, options, segment_bytes, lock)
     }
 
-    pub(crate) fn open_on(disk: Arc<dyn Disk>, folder: &Path, options: LogOptions) -> Result<Self, LogError> {
+    pub(crate) fn open_on(
+        disk: Arc<dyn Disk>,
+        folder: &Path,
+        options: LogOptions,
+        segment_bytes: u64,
+    ) -> Result<Self, LogError> {
         if !folder.join(IDENTITY_FILE).exists() {
             return Err(LogError::Missing { path: folder.to_owned() });
         }
         let lock = folder_lock(folder)?;
-        Self::start(disk, folder, options, lock)
+        Self::start(disk, folder, options, segment_bytes, lock)
     }
 
     fn start(
         disk: Arc<dyn Disk>,
         folder: &Path,
         options: LogOptions,
+        segment_bytes: u64,
         lock: std::fs::File,
     ) -> Result<Self, LogError> {
-        let (shared, random) = Shared::new(disk, folder, options)?;
+        let (shared, random) = Shared::new(disk, folder, options, segment_bytes)?;
         let shared = Arc::new(shared);
         let recovered = recovery::recover(&shared)?;
         let writer = Writer::new(Arc::clone(&shared), random, recovered);
-        publisher::publish(&shared)?;
+        publisher::publish_recovered(&shared)?;
         let (commands, queue) = mpsc::channel(QUEUE_LIMIT);
         let publishing = Arc::clone(&shared);
         let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
@@ -268,15 +277,15 @@ impl AuditLog {
         }
     }
 
-    /// Verifies the files on disk as a stranger would, with this log's public keys, and opens the bodies too. Entries
-    /// appended meanwhile are not looked at: a checkpoint is made first, and held still while the files are read.
+    /// Verifies the files on disk as a stranger would, with this log's public keys, and opens the bodies too. A checkpoint
+    /// is made first; what is appended meanwhile is not looked at and not held up. Journal segments and partial tiles that
+    /// are no longer needed stay until no verification runs.
     pub async fn verify(&self) -> Result<VerifyReport, LogError> {
         self.checkpoint_now().await?;
         let shared = Arc::clone(&self.shared);
         blocking(move || {
-            // Publishing would replace the checkpoint and remove journal segments under the verifier.
-            let _still = lock(&shared.edge);
-            verify_folder(&shared.folder, &shared.verifiers, Some(&shared.body_keys))
+            let (_pause, published) = RemovalPause::begin(&shared);
+            verify_running(&shared.folder, published.note, &shared.verifiers, &shared.body_keys)
         })
         .await
     }
@@ -320,6 +329,20 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, LogError> + Send + 'static,
 ) -> Result<T, LogError> {
     tokio::task::spawn_blocking(work).await.map_err(|_| LogError::Closed)?
+}
+
+/// Makes the log's folder and the ones above it that are missing; each name is durable before the next is made.
+fn log_folder_create(disk: &dyn Disk, folder: &Path) -> Result<(), LogError> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let parent = match folder.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        Some(_) | None => Path::new("."),
+    };
+    log_folder_create(disk, parent)?;
+    disk.create_folder(folder).map_err(LogError::storage("create the folder", folder))?;
+    disk.sync_folder(parent).map_err(LogError::storage("sync the folder", parent))
 }
 
 fn folder_lock(folder: &Path) -> Result<std::fs::File, LogError> {

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError};
 
-use super::state::{Published, Shared, lock};
+use super::state::{PanicGuard, Published, Shared, lock};
 use crate::checkpoint::Checkpoint;
 use crate::disk::Publication;
 use crate::error::LogError;
@@ -13,6 +13,7 @@ use crate::tile::{TILE_WIDTH, TileKind, TilePath, bundle_append, hashes_write};
 
 /// The thread: publishes when asked, and otherwise once per interval while there is something new.
 pub(super) fn run(shared: &Arc<Shared>) {
+    let _guard = PanicGuard { shared: Arc::clone(shared), closes: false };
     loop {
         let state = lock(&shared.state);
         let idle = |state: &mut super::state::State| {
@@ -46,6 +47,15 @@ pub(super) fn run(shared: &Arc<Shared>) {
 /// Publishes everything that is durable now. On an error the files may be anywhere between two checkpoints; the log
 /// must stop, and recovery derives them anew.
 pub(super) fn publish(shared: &Shared) -> Result<(), LogError> {
+    publish_through(shared, Publication::new(shared.disk.as_ref(), &shared.folder))
+}
+
+/// The same after recovery.
+pub(super) fn publish_recovered(shared: &Shared) -> Result<(), LogError> {
+    publish_through(shared, Publication::after_interruption(shared.disk.as_ref(), &shared.folder))
+}
+
+fn publish_through(shared: &Shared, mut publication: Publication<'_>) -> Result<(), LogError> {
     let mut edge = lock(&shared.edge);
     let (leaves, first) = {
         let mut state = lock(&shared.state);
@@ -53,7 +63,6 @@ pub(super) fn publish(shared: &Shared) -> Result<(), LogError> {
         (state.tail.iter().cloned().collect::<Vec<_>>(), state.tail_start)
     };
     let size = first + leaves.len() as u64;
-    let mut publication = Publication::new(shared.disk.as_ref(), &shared.folder);
     let mut full = Vec::new();
     for bundle in
         leaves.chunks(TILE_WIDTH as usize).zip(first / TILE_WIDTH..).map(|(leaves, index)| (index, leaves))
@@ -88,15 +97,24 @@ pub(super) fn publish(shared: &Shared) -> Result<(), LogError> {
     publication.file(CHECKPOINT_FILE, note.as_bytes())?;
     publication.finish()?;
 
-    let obsolete = published(shared, Published { size, note, edge: edge.clone() });
-    remove_superfluous(shared, &full, &obsolete);
+    let superfluous = published(shared, Published { size, note, edge: edge.clone() }, full);
+    remove_superfluous(shared, &superfluous);
     shared.announce();
     Ok(())
 }
 
-/// Makes a checkpoint known within the process, forgets entries that full tiles hold, and gives the journal segments
-/// that are no longer needed.
-fn published(shared: &Shared, published: Published) -> Vec<u64> {
+/// What a checkpoint makes superfluous.
+#[derive(Default)]
+struct Superfluous {
+    /// Journal segments, oldest first.
+    segments: Vec<u64>,
+    /// Full tiles that have partial ones.
+    partials: Vec<TilePath>,
+}
+
+/// Makes a checkpoint known within the process, forgets entries that full tiles hold, and gives what is no longer needed:
+/// nothing while somebody reads it.
+fn published(shared: &Shared, published: Published, full: Vec<TilePath>) -> Superfluous {
     let mut state = lock(&shared.state);
     let tail_start = published.size - published.size % TILE_WIDTH;
     while state.tail_start < tail_start
@@ -106,26 +124,36 @@ fn published(shared: &Shared, published: Published) -> Vec<u64> {
         state.tail_start += 1;
     }
     state.published = published;
-    let mut obsolete = Vec::new();
+    state.partials_left.extend(full);
+    if state.removals_paused > 0 {
+        return Superfluous::default();
+    }
+    let mut segments = Vec::new();
     // A segment ends where the next one begins; the last is being written.
     while let Some(&next) = state.segments.get(1)
         && next <= tail_start
     {
-        obsolete.extend(state.segments.pop_front());
+        segments.extend(state.segments.pop_front());
     }
-    obsolete
+    Superfluous { segments, partials: std::mem::take(&mut state.partials_left) }
 }
 
 /// Removes journal segments and partial tiles whose content stands in full tiles. What cannot be removed stays, is
-/// verified like everything else, and does no harm.
-fn remove_superfluous(shared: &Shared, full: &[TilePath], segments: &[u64]) {
-    for first in segments {
+/// verified like everything else, and does no harm. The caller holds `edge`, so that no verification begins meanwhile.
+fn remove_superfluous(shared: &Shared, Superfluous { segments, partials }: &Superfluous) {
+    for (place, first) in segments.iter().enumerate() {
         let path = segment_path(&shared.folder, *first);
-        if let Err(error) = shared.disk.remove(&path) {
-            tracing::warn!(path = %path.display(), %error, "a journal segment that is no longer needed cannot be removed");
+        if let Err(error) = shared.disk.remove(&path)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(path = %path.display(), %error, "a journal segment that is no longer needed cannot be removed; it is tried again after the next checkpoint");
+            // Later ones stay too, so that no segment is missing between two that are there.
+            let mut state = lock(&shared.state);
+            segments[place..].iter().rev().for_each(|first| state.segments.push_front(*first));
+            break;
         }
     }
-    for tile in full {
+    for tile in partials {
         let folder = shared.folder.join(tile.partial_folder());
         match std::fs::remove_dir_all(&folder) {
             Ok(()) => {}

@@ -18,7 +18,7 @@ use super::{AuditLog, blocking};
 use crate::bodies::{self, BodiesFile, SlotState};
 use crate::body::Body;
 use crate::checkpoint::Checkpoint;
-use crate::entry::{EntryIndex, EntryKind, Leaf, LoggedEntry, Outcome};
+use crate::entry::{EntryIndex, EntryKind, Leaf, LeafOutline, LoggedEntry, Outcome};
 use crate::error::LogError;
 use crate::merkle::{Subtrees, consistency_proof, inclusion_check, inclusion_proof, leaf_hash, root_of};
 use crate::note::UnverifiedNote;
@@ -52,9 +52,10 @@ pub enum Direction {
 /// What to search for; an absent field matches everything. Bodies are not searched.
 #[derive(Clone, Default, Debug)]
 pub struct Filter {
-    /// Recorded at or after this time.
+    /// At or after this time, by the caller's clock. Recorded times alone would not do: one reading of a clock that was
+    /// ahead is the recorded time of everything after it.
     pub from: Option<UnixTime>,
-    /// Recorded before this time.
+    /// Before this time, by the caller's clock.
     pub until: Option<UnixTime>,
     /// One of these kinds; all if empty.
     pub kinds: Vec<EntryKind>,
@@ -83,8 +84,9 @@ impl Filter {
             want.is_none() || want == have
         }
         let kind = |outcome: &Outcome| std::mem::discriminant(outcome);
-        self.from.is_none_or(|from| leaf.time >= from)
-            && self.until.is_none_or(|until| leaf.time < until)
+        let time = leaf.clock.unwrap_or(leaf.time);
+        self.from.is_none_or(|from| time >= from)
+            && self.until.is_none_or(|until| time < until)
             && (self.kinds.is_empty() || self.kinds.contains(&leaf.kind))
             && wanted(&self.account, &leaf.actor.account)
             && self.agency.is_none_or(|agency| leaf.actor.agency == agency || leaf.peer == Some(agency))
@@ -246,7 +248,7 @@ fn tile_read(shared: &Shared, level: u8, number: u64) -> Result<Vec<Sha256>, Log
 }
 
 fn body_read(shared: &Shared, index: u64) -> Result<Body, LogError> {
-    let reference = Leaf::decode(&leaf_read(shared, index)?)?.body;
+    let reference = LeafOutline::decode(&leaf_read(shared, index)?)?.body;
     let mut file = BodiesFile::open(&shared.folder, bodies::segment_first(index))?;
     let slot = file.find(index)?;
     if slot.head.state == SlotState::Erased {
@@ -277,7 +279,8 @@ fn search(shared: &Shared, filter: &Filter, limit: usize) -> Result<SearchPage, 
     for index in range.rev() {
         let entry = entry_read(shared, index)?;
         page.scanned += 1;
-        // Recorded times never fall, so everything older is too old as well.
+        // Recorded times never fall, and no clock was ahead of the time recorded with it: so everything older is too old
+        // as well.
         if filter.from.is_some_and(|from| entry.leaf.time < from) {
             return Ok(page);
         }

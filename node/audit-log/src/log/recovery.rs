@@ -12,7 +12,7 @@ use super::writer::{Appending, slot_erase};
 use crate::bodies::{self, BODIES_FOLDER, BODIES_PER_SEGMENT, BodiesFile, Slot, SlotState};
 use crate::checkpoint::Checkpoint;
 use crate::disk::{TEMPORARY, open_existing};
-use crate::entry::{Leaf, LeafOutline};
+use crate::entry::LeafOutline;
 use crate::error::LogError;
 use crate::folder::{CHECKPOINT_FILE, IDENTITY_FILE, IDENTITY_LIMIT, identity_parse};
 use crate::journal::{JOURNAL_FOLDER, SEGMENT_LIMIT, segment_first, segment_parse, segment_path};
@@ -31,11 +31,25 @@ pub(super) struct Recovered {
 
 /// What the journal holds.
 struct Journal {
-    /// First entry and whole length of each segment, in order.
-    segments: Vec<(u64, u64)>,
-    /// The entries from the first segment on.
+    /// The segments, in order, from the one on from which none is missing.
+    segments: Vec<Segment>,
+    /// First entry of each segment before those: their entries stand in full tiles, and their removal failed or was undone.
+    obsolete: Vec<u64>,
+    /// First entry and length of a last segment in which no group is whole.
+    empty: Option<(u64, usize)>,
+    /// The entries from the first of the segments on.
     first: u64,
     leaves: Vec<Arc<[u8]>>,
+}
+
+/// A segment of the journal.
+struct Segment {
+    /// Its first entry.
+    first: u64,
+    /// Its length without an incomplete last group.
+    length: u64,
+    /// Whether it may be appended to.
+    current: bool,
 }
 
 /// Reads the log in `shared.folder`, checks its tail against the last checkpoint, repairs what a crash or a failed
@@ -52,10 +66,18 @@ pub(super) fn recover(shared: &Shared) -> Result<Recovered, LogError> {
     }
     temporary_remove(shared)?;
     let (checkpoint, note) = checkpoint_read(shared)?;
-    let journal = journal_read(shared)?;
-    let next = journal.first + journal.leaves.len() as u64;
     let base = checkpoint.size - checkpoint.size % TILE_WIDTH;
+    let journal = journal_read(shared, base)?;
+    let next = journal.first + journal.leaves.len() as u64;
     let journal_folder = shared.folder.join(JOURNAL_FOLDER);
+    // Nothing when the log is opened: this process has acknowledged none yet.
+    let acknowledged = lock(&shared.state).durable;
+    if next < acknowledged {
+        return Err(LogError::contradiction(
+            &journal_folder,
+            format!("it ends before entry {next}, and {acknowledged} entries were acknowledged"),
+        ));
+    }
     if journal.first > base || next < checkpoint.size {
         return Err(LogError::contradiction(
             &journal_folder,
@@ -86,9 +108,9 @@ pub(super) fn recover(shared: &Shared) -> Result<Recovered, LogError> {
     let bodies = bodies_recover(shared, base, &tail)?;
     let opened = journal_recover(shared, &journal, base)?;
     let last_time = match journal.leaves.last() {
-        Some(leaf) => Leaf::decode(leaf)?.time,
+        Some(leaf) => LeafOutline::decode(leaf)?.time,
         None if next == 0 => UnixTime(i64::MIN),
-        None => Leaf::decode(&read::bundle_entry_read(shared, next - 1)?)?.time,
+        None => LeafOutline::decode(&read::bundle_entry_read(shared, next - 1)?)?.time,
     };
 
     *edge = base_edge;
@@ -99,7 +121,8 @@ pub(super) fn recover(shared: &Shared) -> Result<Recovered, LogError> {
     state.tail_bytes = tail.iter().map(|leaf| leaf.len()).sum();
     state.tail = tail.into();
     state.published = Published { size: checkpoint.size, note, edge: published_edge };
-    state.segments = journal.segments.iter().map(|(first, _)| *first).collect();
+    let segments = journal.segments.iter().map(|segment| segment.first);
+    state.segments = journal.obsolete.iter().copied().chain(segments).collect();
     state.stopped = None;
     Ok(Recovered { next, last_time, journal: opened, bodies })
 }
@@ -128,10 +151,16 @@ fn checkpoint_read(shared: &Shared) -> Result<(Checkpoint, String), LogError> {
     Ok((checkpoint, note))
 }
 
-fn journal_read(shared: &Shared) -> Result<Journal, LogError> {
+/// Reads the journal. Entries below `base` stand in full tiles: segments that hold nothing else need not be complete.
+fn journal_read(shared: &Shared, base: u64) -> Result<Journal, LogError> {
     let firsts = names_read(&shared.folder.join(JOURNAL_FOLDER), segment_first)?;
-    let mut journal =
-        Journal { segments: Vec::new(), first: firsts.first().copied().unwrap_or(0), leaves: Vec::new() };
+    let mut journal = Journal {
+        segments: Vec::new(),
+        obsolete: Vec::new(),
+        empty: None,
+        first: firsts.first().copied().unwrap_or(0),
+        leaves: Vec::new(),
+    };
     for (place, &first) in firsts.iter().enumerate() {
         let path = segment_path(&shared.folder, first);
         let bytes = file_read(&path, SEGMENT_LIMIT)?;
@@ -140,18 +169,26 @@ fn journal_read(shared: &Shared) -> Result<Journal, LogError> {
             LogError::contradiction(&path, format!("offset {offset}: {reason}"))
         })?;
         let last = place + 1 == firsts.len();
-        if first != next || (segment.torn && !last) {
+        if first > next && first <= base {
+            journal.obsolete.extend(journal.segments.drain(..).map(|segment| segment.first));
+            journal.leaves.clear();
+            journal.first = first;
+        } else if first != next {
             return Err(LogError::contradiction(&path, format!("entry {next} should follow")));
         }
-        if segment.end == 0 {
-            // A crash came before the head was durable. Nothing was acknowledged from here.
-            shared.disk.remove(&path).map_err(LogError::storage("remove", &path))?;
+        if segment.torn && !last {
+            let next = first + segment.groups.iter().map(|(_, group)| group.leaves.len() as u64).sum::<u64>();
+            return Err(LogError::contradiction(&path, format!("entry {next} should follow")));
+        }
+        if segment.groups.is_empty() {
+            // A crash came before the first group was durable. Removed once the rest is known to be sound.
+            journal.empty = Some((first, bytes.len()));
             continue;
         }
         journal
             .leaves
             .extend(segment.groups.iter().flat_map(|(_, group)| &group.leaves).map(|leaf| Arc::from(*leaf)));
-        journal.segments.push((first, segment.end));
+        journal.segments.push(Segment { first, length: segment.end, current: segment.current });
     }
     Ok(journal)
 }
@@ -204,6 +241,10 @@ fn bodies_recover(shared: &Shared, base: u64, tail: &[Arc<[u8]>]) -> Result<Opti
             }
         }
         let (_, length) = file.position();
+        let found = writing.metadata().map_err(LogError::storage("examine", &file.path))?.len();
+        if let cut @ 1.. = found.saturating_sub(length) {
+            tracing::warn!(path = %file.path.display(), bytes = cut, entry = end, "bodies that no entry names are cut off");
+        }
         shared.disk.cut(&writing, length).map_err(LogError::storage("cut", &file.path))?;
         shared.disk.sync(&writing).map_err(LogError::storage("sync", &file.path))?;
         open = Some(Appending { file: writing, first, length });
@@ -213,6 +254,7 @@ fn bodies_recover(shared: &Shared, base: u64, tail: &[Arc<[u8]>]) -> Result<Opti
     let name_first = |name: &str| name.strip_suffix(".bodies").and_then(|digits| digits.parse::<u64>().ok());
     for first in names_read(&folder, name_first)?.into_iter().filter(|&first| first >= next) {
         let path = shared.folder.join(bodies::segment_name(first));
+        tracing::warn!(path = %path.display(), "a file of bodies that no entry names is removed");
         shared.disk.remove(&path).map_err(LogError::storage("remove", &path))?;
     }
     shared.disk.sync_folder(&folder).map_err(LogError::storage("sync the folder", &folder))?;
@@ -246,18 +288,28 @@ fn slot_recover(
 /// Writes the segments that hold entries of the tail once more, and cuts off an incomplete last group.
 fn journal_recover(shared: &Shared, journal: &Journal, base: u64) -> Result<Option<Appending>, LogError> {
     let mut open = None;
-    for (place, &(first, length)) in journal.segments.iter().enumerate() {
-        if journal.segments.get(place + 1).is_some_and(|&(next, _)| next <= base) {
+    for (place, &Segment { first, length, current }) in journal.segments.iter().enumerate() {
+        if journal.segments.get(place + 1).is_some_and(|next| next.first <= base) {
             continue;
         }
         let path = segment_path(&shared.folder, first);
         let mut bytes = file_read(&path, SEGMENT_LIMIT)?;
-        bytes.truncate(usize::try_from(length).unwrap_or(usize::MAX));
+        if let cut @ 1.. = (bytes.len() as u64).saturating_sub(length) {
+            let entry = journal.first + journal.leaves.len() as u64;
+            tracing::warn!(path = %path.display(), bytes = cut, entry, "an incomplete group is cut off the journal");
+        }
+        // Zeros that the last group lacks are added.
+        bytes.resize(usize::try_from(length).unwrap_or(usize::MAX), 0);
         let file = open_existing(&path)?;
         shared.disk.write(&file, &bytes, 0).map_err(LogError::storage("write", &path))?;
         shared.disk.cut(&file, length).map_err(LogError::storage("cut", &path))?;
         shared.disk.sync(&file).map_err(LogError::storage("sync", &path))?;
-        open = Some(Appending { file, first, length });
+        open = current.then_some(Appending { file, first, length });
+    }
+    if let Some((entry, bytes)) = journal.empty {
+        let path = segment_path(&shared.folder, entry);
+        tracing::warn!(path = %path.display(), bytes, entry, "a journal segment without a whole group is removed");
+        shared.disk.remove(&path).map_err(LogError::storage("remove", &path))?;
     }
     let folder = shared.folder.join(JOURNAL_FOLDER);
     shared.disk.sync_folder(&folder).map_err(LogError::storage("sync the folder", &folder))?;

@@ -14,12 +14,16 @@ use crate::bodies::{BodyKeys, Random};
 use crate::disk::Disk;
 use crate::error::LogError;
 use crate::note::{KeyKind, KeyName, NoteVerifier};
+use crate::tile::TilePath;
 use crate::tree::TileEdge;
 
 /// Bytes of entries that may wait for full tiles before appends wait for the publisher: bounds memory.
 pub(super) const TAIL_BYTES: usize = 64 * 1024 * 1024;
 /// Bytes from which the publisher does not wait for its interval.
 pub(super) const TAIL_BYTES_URGENT: usize = TAIL_BYTES / 4;
+
+/// Why a log has stopped that lost a thread.
+pub(super) const THREAD_LOST: &str = "a thread of the audit log panicked: restart the node";
 
 /// Everything that threads and tasks share. Where several locks are held they are taken in the order `edge`, `state`,
 /// `bundles`.
@@ -31,6 +35,8 @@ pub(super) struct Shared {
     pub(super) body_keys: BodyKeys,
     pub(super) disk: Arc<dyn Disk>,
     pub(super) checkpoint_interval: Duration,
+    /// Size from which a new journal segment is begun.
+    pub(super) segment_bytes: u64,
     pub(super) state: Mutex<State>,
     /// The tree up to what was derived last. Whoever holds it is the one that publishes, or keeps others from it.
     pub(super) edge: Mutex<TileEdge>,
@@ -58,10 +64,16 @@ pub(super) struct State {
     pub(super) published: Published,
     /// First entry of each journal segment, the one being written last.
     pub(super) segments: VecDeque<u64>,
+    /// How many verifications read the files: nothing is removed under them.
+    pub(super) removals_paused: usize,
+    /// Full tiles whose partial tiles are to be removed once nobody reads them.
+    pub(super) partials_left: Vec<TilePath>,
     /// The first error; set by whoever met it, cleared by reopening only.
     pub(super) stopped: Option<Arc<str>>,
     /// Somebody waits for a checkpoint.
     pub(super) checkpoint_wanted: bool,
+    /// One of the threads has panicked: the log cannot be taken up again in this process.
+    pub(super) thread_lost: bool,
     /// The writer has ended.
     pub(super) closing: bool,
 }
@@ -81,6 +93,7 @@ impl Shared {
         disk: Arc<dyn Disk>,
         folder: &Path,
         options: LogOptions,
+        segment_bytes: u64,
     ) -> Result<(Self, Random), LogError> {
         let LogOptions { origin, keys, body_keys, random, checkpoint_interval } = options;
         if keys.is_empty() {
@@ -101,6 +114,7 @@ impl Shared {
             body_keys,
             disk,
             checkpoint_interval,
+            segment_bytes,
             state: Mutex::default(),
             edge: Mutex::default(),
             bundles: Mutex::default(),
@@ -120,6 +134,11 @@ impl Shared {
             text.push_str(&cause.to_string());
             source = cause.source();
         }
+        self.stop_because(text);
+    }
+
+    /// Stops the log for a reason in words; the first one stays.
+    fn stop_because(&self, text: String) {
         let mut state = lock(&self.state);
         if state.stopped.is_none() {
             tracing::error!(reason = %text, "the audit log has stopped");
@@ -146,4 +165,45 @@ impl Shared {
 /// Locks; a panic elsewhere does not make the value worse than a crash would, and the files are the truth.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Keeps the files of every checkpoint since it was taken, until it is dropped.
+pub(super) struct RemovalPause(Arc<Shared>);
+
+impl RemovalPause {
+    /// Begins a pause; gives the checkpoint published last, whose files are all there.
+    pub(super) fn begin(shared: &Arc<Shared>) -> (Self, Published) {
+        // Waits for a publication that is removing.
+        let _still = lock(&shared.edge);
+        let mut state = lock(&shared.state);
+        state.removals_paused += 1;
+        let published = state.published.clone();
+        drop(state);
+        (Self(Arc::clone(shared)), published)
+    }
+}
+
+impl Drop for RemovalPause {
+    fn drop(&mut self) {
+        lock(&self.0.state).removals_paused -= 1;
+    }
+}
+
+/// Held by a thread of the log. If the thread panics nobody waits for it in vain: the log stops for good, and where it was
+/// the writer the publisher ends too.
+pub(super) struct PanicGuard {
+    pub(super) shared: Arc<Shared>,
+    pub(super) closes: bool,
+}
+
+impl Drop for PanicGuard {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            lock(&self.shared.state).thread_lost = true;
+            self.shared.stop_because(THREAD_LOST.to_owned());
+            if self.closes {
+                self.shared.close();
+            }
+        }
+    }
 }

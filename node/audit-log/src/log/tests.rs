@@ -1,6 +1,7 @@
 //! Tests of the log: what it keeps, what it refuses, and what it survives.
 
 mod faults;
+mod power_cut;
 mod use_cases;
 
 use std::path::Path;
@@ -65,4 +66,17 @@ pub(crate) fn open(folder: &Path) -> Arc<AuditLog> {
 /// Closes, which publishes the last checkpoint.
 pub(crate) fn close(log: Arc<AuditLog>) {
     Arc::into_inner(log).expect("the last holder").close().expect("closes");
+}
+
+pub(super) fn folder_copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("folder");
+    for entry in std::fs::read_dir(from).expect("lists") {
+        let path = entry.expect("entry").path();
+        let target = to.join(path.file_name().expect("name"));
+        if path.is_dir() {
+            folder_copy(&path, &target);
+        } else {
+            std::fs::copy(&path, target).expect("copies");
+        }
+    }
 }

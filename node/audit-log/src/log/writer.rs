@@ -8,13 +8,13 @@ use tokio::sync::{mpsc, oneshot};
 use zeroize::Zeroizing;
 
 use super::recovery::{self, Recovered};
-use super::state::{Shared, TAIL_BYTES, TAIL_BYTES_URGENT, lock};
+use super::state::{PanicGuard, Shared, TAIL_BYTES, TAIL_BYTES_URGENT, THREAD_LOST, lock};
 use super::{publisher, read};
 use crate::bodies::{self, BodiesFile, Random, SLOT_HEAD, SlotHead, SlotState};
 use crate::disk::open_existing;
-use crate::entry::{Entry, EntryIndex, Leaf};
+use crate::entry::{Entry, EntryIndex, Leaf, LeafOutline};
 use crate::error::LogError;
-use crate::journal::{self, GROUP_BYTES, GROUP_ENTRIES, SEGMENT_BYTES};
+use crate::journal::{self, GROUP_BYTES, GROUP_ENTRIES};
 
 type Reply<T> = oneshot::Sender<Result<T, LogError>>;
 
@@ -71,6 +71,7 @@ impl Writer {
 
     /// Runs until nobody can send any more.
     pub(super) fn run(mut self, mut queue: mpsc::Receiver<Command>) {
+        let _guard = PanicGuard { shared: Arc::clone(&self.shared), closes: true };
         let mut waiting = None;
         while let Some(command) = waiting.take().or_else(|| queue.blocking_recv()) {
             match command {
@@ -218,13 +219,13 @@ impl Writer {
 
     fn journal_write(&mut self, leaves: &[Arc<[u8]>]) -> Result<(), LogError> {
         let disk = Arc::clone(&self.shared.disk);
-        let group = journal::group_encode(self.next, leaves)?;
-        if self.journal.as_ref().is_none_or(|open| open.length >= SEGMENT_BYTES) {
+        if self.journal.as_ref().is_none_or(|open| open.length >= self.shared.segment_bytes) {
             let path = journal::segment_path(&self.shared.folder, self.next);
             self.journal = Some(self.begin(&path, self.next, &journal::segment_head(self.next))?);
             lock(&self.shared.state).segments.push_back(self.next);
         }
         let Some(open) = &mut self.journal else { return Ok(()) };
+        let group = journal::group_encode(self.next, leaves, open.length)?;
         let path = journal::segment_path(&self.shared.folder, open.first);
         disk.write(&open.file, &group, open.length).map_err(LogError::storage("write", &path))?;
         disk.sync(&open.file).map_err(LogError::storage("sync", &path))?;
@@ -254,7 +255,7 @@ impl Writer {
         if index.0 >= self.next {
             return Err(LogError::NotFound { index: index.0, size: self.next });
         }
-        let reference = Leaf::decode(&read::leaf_read(&self.shared, index.0)?)?.body;
+        let reference = LeafOutline::decode(&read::leaf_read(&self.shared, index.0)?)?.body;
         let mut file = BodiesFile::open(&self.shared.folder, bodies::segment_first(index.0))?;
         let slot = file.find(index.0)?;
         if slot.head.state == SlotState::Erased {
@@ -281,13 +282,16 @@ impl Writer {
     }
 
     fn reopen(&mut self) -> Result<(), LogError> {
+        if lock(&self.shared.state).thread_lost {
+            return Err(LogError::Stopped { reason: THREAD_LOST.into() });
+        }
         // Files of the failed attempt are closed first; nothing more goes through them.
         self.journal = None;
         self.bodies = None;
         let result = recovery::recover(&self.shared).and_then(|recovered| {
             let Recovered { next, last_time, journal, bodies } = recovered;
             (self.next, self.last_time, self.journal, self.bodies) = (next, last_time, journal, bodies);
-            publisher::publish(&self.shared)
+            publisher::publish_recovered(&self.shared)
         });
         if let Err(error) = &result {
             self.shared.stop(error);

@@ -5,12 +5,12 @@ use std::io::{BufReader, Read};
 
 use chengxin_schemas::digest::Sha256;
 
-use super::Source;
+use super::{Source, State};
 use crate::bodies::{
     BODIES_FOLDER, BODIES_PER_SEGMENT, BodyKeys, SLOT_HEAD, SlotHead, SlotState, segment_first, segment_head,
     segment_name,
 };
-use crate::entry::LeafOutline;
+use crate::entry::{BodyReference, LeafOutline};
 use crate::error::LogError;
 use crate::note::KeyName;
 
@@ -19,6 +19,7 @@ pub(super) struct BodiesWalk<'a> {
     source: &'a dyn Source,
     origin: &'a KeyName,
     keys: Option<&'a BodyKeys>,
+    state: State,
     file: Option<SegmentReader<'a>>,
     report: BodiesReport,
     /// Number of the next entry.
@@ -55,6 +56,16 @@ impl SegmentReader<'_> {
         Ok(())
     }
 
+    /// Passes over what stands before `offset`.
+    fn skip_to(&mut self, offset: u64) -> Result<(), LogError> {
+        let skipped = std::io::copy(&mut (&mut self.file).take(offset - self.offset), &mut std::io::sink())
+            .map_err(|error| {
+            LogError::damaged(&self.path, self.offset, format!("cannot be read: {error}"))
+        })?;
+        self.offset += skipped;
+        Ok(())
+    }
+
     /// Whether nothing follows.
     fn is_at_end(&mut self) -> Result<bool, LogError> {
         let mut byte = [0];
@@ -72,6 +83,7 @@ impl<'a> BodiesWalk<'a> {
         origin: &'a KeyName,
         keys: Option<&'a BodyKeys>,
         whole: bool,
+        state: State,
     ) -> Result<Self, LogError> {
         let absent = !whole && source.list(BODIES_FOLDER)?.is_empty();
         let report =
@@ -80,6 +92,7 @@ impl<'a> BodiesWalk<'a> {
             source,
             origin,
             keys,
+            state,
             file: None,
             report,
             next: 0,
@@ -88,11 +101,16 @@ impl<'a> BodiesWalk<'a> {
         })
     }
 
-    /// The next entry: reads its slot.
-    pub(super) fn entry(&mut self, index: u64, outline: &LeafOutline) -> Result<(), LogError> {
+    /// Notes the erasure that an entry tells of, if it does.
+    pub(super) fn erasure_note(&mut self, index: u64, outline: &LeafOutline) {
         if let Some(erased) = outline.erases() {
             self.recorded.insert(erased.0, index);
         }
+    }
+
+    /// The next entry: reads its slot.
+    pub(super) fn entry(&mut self, index: u64, outline: &LeafOutline) -> Result<(), LogError> {
+        self.erasure_note(index, outline);
         if self.report.absent {
             return Ok(());
         }
@@ -101,11 +119,36 @@ impl<'a> BodiesWalk<'a> {
             self.file = Some(self.begin(index)?);
         }
         self.next = index + 1;
-        let Some(file) = &mut self.file else { return Ok(()) };
+        let Some(mut file) = self.file.take() else { return Ok(()) };
+        let start = file.offset;
+        let mut checked = self.slot_check(&mut file, index, &outline.body);
+        if checked.is_err() && self.state == State::Running {
+            // It may have been erased while it was read.
+            file = self.begin(segment_first(index))?;
+            file.skip_to(start)?;
+            checked = self.slot_check(&mut file, index, &outline.body);
+        }
+        match checked? {
+            SlotState::Erased => drop(self.erased.insert(index, start)),
+            SlotState::Sealed => {
+                self.report.intact += 1;
+                self.report.opened = self.report.opened.map(|count| count + 1);
+            }
+        }
+        self.file = Some(file);
+        Ok(())
+    }
+
+    /// Reads one slot and holds it against its entry.
+    fn slot_check(
+        &self,
+        file: &mut SegmentReader<'a>,
+        index: u64,
+        reference: &BodyReference,
+    ) -> Result<SlotState, LogError> {
         let start = file.offset;
         let mut head = [0; SLOT_HEAD];
         file.take(&mut head)?;
-        let reference = &outline.body;
         let head = SlotHead::decode(&head, index)
             .filter(|head| head.length == reference.length)
             .ok_or_else(|| LogError::damaged(&file.path, start, format!("not the slot of entry {index}")))?;
@@ -121,7 +164,6 @@ impl<'a> BodiesWalk<'a> {
                         format!("entry {index}: bytes in an erased body"),
                     ));
                 }
-                self.erased.insert(index, start);
             }
             SlotState::Sealed => {
                 let damaged =
@@ -129,15 +171,13 @@ impl<'a> BodiesWalk<'a> {
                 if Sha256::of(&content) != reference.sealed {
                     return Err(damaged("the body is not the one that the entry names"));
                 }
-                self.report.intact += 1;
                 if let Some(keys) = self.keys {
                     keys.open(self.origin, index, &content, reference)
                         .map_err(|error| damaged(&error.to_string()))?;
-                    self.report.opened = self.report.opened.map(|count| count + 1);
                 }
             }
         }
-        Ok(())
+        Ok(head.state)
     }
 
     fn begin(&self, first: u64) -> Result<SegmentReader<'a>, LogError> {
@@ -195,7 +235,8 @@ impl<'a> BodiesWalk<'a> {
             }
         }
         self.report.erased = self.erased.len() as u64;
-        if !self.report.absent {
+        // While the log runs an erasure may come after its slot was read; one that fails stops the log.
+        if !self.report.absent && self.state == State::Still {
             self.report.unfinished = self.recorded.len() as u64;
         }
         Ok(self.report)

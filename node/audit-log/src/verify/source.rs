@@ -4,6 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::error::LogError;
+use crate::folder::CHECKPOINT_FILE;
 
 /// The files of a log, by paths relative to it. A copy on another medium, or over the network, can be verified the
 /// same way.
@@ -64,5 +65,32 @@ impl Source for FolderSource {
         }
         names.sort_unstable();
         Ok(names)
+    }
+}
+
+/// A folder under a checkpoint that may have been replaced since.
+pub(super) struct PinnedSource {
+    folder: FolderSource,
+    note: String,
+}
+
+impl PinnedSource {
+    /// The files in `folder`, with `note` as the checkpoint.
+    pub(super) fn new(folder: &Path, note: String) -> Self {
+        Self { folder: FolderSource::new(folder), note }
+    }
+}
+
+impl Source for PinnedSource {
+    fn open(&self, path: &str) -> Result<Option<Box<dyn Read + '_>>, LogError> {
+        if path == CHECKPOINT_FILE {
+            Ok(Some(Box::new(self.note.as_bytes())))
+        } else {
+            self.folder.open(path)
+        }
+    }
+
+    fn list(&self, folder: &str) -> Result<Vec<String>, LogError> {
+        self.folder.list(folder)
     }
 }

@@ -9,17 +9,21 @@
 //! 4. sled: apply the group as one batch        in memory, perhaps partly in the log
 //! 5. sled: flush                               in the log as the operating system sees it
 //! 6. barrier: sync_data on the log             THE COMMIT POINT
-//! 7. overlay: group durable                    readers see the group
-//! 8. acknowledge each waiter
+//! 7. number of the commit beside sled          a log that loses this commit is recognised (see `acknowledged`)
+//! 8. overlay: group durable                    readers see the group
+//! 9. acknowledge each waiter
 //! ```
 //!
 //! - **Process killed, or power cut, before 6 has returned:** when sled opens it takes the group whole or
 //!   not at all (the log holds a manifest in front of a batch that says where it ends). No waiter has been
 //!   told, no reader has seen it, so both outcomes are right.
 //! - **After 6:** the group is there. Waiters that had not been told may find it; `Store::commit` says so.
-//! - **2, 4, 5 or 6 fails:** the store is poisoned. Memory and disk may differ, and a second sync may report
-//!   success although the data is lost. All waiters of this and later groups are refused, readers too,
-//!   until the store is opened again, which reads the disk and nothing else.
+//! - **2, 4, 5, 6 or 7 fails:** the store is poisoned. Memory and disk may differ, and a second sync may report
+//!   success although the data is lost. All waiters of this and later groups are refused, readers too, until the
+//!   store is opened again. Opening reads what the operating system shows, which after a failed write need not be on
+//!   the disk, in a new process no more than in this one. So a note is left in the folder, and an opening that finds
+//!   it writes sled's files once more and syncs them before sled reads them. What is not solved: a disk that takes
+//!   not even the note; then a restart of the machine makes the memory go. The running log says so.
 //!
 //! Step 6 is there because sled 0.34 ends a flush with `sync_file_range`, which neither writes the file's
 //! size and block list nor empties the disk's cache. What this does *not* give: a disk that lies about its
@@ -40,8 +44,9 @@ use crate::error::{LimitedPart, StoreError};
 use crate::limits;
 use crate::store::CommitStamp;
 
+use super::acknowledged::Acknowledged;
 use super::compaction::{BUSY_STEP_BYTES, Compaction, IDLE_STEP_BYTES};
-use super::encoding::{self, Place, SEQUENCE_KEY, StoredValue};
+use super::encoding::{self, COMMIT_KEY, Place, SEQUENCE_KEY, StoredValue};
 use super::engine::{Engine, EngineValue, engine_error};
 use super::value_log::ValueWriter;
 
@@ -83,6 +88,9 @@ pub(crate) struct Committer {
     pub(crate) requests: mpsc::Receiver<Request>,
     /// Number of the last batch that was given one.
     pub(crate) sequence: u64,
+    /// Number of the last commit to sled.
+    pub(crate) commit: u64,
+    pub(crate) acknowledged: Acknowledged,
     pub(crate) values: ValueWriter,
     /// The file being emptied, if there is one.
     pub(crate) compaction: Option<Compaction>,
@@ -166,6 +174,15 @@ impl Committer {
             }
             self.group_finish(group);
             self.compact(BUSY_STEP_BYTES);
+        }
+        if self.engine.poison_check().is_ok()
+            && let Err(error) = self.acknowledged.sync()
+        {
+            // Every commit is durable; only the number that would tell of their loss may be behind.
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the store was closed without its last number"
+            );
         }
     }
 
@@ -301,7 +318,7 @@ impl Committer {
         }
     }
 
-    /// Steps 2 to 7 of the module's table.
+    /// Steps 2 to 8 of the module's table.
     fn group_commit(
         &mut self,
         changes: BTreeMap<Bytes, Change>,
@@ -334,21 +351,30 @@ impl Committer {
             old_values.push((key, change.old));
         }
         sled_batch.insert(SEQUENCE_KEY, &sequence.to_be_bytes());
-        self.values.group_write(self.barrier.as_mut(), &mut sled_batch)?;
+        self.values_write(&mut sled_batch)?;
         self.engine.overlay_mut()?.group_begin(sequence, old_values);
         self.engine_commit(sled_batch)?;
         self.engine.overlay_mut()?.group_durable(sequence);
         self.values.dead_remove()
     }
 
-    /// Hands a batch to sled and makes it durable.
-    pub(crate) fn engine_commit(&mut self, batch: sled::Batch) -> Result<(), StoreError> {
+    /// Makes the values durable that were appended for the commit to come.
+    pub(crate) fn values_write(&mut self, batch: &mut sled::Batch) -> Result<(), StoreError> {
+        self.values.group_write(self.barrier.as_mut(), batch)
+    }
+
+    /// Hands a batch to sled and makes it durable, under the next number.
+    pub(crate) fn engine_commit(&mut self, mut batch: sled::Batch) -> Result<(), StoreError> {
+        self.commit += 1; // 2^64 commits are out of reach.
+        batch.insert(COMMIT_KEY, &self.commit.to_be_bytes());
         self.engine.applying.store(true, Ordering::Release);
         let applied = self.engine.db.apply_batch(batch);
         self.engine.applying.store(false, Ordering::Release);
         applied.map_err(engine_error("applying a commit group"))?;
         self.engine.db.flush().map_err(engine_error("flushing a commit group"))?;
-        self.barrier.sync().map_err(StoreError::io("syncing a commit group"))
+        self.barrier.sync().map_err(StoreError::io("syncing a commit group"))?;
+        self.values.committed(self.commit);
+        self.acknowledged.note(self.commit)
     }
 }
 

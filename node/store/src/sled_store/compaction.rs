@@ -6,6 +6,11 @@
 //! A crash between steps leaves each value at one place or the other. Where the scan stands is not kept: opening
 //! begins it again, and frames that moved are found dead.
 //!
+//! A file goes only when every byte of it was counted as dead, by the commits that replaced its values or moved them.
+//! The scan alone does not decide: a frame whose key cannot be read would pass for dead, and its value be lost. What
+//! cannot be read, or does not add up at the end, makes the file one that is kept as it is, which is said in the
+//! running log and in [`crate::Statistics`]; the store goes on. Only a failed write or sync stops it.
+//!
 //! Steps run when nobody waits, and a small one after each group, so that a store that is never idle gets on too.
 
 use crate::error::StoreError;
@@ -13,6 +18,7 @@ use crate::error::StoreError;
 use super::committer::Committer;
 use super::encoding::{self, Place, StoredValue};
 use super::engine::engine_error;
+use super::value_log::Frame;
 
 /// Bytes of frames looked at in a step while nobody waits.
 pub(crate) const IDLE_STEP_BYTES: u32 = 1024 * 1024;
@@ -30,50 +36,90 @@ pub(crate) struct Compaction {
 }
 
 impl Committer {
-    /// Does one step if a file is half dead. Says whether there was something to do.
+    /// Does one step if a file is half dead. Says whether there was something to do. Errors are those of writing.
     pub(crate) fn compaction_step(&mut self, most_bytes: u32) -> Result<bool, StoreError> {
-        let Some(mut compaction) = self
-            .compaction
-            .take()
-            .or_else(|| self.values.half_dead().map(|file| Compaction { file, offset: 0 }))
-        else {
+        let Some(mut compaction) = self.compaction.take().or_else(|| self.compaction_begin()) else {
             return Ok(false);
         };
         let first = compaction.offset;
         let mut batch = sled::Batch::default();
         let mut moved = false;
+        let mut unreadable = None;
+        let mut at_end = false;
         for _ in 0..STEP_FRAMES {
-            let Some(frame) = self.values.frame_read(compaction.file, compaction.offset)? else {
-                // The end: whatever lived has been moved, so the file goes.
-                self.values.file_dead(compaction.file);
-                self.moved_commit(batch, moved)?;
-                return Ok(true);
-            };
-            compaction.offset = frame.next;
-            if let Some(place) = self.place_of(&frame.key)?
-                && place.file == compaction.file
-                && place.offset == frame.offset
-            {
-                if crc32fast::hash(&frame.value) != place.checksum {
-                    return Err(StoreError::Damaged { detail: "a value does not match its checksum" });
+            let (frame, place) = match self.frame_examine(compaction) {
+                Ok(Some(found)) => found,
+                Ok(None) => {
+                    at_end = true;
+                    break;
                 }
-                let new = self.values.append(&frame.key, &frame.value)?;
-                self.values.forget(frame.key.len(), place);
-                batch.insert(encoding::caller_key(&frame.key), encoding::place_encode(new));
+                Err(error) => {
+                    unreadable = Some(error);
+                    break;
+                }
+            };
+            compaction.offset = frame.head.next;
+            if let Some(place) = place {
+                let new = self.values.append(&frame.head.key, &frame.value)?;
+                self.values.forget(frame.head.key.len(), place);
+                batch.insert(encoding::caller_key(&frame.head.key), encoding::place_encode(new));
                 moved = true;
             }
             if compaction.offset - first >= most_bytes {
                 break;
             }
         }
+        if at_end && !self.values.is_dead(compaction.file) {
+            unreadable = Some(StoreError::Damaged {
+                detail: "the values of a file and its count of dead bytes do not add up to its length",
+            });
+        }
+        // What could be read and lives has been copied, and its old place counted.
         self.moved_commit(batch, moved)?;
-        self.compaction = Some(compaction);
+        if let Some(error) = unreadable {
+            self.file_keep(compaction.file, &error);
+        } else if !at_end {
+            self.compaction = Some(compaction);
+        }
         Ok(true)
+    }
+
+    fn compaction_begin(&self) -> Option<Compaction> {
+        let file = self.values.half_dead()?;
+        Some(Compaction { file, offset: self.values.frames_begin(file) })
+    }
+
+    /// The frame where the scan stands, with its place if a key points to it; `None` at the end of the file.
+    fn frame_examine(&self, compaction: Compaction) -> Result<Option<(Frame, Option<Place>)>, StoreError> {
+        let Some(frame) = self.values.frame_read(compaction.file, compaction.offset)? else {
+            return Ok(None);
+        };
+        let place = self
+            .place_of(&frame.head.key)?
+            .filter(|place| place.file == compaction.file && place.offset == frame.head.value_offset);
+        if let Some(place) = place
+            && (place.length != frame.head.value_length || crc32fast::hash(&frame.value) != place.checksum)
+        {
+            return Err(StoreError::Damaged { detail: "a value does not match its checksum" });
+        }
+        Ok(Some((frame, place)))
+    }
+
+    /// Leaves a file as it is from here on.
+    fn file_keep(&mut self, file: u32, error: &StoreError) {
+        tracing::error!(
+            file,
+            error = error as &dyn std::error::Error,
+            "a file of values is damaged: it is kept as it is and not emptied; restore the values that cannot be read from a backup"
+        );
+        self.values.keep(file);
+        let kept = self.values.kept();
+        self.engine.count(|counters| counters.value_files_damaged = kept);
     }
 
     fn moved_commit(&mut self, mut batch: sled::Batch, moved: bool) -> Result<(), StoreError> {
         if moved {
-            self.values.group_write(self.barrier.as_mut(), &mut batch)?;
+            self.values_write(&mut batch)?;
             self.engine_commit(batch)?;
         }
         self.values.dead_remove()

@@ -5,6 +5,7 @@
 //! | first byte of the key | rest of the key | value |
 //! |---|---|---|
 //! | 0 | `format`, `sequence` | the store's own fields |
+//! | 0 | `commit` | number of the last commit to sled, whether it holds batches or moved values (u64) |
 //! | 0 | `values` | number of the last file of values (u32) and where it ends (u32) |
 //! | 0 | `values/`, number of a file (u32) | bytes in it that no key points to (u32) |
 //! | 1 | the caller's key | 0 and the value, or 1 and its place: file, offset, length, CRC-32 (u32 each) |
@@ -29,6 +30,8 @@ use super::engine::engine_error;
 pub(crate) const FORMAT_KEY: &[u8] = b"\0format";
 /// Key of the last batch number, 8 bytes big-endian, written with every group.
 pub(crate) const SEQUENCE_KEY: &[u8] = b"\0sequence";
+/// Key of the number of the last commit, 8 bytes big-endian, written with every commit.
+pub(crate) const COMMIT_KEY: &[u8] = b"\0commit";
 
 /// Key of where the files of values end.
 const VALUES_KEY: &[u8] = b"\0values";

@@ -70,10 +70,18 @@ impl Engine {
         self.poison.get().map_or(Ok(()), |reason| Err(StoreError::poisoned(reason)))
     }
 
-    /// Stops the store for good. The first reason stays.
+    /// Stops the store for good. The first reason stays. Leaves a note in the folder, so that the next opening, which
+    /// may be in another process, trusts nothing that only the operating system's memory holds.
     pub(crate) fn poison(&self, reason: String) {
         if self.poison.set(reason).is_ok() {
             tracing::error!(folder = %self.folder.path().display(), "the store stopped after a failed write");
+            if let Err(error) = self.folder.stopped_note() {
+                tracing::error!(
+                    folder = %self.folder.path().display(),
+                    %error,
+                    "the note of it could not be left; restart the machine before the store is opened again"
+                );
+            }
         }
     }
 

@@ -2,15 +2,20 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::error::StoreError;
 
 const LOCK_FILE: &str = "lock";
+/// There after a failed write, until the store has been opened again.
+const STOPPED_FILE: &str = "stopped";
 const ENGINE_FOLDER: &str = "sled";
 const VALUES_FOLDER: &str = "values";
+
+/// Bytes read and written at once when a file is written over itself.
+const REWRITE_BLOCK_BYTES: usize = 1024 * 1024;
 
 /// A lock just given up can still be held for a moment: by a child process between its fork and its exec,
 /// or, for sled's own lock, by one of sled's background threads. So a lock is asked for this often, this
@@ -21,9 +26,11 @@ pub(crate) const LOCK_PAUSE: Duration = Duration::from_millis(25);
 /// A store's folder while this process, and nobody else, may use it.
 ///
 /// ```text
-/// <folder>/lock      held with an exclusive file lock while the store is open; its content means nothing
-/// <folder>/sled/     conf, db, snap.*, blobs/ as sled names them
-/// <folder>/values/   long values, see `value_log`
+/// <folder>/lock           held with an exclusive file lock while the store is open; its content means nothing
+/// <folder>/acknowledged   number of the last commit, see `acknowledged`
+/// <folder>/stopped        empty; a write failed, see `LockedFolder::stopped_note`
+/// <folder>/sled/          conf, db, snap.*, blobs/ as sled names them
+/// <folder>/values/        long values, see `value_log`
 /// ```
 pub(crate) struct LockedFolder {
     path: PathBuf,
@@ -85,6 +92,58 @@ impl LockedFolder {
             .map_err(StoreError::io("opening the engine's log"))
     }
 
+    /// Leaves a note that a write failed, for the next opening: whatever the operating system shows of sled's files may
+    /// not be on the disk. An empty file, because the disk may be full.
+    pub(crate) fn stopped_note(&self) -> io::Result<()> {
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(self.path.join(STOPPED_FILE))?;
+        file.sync_all()?;
+        folder_sync(&self.path)
+    }
+
+    /// Whether such a note is there.
+    pub(crate) fn is_stopped(&self) -> Result<bool, StoreError> {
+        self.path
+            .join(STOPPED_FILE)
+            .try_exists()
+            .map_err(StoreError::io("looking for the note of a failed write"))
+    }
+
+    /// Removes the note, once what it warns of is made good.
+    pub(crate) fn stopped_remove(&self) -> Result<(), StoreError> {
+        let remove = || -> io::Result<()> {
+            match fs::remove_file(self.path.join(STOPPED_FILE)) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                Ok(()) => folder_sync(&self.path),
+                Err(error) => Err(error),
+            }
+        };
+        remove().map_err(StoreError::io("removing the note of a failed write"))
+    }
+
+    /// Writes sled's files once more, byte for byte, and makes them durable; to be called before sled opens.
+    ///
+    /// After a failed write the operating system may hold a page as written that is not on the disk. Whoever reads it
+    /// takes for durable what is not, and no later sync writes it. Writing it again does. In place, because the disk that
+    /// was full has no room for a copy; the bytes are the ones that are there, so a crash in between changes nothing.
+    pub(crate) fn engine_files_rewrite(&self) -> Result<(), StoreError> {
+        let rewrite = || -> io::Result<()> {
+            let engine_folder = self.engine_folder();
+            for entry in fs::read_dir(&engine_folder)? {
+                let entry = entry?;
+                if entry.metadata()?.is_file() {
+                    file_rewrite(&entry.path())?;
+                }
+            }
+            folder_sync(&engine_folder)
+        };
+        rewrite().map_err(StoreError::io("writing the engine's files again after a failed write"))
+    }
+
     /// Makes durable what sled creates or renames while it opens and does not sync: its configuration
     /// file, the entries of its folders, and the folders themselves.
     pub(crate) fn sync_engine_files(&self) -> Result<(), StoreError> {
@@ -121,6 +180,22 @@ fn folder_create_durably(path: &Path) -> io::Result<()> {
     folder_sync(parent)
 }
 
+/// Writes a file over itself and syncs it.
+fn file_rewrite(path: &Path) -> io::Result<()> {
+    let file = OpenOptions::new().read(true).write(true).open(path)?;
+    let length = file.metadata()?.len();
+    let mut block = vec![0; REWRITE_BLOCK_BYTES];
+    let mut offset = 0;
+    while offset < length {
+        let rest = usize::try_from(length - offset).unwrap_or(usize::MAX);
+        let part = &mut block[..rest.min(REWRITE_BLOCK_BYTES)];
+        file.read_exact_at(part, offset)?;
+        file.write_all_at(part, offset)?;
+        offset += part.len() as u64;
+    }
+    file.sync_all()
+}
+
 /// Makes the entries of a folder durable.
 pub(crate) fn folder_sync(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
@@ -155,6 +230,25 @@ mod tests {
         assert!(matches!(&second, StoreError::InUse { folder } if *folder == path), "{second}");
         drop(first);
         assert!(LockedFolder::lock(&path, true).is_ok());
+    }
+
+    #[test]
+    fn files_are_written_over_themselves_without_a_change() {
+        let parent = tempfile::tempdir().unwrap();
+        let locked = LockedFolder::lock(parent.path(), true).unwrap();
+        let path = locked.engine_folder().join("db");
+        for length in [0, 1, REWRITE_BLOCK_BYTES, REWRITE_BLOCK_BYTES * 2 + 17] {
+            let bytes: Vec<u8> = (0..length).map(|place| (place % 251) as u8).collect();
+            fs::write(&path, &bytes).unwrap();
+            locked.engine_files_rewrite().unwrap();
+            assert!(fs::read(&path).unwrap() == bytes, "{length}");
+        }
+        assert!(!locked.is_stopped().unwrap());
+        locked.stopped_note().unwrap();
+        assert!(locked.is_stopped().unwrap());
+        locked.stopped_remove().unwrap();
+        locked.stopped_remove().unwrap();
+        assert!(!locked.is_stopped().unwrap());
     }
 
     #[test]

@@ -3,6 +3,11 @@
 //! The marker under [`FORMAT_KEY`] is `chengxin-store` and the version (4 bytes, big-endian). A change of
 //! [`super::encoding`] that old programs would misread raises [`CURRENT`], keeps the old decoder in a
 //! `mod vN` here, and adds a step to [`migrate`]. A folder of each version stays under `tests/golden`.
+//!
+//! | version | what is new |
+//! |---|---|
+//! | 1 | one tree of keys, values beside them or in the value log |
+//! | 2 | commits are numbered and the last one's number stands in `acknowledged`; files of values begin with a head, their frames have a number and a checksum. Files of version 1 are read and emptied as they are. |
 
 use std::path::Path;
 
@@ -14,12 +19,18 @@ use super::engine::engine_error;
 const MARKER: &[u8; 14] = b"chengxin-store";
 
 /// The version this program writes.
-pub(crate) const CURRENT: u32 = v1::VERSION;
+pub(crate) const CURRENT: u32 = v2::VERSION;
 
 /// The first format: one tree of keys, values beside them or in the value log.
 pub(crate) mod v1 {
     /// Number of this format.
     pub(crate) const VERSION: u32 = 1;
+}
+
+/// Numbered commits and frames with checksums.
+pub(crate) mod v2 {
+    /// Number of this format.
+    pub(crate) const VERSION: u32 = 2;
 }
 
 /// Checks the marker, creates it in an empty tree if `create` asks for that, and migrates older formats.
@@ -42,14 +53,19 @@ pub(crate) fn format_open(db: &sled::Db, folder: &Path, create: bool) -> Result<
     let version = u32::from_be_bytes(
         version.try_into().map_err(|_| StoreError::Damaged { detail: "the format marker is not one" })?,
     );
-    migrate(version, folder)
+    migrate(db, version, folder)
 }
 
-/// Brings a store from `version` to [`CURRENT`]; nothing to do yet but to refuse what is not known.
-fn migrate(version: u32, folder: &Path) -> Result<(), StoreError> {
+/// Brings a store from `version` to [`CURRENT`].
+///
+/// Crash story: each step is one write, which the caller syncs; before or after it the store is of one version.
+fn migrate(db: &sled::Db, version: u32, folder: &Path) -> Result<(), StoreError> {
     match version {
         0 => Err(StoreError::Damaged { detail: "the format marker says version 0" }),
-        v1::VERSION => Ok(()),
+        // Nothing needs rewriting: what is new is told apart by its own marks. Programs of version 1 must not empty files
+        // of values in the new form.
+        v1::VERSION => format_write(db, CURRENT),
+        v2::VERSION => Ok(()),
         newer => Err(StoreError::NewerFormat { folder: folder.to_owned(), found: newer, supported: CURRENT }),
     }
 }

@@ -3,12 +3,14 @@
 //! One sled tree holds every key ([`encoding`]), files beside it the long values ([`value_log`]), one thread
 //! writes ([`committer`]), readers see one durable state through the overlay ([`engine`]).
 
+mod acknowledged;
 mod committer;
 mod compaction;
 mod encoding;
 mod engine;
 mod folder;
 mod format;
+mod frame;
 mod value_log;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -31,8 +33,9 @@ use crate::limits;
 use crate::range::KeyRange;
 use crate::store::{CommitStamp, Snapshot, Statistics, Store, StoreFuture};
 
+use acknowledged::Acknowledged;
 use committer::{Committer, LogBarrier, Request};
-use encoding::SEQUENCE_KEY;
+use encoding::{COMMIT_KEY, SEQUENCE_KEY};
 use engine::{Engine, engine_error};
 use folder::{LOCK_ATTEMPTS, LOCK_PAUSE, LockedFolder};
 use value_log::ValueWriter;
@@ -45,8 +48,10 @@ use value_log::ValueWriter;
 /// replacements is full, so reuse within one sync interval takes more than a whole segment of writes. A commit group
 /// ([`limits::GROUP_ENGINE_BYTES`]) with everything sled rewrites along with it stays below that, and the background
 /// thread that would rewrite pages between two syncs is switched off. One single batch larger than a group keeps only
-/// its shortest values in sled. What is not solved: a batch of [`limits::MAX_BATCH_OPERATIONS`] keys of the longest
-/// kind, all over a large store, can still make sled rewrite more than a segment.
+/// its shortest values in sled. What is not solved: sled rewrites a page after some ten changes to it, all of its values
+/// with it. A single batch of thousands of keys scattered over as many pages of values of about 1 KB, say 17 KB each,
+/// makes it rewrite 1.7 KB for each key on average: beyond about 4,900 such keys, more than a segment. Keys side by side
+/// share pages and do not. A limit below that would forbid batches that must be one commit.
 pub(crate) const DEFAULT_SEGMENT_BYTES: usize = 8 * 1024 * 1024;
 /// Smallest segment in which pages of short keys still fit.
 pub(crate) const MINIMUM_SEGMENT_BYTES: usize = 64 * 1024;
@@ -54,6 +59,10 @@ const MAXIMUM_SEGMENT_BYTES: usize = 16 * 1024 * 1024;
 
 /// Scans of at most so many entries are done on the caller's thread, larger ones beside it.
 const SCAN_INLINE_ENTRIES: usize = 16;
+
+/// How often a page is begun anew when its snapshot expires. Each time takes that more than `overlay_bytes` were replaced
+/// while one page was read.
+const SCAN_ATTEMPTS: usize = 64;
 
 /// Unit of the queue's byte budget, since a semaphore counts in 32 bits.
 const ROOM_UNIT_BYTES: usize = 1024;
@@ -134,11 +143,12 @@ pub struct SledStore {
 impl SledStore {
     /// Opens the store in `folder`, for this process alone.
     ///
-    /// Blocks while sled reads its log. When this returns, the store and its folder are durable.
+    /// Blocks while sled reads its log. When this returns, the store and its folder are durable. After a failed write it
+    /// first writes sled's files once more, so that this holds then too; that takes as long as copying them.
     ///
     /// # Errors
     /// [`StoreError::Missing`], [`StoreError::InUse`], [`StoreError::NewerFormat`],
-    /// [`StoreError::Damaged`], [`StoreError::Option`], or what the files and sled report. sled panics on
+    /// [`StoreError::Damaged`], [`StoreError::Behind`], [`StoreError::Option`], or what the files and sled report. sled panics on
     /// some damaged logs; that becomes [`StoreError::Damaged`] too, unless the program is built to abort
     /// on panic.
     pub fn open(folder: impl AsRef<Path>, options: SledOptions) -> Result<Self, StoreError> {
@@ -163,17 +173,25 @@ impl SledStore {
     ) -> Result<Self, StoreError> {
         options.check()?;
         let locked = LockedFolder::lock(folder, options.create)?;
+        if locked.is_stopped()? {
+            locked.engine_files_rewrite()?;
+        }
         let db = engine_open(&locked, options)?;
         // Before the first write that it must report on.
         let log = locked.engine_log()?;
+        let commit = number_read(&db, COMMIT_KEY)?;
+        // Before anything of ours is written or removed, and before an empty log is taken for no store.
+        acknowledged_check(locked.path(), commit)?;
         format::format_open(&db, folder, options.create)?;
-        let sequence = sequence_read(&db)?;
+        let sequence = number_read(&db, SEQUENCE_KEY)?;
         db.flush().map_err(engine_error("flushing the opened store"))?;
         log.sync_data().map_err(StoreError::io("syncing the opened store"))?;
         locked.sync_engine_files()?;
 
         // After the sync above: what sled opened with is durable before files are cut or removed by it.
-        let values = ValueWriter::open(&db, &locked.values_folder()?, options.value_file_bytes)?;
+        let values = ValueWriter::open(&db, &locked.values_folder()?, options.value_file_bytes, commit)?;
+        let acknowledged = Acknowledged::open(locked.path(), commit)?;
+        locked.stopped_remove()?;
 
         let engine = Arc::new(Engine::new(
             db,
@@ -183,12 +201,15 @@ impl SledStore {
             options.overlay_bytes,
             options.segment_bytes,
         ));
+        engine.count(|counters| counters.value_files_damaged = values.kept());
         let (sender, requests) = mpsc::channel(limits::MAX_QUEUED_BATCHES);
         let committer = Committer {
             engine: Arc::clone(&engine),
             barrier: wrap(Box::new(LogBarrier(log))),
             requests,
             sequence,
+            commit,
+            acknowledged,
             values,
             compaction: None,
         };
@@ -258,7 +279,16 @@ impl Store for SledStore {
     }
 
     fn scan<'a>(&'a self, range: KeyRange, limit: usize) -> StoreFuture<'a, Vec<(Bytes, Bytes)>> {
-        Box::pin(async move { self.snapshot_take()?.page(range, limit).await })
+        Box::pin(async move {
+            // Each page has a state of its own, so one that expires under way is nothing to the caller.
+            for _ in 0..SCAN_ATTEMPTS {
+                match self.snapshot_take()?.page(range.clone(), limit).await {
+                    Err(StoreError::SnapshotExpired) => {}
+                    done => return done,
+                }
+            }
+            Err(StoreError::SnapshotExpired)
+        })
     }
 
     fn commit(&self, batch: Batch) -> StoreFuture<'_, CommitStamp> {
@@ -360,14 +390,26 @@ fn engine_open(locked: &LockedFolder, options: &SledOptions) -> Result<sled::Db,
     Err(StoreError::InUse { folder: locked.path().to_owned() })
 }
 
-fn sequence_read(db: &sled::Db) -> Result<u64, StoreError> {
-    match db.get(SEQUENCE_KEY).map_err(engine_error("reading the batch number"))? {
+/// One of the store's own numbers; 0 before it was first written.
+fn number_read(db: &sled::Db, key: &[u8]) -> Result<u64, StoreError> {
+    match db.get(key).map_err(engine_error("reading the number of the last batch or commit"))? {
         None => Ok(0),
-        Some(stored) => {
-            let number = stored.as_ref().try_into();
-            number
-                .map(u64::from_be_bytes)
-                .map_err(|_| StoreError::Damaged { detail: "the batch number has the wrong length" })
+        Some(stored) => stored.as_ref().try_into().map(u64::from_be_bytes).map_err(|_| StoreError::Damaged {
+            detail: "the number of the last batch or commit has the wrong length",
+        }),
+    }
+}
+
+/// Refuses a log that ends before what was acknowledged.
+fn acknowledged_check(folder: &Path, commit: u64) -> Result<(), StoreError> {
+    match Acknowledged::read(folder)? {
+        Some(acknowledged) if acknowledged > commit => {
+            Err(StoreError::Behind { found: commit, acknowledged })
         }
+        // The file is made, durably, before the first commit.
+        None if commit > 0 => {
+            Err(StoreError::Damaged { detail: "the number of the last commit is missing beside the log" })
+        }
+        Some(_) | None => Ok(()),
     }
 }

@@ -1,8 +1,7 @@
 //! Long values, in append-only files beside sled: sled keeps where they lie.
 //!
 //! ```text
-//! <folder>/values/<number>   frames, one after the other; 10 digits, from 1; only the highest is appended to
-//! frame                      length of the key (u16), length of the value (u32), key, value; big-endian
+//! <folder>/values/<number>   a head and frames, see `frame`; 10 digits, from 1; only the highest is appended to
 //! ```
 //!
 //! Why beside sled: sled 0.34 writes values twice and more while it consolidates pages, keeps pages in memory by
@@ -12,13 +11,20 @@
 //!
 //! # Crash story
 //!
-//! A group's values are written and synced before sled is given the group, and the place where the last file ends is
-//! one of the group's own fields. So whatever state sled opens with, its values are there, and what follows the end
-//! in the last file, or a file of a higher number, belongs to a group that never was: opening cuts it off.
+//! A commit's values are written and synced before sled is given the commit, and the place where the last file ends is
+//! one of the commit's own fields. So whatever state sled opens with, its values are there, and what follows the end
+//! in the last file, or in one file after it, belongs to the one commit that never was: opening cuts it off. More than
+//! that cannot be the rest of one commit. Then sled has lost its end, and opening refuses and removes nothing.
 //!
-//! A file is removed when every byte of it is dead, after the group that made it so is durable; the removal is synced
+//! A file is removed when every byte of it is dead, after the commit that made it so is durable; the removal is synced
 //! before its count of dead bytes is dropped. [`super::compaction`] moves what lives out of files that are half dead.
 //! Until then the bytes of deleted values stay on the disk, as they do in sled's own log.
+//!
+//! # Damage
+//!
+//! Every value has a CRC-32 beside its key in sled, and every frame one over its key and lengths. A file in which either
+//! does not hold is *kept*: it is read from, but never emptied, and goes only when each of its bytes has been counted as
+//! dead by the commit that made it so. Where a file of format 1 has no checksum, that count alone decides.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
@@ -30,13 +36,15 @@ use std::sync::{Arc, PoisonError, RwLock};
 use bytes::Bytes;
 
 use crate::error::StoreError;
+use crate::limits;
 
 use super::committer::Barrier;
 use super::encoding::{self, Place};
 use super::folder::folder_sync;
+use super::frame::{self, Form, FrameHead};
 
-/// Bytes of a frame before its key.
-const FRAME_HEADER_BYTES: usize = 2 + 4;
+/// Most bytes that one commit writes: one batch, or a step of a compaction, with what frames have beside keys and values.
+const COMMIT_BYTES: u64 = (limits::MAX_BATCH_BYTES + limits::MAX_BATCH_OPERATIONS * 64) as u64;
 /// A buffer that grew beyond this for one group is given back.
 const BUFFER_KEPT_BYTES: usize = 4 * 1024 * 1024;
 
@@ -77,12 +85,14 @@ impl ValueFiles {
 
 /// A frame as compaction finds it in a file.
 pub(crate) struct Frame {
-    pub(crate) key: Vec<u8>,
+    pub(crate) head: FrameHead,
     pub(crate) value: Bytes,
-    /// Where the value begins.
-    pub(crate) offset: u32,
-    /// Where the next frame begins.
-    pub(crate) next: u32,
+}
+
+/// A file that is not appended to any more.
+struct Closed {
+    length: u32,
+    form: Form,
 }
 
 /// What the commit thread knows of the files.
@@ -94,8 +104,12 @@ pub(crate) struct ValueWriter {
     last: u32,
     /// Where the last file ends, this group's values included.
     end: u32,
-    /// Length of each file but the last.
-    closed: BTreeMap<u32, u32>,
+    /// Number of the last commit.
+    commit: u64,
+    /// Each file but the last, and the last if it is to be appended to no more.
+    closed: BTreeMap<u32, Closed>,
+    /// Files in which damage was met.
+    kept: BTreeSet<u32>,
     /// Bytes of frames in each file that no key points to any more.
     dead: BTreeMap<u32, u32>,
     /// Files whose count changed in this group.
@@ -105,81 +119,180 @@ pub(crate) struct ValueWriter {
 }
 
 impl ValueWriter {
-    /// Opens the files as sled's state says they are, and cuts off what belongs to no commit.
-    pub(crate) fn open(db: &sled::Db, folder: &Path, file_bytes: u32) -> Result<Self, StoreError> {
+    /// Opens the files as sled's state says they are, which is that of `commit`, and cuts off what belongs to no commit.
+    pub(crate) fn open(
+        db: &sled::Db,
+        folder: &Path,
+        file_bytes: u32,
+        commit: u64,
+    ) -> Result<Self, StoreError> {
         let (last, end) = encoding::values_end_read(db)?;
         let dead = encoding::values_dead_read(db)?;
         let files = Arc::new(ValueFiles { folder: folder.to_owned(), files: RwLock::default() });
-        let mut closed = BTreeMap::new();
-        let opening = "opening a file of values";
-        for entry in fs::read_dir(folder).map_err(StoreError::io("listing the files of values"))? {
-            let entry = entry.map_err(StoreError::io("listing the files of values"))?;
-            let Some(number) = number_of(&entry.file_name()) else {
-                return Err(StoreError::Damaged {
-                    detail: "there is a foreign file among the files of values",
-                });
-            };
-            let path = entry.path();
-            if number > last {
-                fs::remove_file(&path).map_err(StoreError::io("removing a file that was never committed"))?;
-                continue;
+        let mut writer = Self {
+            files,
+            file_bytes,
+            last,
+            end,
+            commit,
+            closed: BTreeMap::new(),
+            kept: BTreeSet::new(),
+            dead,
+            recount: BTreeSet::new(),
+            buffer: Vec::new(),
+        };
+        // Everything is looked at before anything is cut.
+        let mut uncommitted = None;
+        for number in numbers_read(folder)? {
+            if let Some(begun) = writer.file_open(number)? {
+                uncommitted = Some(begun);
             }
-            let file =
-                OpenOptions::new().read(true).write(true).open(&path).map_err(StoreError::io(opening))?;
-            let length = file.metadata().map_err(StoreError::io(opening))?.len();
-            if number == last {
-                if length < u64::from(end) {
-                    return Err(StoreError::Damaged { detail: "the last file of values is too short" });
-                }
-                file.set_len(u64::from(end))
-                    .and_then(|()| file.sync_all())
-                    .map_err(StoreError::io("cutting off what was never committed"))?;
-            } else {
-                let length = u32::try_from(length)
-                    .map_err(|_| StoreError::Damaged { detail: "a file of values is too long" })?;
-                closed.insert(number, length);
-            }
-            files.insert(number, Arc::new(file));
         }
-        folder_sync(folder).map_err(StoreError::io("syncing the folder of values"))?;
-        if last > 0 && files.get(last).is_none() {
+        if last > 0 && writer.files.get(last).is_none() {
             return Err(StoreError::Damaged { detail: "the last file of values is missing" });
         }
+        writer.uncommitted_cut(uncommitted)?;
         // The count of a file that was removed is dropped with the next group.
-        let recount = dead.keys().copied().filter(|number| files.get(*number).is_none()).collect();
-        let mut writer = Self { files, file_bytes, last, end, closed, dead, recount, buffer: Vec::new() };
+        let gone = writer.dead.keys().copied().filter(|number| writer.files.get(*number).is_none());
+        writer.recount = gone.collect();
         writer.dead_remove()?;
         Ok(writer)
+    }
+
+    /// Takes a file in. Gives it back if it was begun by a commit that never was.
+    fn file_open(&mut self, number: u32) -> Result<Option<File>, StoreError> {
+        let opening = "opening a file of values";
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(self.path(number))
+            .map_err(StoreError::io(opening))?;
+        let length = file.metadata().map_err(StoreError::io(opening))?.len();
+        let form = Form::of(&file, number).map_err(StoreError::io(opening))?;
+        if number > self.last {
+            if number - self.last > 1 {
+                return Err(StoreError::Damaged {
+                    detail: "files of values follow that the log does not know",
+                });
+            }
+            self.uncommitted_check(&file, form, form.map_or(0, Form::head_bytes), length)?;
+            return Ok(Some(file));
+        }
+        if form.is_none() {
+            tracing::error!(
+                file = number,
+                "the head of a file of values is damaged: the file is kept as it is"
+            );
+            self.kept.insert(number);
+        }
+        let appended = number == self.last && form == Some(Form::V2);
+        if number == self.last {
+            if length < u64::from(self.end) {
+                return Err(StoreError::Damaged { detail: "the last file of values is too short" });
+            }
+            self.uncommitted_check(&file, form, self.end, length)?;
+        }
+        if !appended {
+            let length = if number == self.last { u64::from(self.end) } else { length };
+            let length = u32::try_from(length)
+                .map_err(|_| StoreError::Damaged { detail: "a file of values is too long" })?;
+            self.closed.insert(number, Closed { length, form: form.unwrap_or(Form::V2) });
+        }
+        self.files.insert(number, Arc::new(file));
+        Ok(None)
+    }
+
+    /// Refuses what follows `from` in a file if it is more than the rest of the one commit after the last.
+    fn uncommitted_check(
+        &self,
+        file: &File,
+        form: Option<Form>,
+        from: u32,
+        length: u64,
+    ) -> Result<(), StoreError> {
+        if length.saturating_sub(u64::from(from)) > COMMIT_BYTES {
+            return Err(StoreError::Damaged {
+                detail: "more follows the end of the values than one unfinished commit can leave",
+            });
+        }
+        if form != Some(Form::V2) {
+            return Ok(());
+        }
+        // The end is within u32, and one commit more nearly so; what is beyond is no frame.
+        let length = u32::try_from(length).unwrap_or(u32::MAX);
+        let mut offset = from;
+        while let Some(found) = frame::frame_read(file, Form::V2, offset, length)
+            .map_err(StoreError::io("looking behind the end of the values"))?
+        {
+            match found.commit.checked_sub(self.commit) {
+                Some(1) => offset = found.next,
+                // A commit is written once the one before is durable.
+                Some(2..) => {
+                    let acknowledged = found.commit - 1;
+                    return Err(StoreError::Behind { found: self.commit, acknowledged });
+                }
+                Some(0) | None => {
+                    return Err(StoreError::Damaged {
+                        detail: "a committed value lies behind the end of the values",
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Cuts off what follows the end, and removes the file that was begun after it.
+    fn uncommitted_cut(&self, begun: Option<File>) -> Result<(), StoreError> {
+        let cutting = "cutting off what was never committed";
+        if let Some(file) = begun {
+            let bytes = file.metadata().map_err(StoreError::io(cutting))?.len();
+            tracing::warn!(file = self.last + 1, bytes, "values of an unfinished commit are removed");
+            fs::remove_file(self.path(self.last + 1)).map_err(StoreError::io(cutting))?;
+        }
+        if let Some(file) = self.files.get(self.last) {
+            let length = file.metadata().map_err(StoreError::io(cutting))?.len();
+            if let bytes @ 1.. = length.saturating_sub(u64::from(self.end)) {
+                tracing::warn!(file = self.last, bytes, "values of an unfinished commit are cut off");
+            }
+            file.set_len(u64::from(self.end))
+                .and_then(|()| file.sync_all())
+                .map_err(StoreError::io(cutting))?;
+        }
+        folder_sync(&self.files.folder).map_err(StoreError::io("syncing the folder of values"))
     }
 
     pub(crate) fn files(&self) -> Arc<ValueFiles> {
         Arc::clone(&self.files)
     }
 
+    /// Notes that what was written is committed, under this number.
+    pub(crate) fn committed(&mut self, commit: u64) {
+        self.commit = commit;
+    }
+
     /// Takes a value into the group and says where it will lie.
     pub(crate) fn append(&mut self, key: &[u8], value: &[u8]) -> Result<Place, StoreError> {
-        if self.buffer.is_empty() && (self.last == 0 || self.end >= self.file_bytes) {
+        let full = self.end >= self.file_bytes || self.closed.contains_key(&self.last);
+        if self.buffer.is_empty() && (self.last == 0 || full) {
             self.file_begin()?;
         }
+        let checksum = frame::frame_begin(&mut self.buffer, self.commit + 1, key, value)?;
         let too_long = || StoreError::Damaged { detail: "a key or value passed its limit" };
-        let key_length = u16::try_from(key.len()).map_err(|_| too_long())?;
-        let length = u32::try_from(value.len()).map_err(|_| too_long())?;
-        self.buffer.extend_from_slice(&key_length.to_be_bytes());
-        self.buffer.extend_from_slice(&length.to_be_bytes());
-        self.buffer.extend_from_slice(key);
         let offset = u32::try_from(self.buffer.len())
             .ok()
             .and_then(|place| self.end.checked_add(place))
             .ok_or_else(too_long)?;
         self.buffer.extend_from_slice(value);
-        Ok(Place { file: self.last, offset, length, checksum: crc32fast::hash(value) })
+        let length = u32::try_from(value.len()).map_err(|_| too_long())?;
+        Ok(Place { file: self.last, offset, length, checksum })
     }
 
     /// Notes that no key points to this value any more once the group has happened.
     pub(crate) fn forget(&mut self, key_length: usize, place: Place) {
+        let form = self.closed.get(&place.file).map_or(Form::V2, |closed| closed.form);
         let dead = self.dead.entry(place.file).or_default();
         // A frame is counted once, when its key changes, so the sum stays within the file's length.
-        *dead = dead.saturating_add(frame_bytes(key_length, place));
+        *dead = dead.saturating_add(form.frame_bytes(key_length, place));
         self.recount.insert(place.file);
     }
 
@@ -215,12 +328,7 @@ impl ValueWriter {
 
     /// Removes the files in which nothing lives. To be called when the group that said so is durable.
     pub(crate) fn dead_remove(&mut self) -> Result<(), StoreError> {
-        let gone: Vec<u32> = self
-            .dead
-            .iter()
-            .filter(|(number, dead)| self.closed.get(number) == Some(*dead))
-            .map(|(number, _)| *number)
-            .collect();
+        let gone: Vec<u32> = self.closed.keys().copied().filter(|number| self.is_dead(*number)).collect();
         if gone.is_empty() {
             return Ok(());
         }
@@ -235,19 +343,31 @@ impl ValueWriter {
         folder_sync(&self.files.folder).map_err(StoreError::io(removing))
     }
 
-    /// Says that nothing in a closed file lives any more.
-    pub(crate) fn file_dead(&mut self, number: u32) {
-        if let Some(length) = self.closed.get(&number).copied() {
-            self.dead.insert(number, length);
-            self.recount.insert(number);
-        }
+    /// Whether every frame of a closed file has been counted as dead, or the file is gone.
+    pub(crate) fn is_dead(&self, number: u32) -> bool {
+        self.closed.get(&number).is_none_or(|closed| {
+            let dead = self.dead.get(&number).copied().unwrap_or(0);
+            // A file without a frame is never closed: a group that writes nothing begins none.
+            dead > 0 && closed.length.checked_sub(closed.form.head_bytes()) == Some(dead)
+        })
     }
 
-    /// The closed file with the largest dead share, if it is half dead.
+    /// Has a file kept as it is until each of its values is replaced or deleted.
+    pub(crate) fn keep(&mut self, number: u32) {
+        self.kept.insert(number);
+    }
+
+    /// Number of files in which damage was met.
+    pub(crate) fn kept(&self) -> u64 {
+        self.kept.len() as u64
+    }
+
+    /// The closed file with the largest dead share, if it is half dead and sound.
     pub(crate) fn half_dead(&self) -> Option<u32> {
         self.closed
             .iter()
-            .filter_map(|(number, length)| {
+            .filter(|(number, _)| !self.kept.contains(*number))
+            .filter_map(|(number, Closed { length, .. })| {
                 let dead = self.dead.get(number).copied().unwrap_or(0);
                 (dead >= *length / 2)
                     .then_some((u64::from(dead) * 1_000 / u64::from((*length).max(1)), *number))
@@ -256,30 +376,28 @@ impl ValueWriter {
             .map(|(_, number)| number)
     }
 
+    /// Where the first frame of a closed file begins.
+    pub(crate) fn frames_begin(&self, number: u32) -> u32 {
+        self.closed.get(&number).map_or(0, |closed| closed.form.head_bytes())
+    }
+
     /// The frame that begins at `offset` of a closed file; `None` at its end, or if the file is gone.
     pub(crate) fn frame_read(&self, number: u32, offset: u32) -> Result<Option<Frame>, StoreError> {
-        let (Some(length), Some(file)) = (self.closed.get(&number).copied(), self.files.get(number)) else {
+        let (Some(closed), Some(file)) = (self.closed.get(&number), self.files.get(number)) else {
             return Ok(None);
         };
-        if offset >= length {
+        if offset >= closed.length {
             return Ok(None);
         }
         let reading = "reading a frame of values";
-        let damaged = StoreError::Damaged { detail: "a frame of values does not fit its file" };
-        let mut header = [0; FRAME_HEADER_BYTES];
-        file.read_exact_at(&mut header, u64::from(offset)).map_err(StoreError::io(reading))?;
-        let key_length = u32::from(u16::from_be_bytes([header[0], header[1]]));
-        let value_length = u32::from_be_bytes([header[2], header[3], header[4], header[5]]);
-        let start = offset.saturating_add(FRAME_HEADER_BYTES as u32).saturating_add(key_length);
-        let next = start.saturating_add(value_length);
-        if next > length {
-            return Err(damaged);
-        }
-        let mut bytes = vec![0; (next - offset) as usize - FRAME_HEADER_BYTES];
-        file.read_exact_at(&mut bytes, u64::from(offset) + FRAME_HEADER_BYTES as u64)
-            .map_err(StoreError::io(reading))?;
-        let value = Bytes::from(bytes.split_off(key_length as usize));
-        Ok(Some(Frame { key: bytes, value, offset: start, next }))
+        let head = frame::frame_read(&file, closed.form, offset, closed.length)
+            .map_err(StoreError::io(reading))?
+            .ok_or(StoreError::Damaged {
+                detail: "a frame of values does not match its checksum or its file",
+            })?;
+        let mut value = vec![0; head.value_length as usize];
+        file.read_exact_at(&mut value, u64::from(head.value_offset)).map_err(StoreError::io(reading))?;
+        Ok(Some(Frame { head, value: value.into() }))
     }
 
     /// Closes the last file and begins the next.
@@ -298,10 +416,11 @@ impl ValueWriter {
             .map_err(StoreError::io(beginning))?;
         folder_sync(&self.files.folder).map_err(StoreError::io(beginning))?;
         if self.last > 0 {
-            self.closed.insert(self.last, self.end);
+            self.closed.entry(self.last).or_insert(Closed { length: self.end, form: Form::V2 });
         }
         self.files.insert(number, Arc::new(file));
         (self.last, self.end) = (number, 0);
+        self.buffer.extend_from_slice(&frame::head_encode(number));
         Ok(())
     }
 
@@ -310,11 +429,18 @@ impl ValueWriter {
     }
 }
 
-/// Bytes that a value takes in its file.
-fn frame_bytes(key_length: usize, place: Place) -> u32 {
-    // Keys have at most 512 bytes.
-    let beside = u32::try_from(FRAME_HEADER_BYTES + key_length).unwrap_or(u32::MAX);
-    place.length.saturating_add(beside)
+/// The numbers of the files, in order.
+fn numbers_read(folder: &Path) -> Result<Vec<u32>, StoreError> {
+    let listing = "listing the files of values";
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir(folder).map_err(StoreError::io(listing))? {
+        let entry = entry.map_err(StoreError::io(listing))?;
+        let number = number_of(&entry.file_name())
+            .ok_or(StoreError::Damaged { detail: "there is a foreign file among the files of values" })?;
+        numbers.push(number);
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
 }
 
 fn number_of(name: &std::ffi::OsStr) -> Option<u32> {

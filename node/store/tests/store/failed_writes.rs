@@ -1,9 +1,11 @@
 //! A sync that fails stops the store, whether or not the bytes had reached the disk.
 
+use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
 
 use chengxin_store::conformance::entry_put;
 use chengxin_store::{Barrier, Batch, KeyRange, SledOptions, SledStore, Store, StoreError};
@@ -61,7 +63,16 @@ async fn check(sync_first: bool) {
     poisoned(snapshot.get(b"before").await);
     drop((snapshot, store));
 
+    // The note makes the next opening write sled's files once more, whatever the page cache holds of them.
+    assert!(folder.join("stopped").exists());
+    let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    let configuration = folder.join("sled/conf");
+    let dated = |path: &Path| File::options().write(true).open(path).unwrap().set_modified(long_ago).unwrap();
+    let modified = || configuration.metadata().unwrap().modified().unwrap();
+    dated(&configuration);
     let store = SledStore::open(&folder, SledOptions::default()).unwrap();
+    assert!(!folder.join("stopped").exists());
+    assert_ne!(modified(), long_ago, "sled's files were not written again");
     let before = store.get(b"before").await.unwrap();
     let during = store.get(b"during").await.unwrap();
     assert!(before.is_some() != during.is_some(), "half of the batch: {before:?} {during:?}");
@@ -69,6 +80,10 @@ async fn check(sync_first: bool) {
         assert!(during.is_some(), "what reached the disk is found");
     }
     entry_put(&store, b"after", b"1").await;
+    drop(store);
+    dated(&configuration);
+    drop(SledStore::open(&folder, SledOptions::default()).unwrap());
+    assert_eq!(modified(), long_ago, "without a note they are left alone");
 }
 
 #[tokio::test]

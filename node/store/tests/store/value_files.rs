@@ -227,3 +227,51 @@ async fn the_largest_batch_is_one_commit() {
     let store = SledStore::open(&folder, SledOptions::default()).unwrap();
     assert_eq!(store.get(&key(8_191)).await.unwrap().unwrap(), vec![1; 1_000]);
 }
+
+/// Damage in a frame that lives, in the first file: of its key, or of its value. The file is left alone, everything else
+/// goes on, and goes on after each start.
+#[tokio::test]
+async fn a_damaged_file_is_kept_and_does_not_stop_the_store() {
+    for (damage, value_is_lost) in [(0_usize, false), (100, true)] {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("store");
+        let store = SledStore::open(&folder, options()).unwrap();
+        put(&store, 0..100, 1).await;
+        drop(store);
+        let first = files(&folder)[0].clone();
+        let mut bytes = fs::read(&first).unwrap();
+        let place = bytes.windows(12).position(|window| window == key(9)).unwrap();
+        bytes[place + damage] ^= 1;
+        fs::write(&first, &bytes).unwrap();
+        for start in 0..2 {
+            let store = SledStore::open(&folder, options()).unwrap();
+            for version in 2..6 {
+                put(&store, (0..100).filter(|number| number % 3 != 0), version).await;
+            }
+            let wait = async {
+                while store.statistics().await.unwrap().value_files_damaged == 0 {
+                    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+                }
+            };
+            tokio::time::timeout(crate::writer::PATIENCE, wait).await.expect("the damage is not met");
+            put(&store, 100..110, 1).await;
+            for number in (0..100).step_by(3) {
+                let read = store.get(&key(number)).await;
+                if number == 9 && value_is_lost {
+                    assert!(matches!(read, Err(StoreError::Damaged { .. })));
+                } else {
+                    assert_eq!(read.unwrap().unwrap(), value(number, 1), "{number}, start {start}");
+                }
+            }
+            assert!(first.exists());
+        }
+        // It goes with the last of its values.
+        let store = SledStore::open(&folder, options()).unwrap();
+        let mut batch = Batch::new();
+        for number in (0..100).filter(|number| *number != 9 || !value_is_lost) {
+            batch.delete(key(number));
+        }
+        store.commit(batch).await.unwrap();
+        settled(&folder, |files, _| files.contains(&first) == value_is_lost).await;
+    }
+}

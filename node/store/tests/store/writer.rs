@@ -29,6 +29,8 @@ const RECORDS: [u64; LANES] = [60, 5, 5, 5];
 const FOLDER_VARIABLE: &str = "CHENGXIN_STORE_TEST_FOLDER";
 const ACKNOWLEDGED_VARIABLE: &str = "CHENGXIN_STORE_TEST_ACKNOWLEDGED";
 const BARRIER_VARIABLE: &str = "CHENGXIN_STORE_TEST_BARRIER";
+/// What the writer process ends with when the store does not open or a commit fails.
+const FAILED_EXIT_CODE: i32 = 3;
 const TEST_NAME: &str = "writer::the_check_tells_right_states_from_wrong_ones";
 
 /// How long any single wait in these tests may take before the test fails; not a timing assertion.
@@ -108,10 +110,18 @@ impl Writer {
     /// Waits for a writer that ends by itself, because a commit failed.
     pub(crate) fn wait_for_end(mut self) {
         let started = Instant::now();
-        while self.child.try_wait().unwrap().is_none() {
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
             assert!(started.elapsed() < PATIENCE, "the writer does not end");
             std::thread::sleep(Duration::from_millis(5));
-        }
+        };
+        assert_eq!(
+            status.code(),
+            Some(FAILED_EXIT_CODE),
+            "the writer ended otherwise than by a failed commit"
+        );
     }
 
     /// Stops every thread of the process where it is, and returns once they all stand still.
@@ -293,7 +303,7 @@ fn writer_process(folder: &str) -> ! {
         Ok(store) => runtime().block_on(lanes_run(Arc::new(store), &acknowledged, u64::MAX)),
         Err(error) => Err(error),
     };
-    std::process::exit(if outcome.is_ok() { 0 } else { 3 });
+    std::process::exit(if outcome.is_ok() { 0 } else { FAILED_EXIT_CODE });
 }
 
 #[test]

@@ -104,6 +104,7 @@ pub(super) const UNTOLD: &[(&str, &str, &[&str])] = &[
         &[
             "refreshing the directory",
             "delivering notices",
+            "taking the audit log up again",
             "tending the federation",
             "tending the streams of notices",
             "a task that panicked",

@@ -1,4 +1,4 @@
-//! Every single thing the log does to the disk fails once, in both flavours, and nothing acknowledged is lost.
+//! Every single thing the log does to the disk fails once, in three flavours, and nothing acknowledged is lost.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -7,13 +7,15 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use super::{body_keys, options, verifier};
+use super::{body_keys, folder_copy, options, verifier};
+use crate::bodies::BODIES_PER_SEGMENT;
 use crate::body::Body;
 use crate::body::tests::full_body;
 use crate::disk::{Disk, RealDisk};
 use crate::entry::EntryIndex;
 use crate::entry::tests::full_entry;
 use crate::error::LogError;
+use crate::journal::{BLOCK_BYTES, JOURNAL_FOLDER, segment_first};
 use crate::log::AuditLog;
 use crate::verify::verify_folder;
 
@@ -37,6 +39,10 @@ struct FaultyDisk {
 #[derive(Default)]
 struct Plan {
     steps: u64,
+    /// The thread that takes this step panics.
+    panic_at: Option<&'static str>,
+    /// No journal segment can be removed.
+    removals_refused: bool,
     fail_at: Option<(u64, Option<Flavour>)>,
     failed: Option<&'static str>,
     /// Synced length of each file, by inode.
@@ -61,6 +67,10 @@ impl FaultyDisk {
     /// Counts a step; gives the flavour if this one fails.
     fn step(&self, name: &'static str) -> Option<Flavour> {
         let mut plan = self.plan.lock().expect("lock");
+        if plan.panic_at.take_if(|step| *step == name).is_some() {
+            drop(plan);
+            panic!("the panic of this test");
+        }
         let now = plan.steps;
         plan.steps += 1;
         match plan.fail_at {
@@ -136,13 +146,23 @@ impl Disk for FaultyDisk {
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        self.run("remove", || RealDisk.remove(path))
+        if path.extension().is_none_or(|extension| extension != "journal") {
+            return self.run("remove temporary", || RealDisk.remove(path));
+        }
+        if self.plan.lock().expect("lock").removals_refused {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        self.run("remove segment", || RealDisk.remove(path))
     }
 }
 
-/// A piece of work during which one step fails: crosses the border of a full tile, erases, makes checkpoints.
+/// Two groups fill a journal segment.
+const SEGMENT: u64 = 2 * BLOCK_BYTES as u64;
+
+/// A piece of work during which one step fails: crosses the border of a full tile, begins journal segments and removes
+/// them, erases, makes checkpoints.
 async fn work(log: &AuditLog, acknowledged: &mut Vec<EntryIndex>) -> Result<(), LogError> {
-    for number in 0..3 {
+    for number in 0..4 {
         acknowledged.push(log.append(full_entry(100 + number), full_body()).await?);
     }
     log.checkpoint_now().await?;
@@ -152,24 +172,41 @@ async fn work(log: &AuditLog, acknowledged: &mut Vec<EntryIndex>) -> Result<(), 
     Ok(())
 }
 
-/// Runs `work` with the step `after` failing, and checks that the log can be taken up again: in the same process if
-/// `reopen`, else by opening it anew. Gives the name of the step, or nothing if there are no more steps.
-async fn round(after: u64, flavour: Flavour, reopen: bool) -> Option<&'static str> {
-    let folder = tempfile::tempdir().expect("folder");
-    let disk = Arc::new(FaultyDisk::default());
-    let case = format!("step {after}, {flavour:?}, reopen {reopen}");
-    let mut log = Arc::new(AuditLog::create_on(disk.clone(), folder.path(), options()).expect("creates"));
-    let tasks: Vec<_> = (0..254)
+/// A closed log of `count` entries.
+async fn log_make(folder: &Path, count: usize) {
+    let log = AuditLog::create_on(Arc::new(RealDisk), folder, options(), SEGMENT).expect("creates");
+    let log = Arc::new(log);
+    let tasks: Vec<_> = (0..count)
         .map(|_| {
             let log = Arc::clone(&log);
             tokio::spawn(async move { log.append(full_entry(1), full_body()).await })
         })
         .collect();
-    let mut acknowledged = Vec::new();
     for task in tasks {
-        acknowledged.push(task.await.expect("task").expect("appends"));
+        task.await.expect("task").expect("appends");
     }
-    log.checkpoint_now().await.expect("checkpoint");
+    super::close(log);
+}
+
+fn segments(folder: &Path) -> Vec<u64> {
+    let names = std::fs::read_dir(folder.join(JOURNAL_FOLDER)).expect("lists");
+    let mut firsts: Vec<_> = names
+        .filter_map(|entry| segment_first(entry.expect("entry").file_name().to_str().expect("text")))
+        .collect();
+    firsts.sort_unstable();
+    firsts
+}
+
+/// Runs `work` on a copy of `base` with the step `after` failing, and checks that the log can be taken up again: in the
+/// same process if `reopen`, else by opening it anew. Gives the name of the step, or nothing if there are no more steps.
+async fn round(base: &Path, count: u64, after: u64, flavour: Flavour, reopen: bool) -> Option<&'static str> {
+    let folder = tempfile::tempdir().expect("folder");
+    folder_copy(base, folder.path());
+    let disk = Arc::new(FaultyDisk::default());
+    let case = format!("{count} entries, step {after}, {flavour:?}, reopen {reopen}");
+    let again = |_| AuditLog::open_on(disk.clone(), folder.path(), options(), SEGMENT);
+    let mut log = Arc::new(again(()).expect("opens"));
+    let mut acknowledged: Vec<_> = (0..count).map(EntryIndex).collect();
     disk.arm(after, flavour);
     let result = work(&log, &mut acknowledged).await;
     if result.is_err() {
@@ -186,7 +223,6 @@ async fn round(after: u64, flavour: Flavour, reopen: bool) -> Option<&'static st
         }
     } else {
         drop(log);
-        let again = |_| AuditLog::open_on(disk.clone(), folder.path(), options());
         log = Arc::new(again(()).or_else(|_| again(())).unwrap_or_else(|error| panic!("{case}: {error}")));
     }
     disk.disarm();
@@ -209,18 +245,130 @@ async fn round(after: u64, flavour: Flavour, reopen: bool) -> Option<&'static st
     failed
 }
 
-/// All steps of the work, each in three flavours, recovered in both ways.
-#[tokio::test]
-async fn every_step_fails_once_and_nothing_acknowledged_is_lost() {
+/// All steps of the work and of the recovery after it, on logs of `count` entries; gives how often each was made to fail.
+async fn rounds(count: u64, flavours: &[Flavour], reopens: &[bool]) -> BTreeMap<&'static str, u32> {
+    let base = tempfile::tempdir().expect("folder");
+    log_make(base.path(), usize::try_from(count).expect("fits")).await;
     let mut seen = BTreeMap::new();
-    for flavour in [Flavour::NotDone, Flavour::Half, Flavour::Done] {
-        for after in 0.. {
-            let Some(name) = round(after, flavour, after % 2 == 0).await else { break };
-            *seen.entry(name).or_insert(0) += 1;
-            assert!(after < 500, "the work ends");
+    for &flavour in flavours {
+        for &reopen in reopens {
+            for after in 0.. {
+                let Some(name) = round(base.path(), count, after, flavour, reopen).await else { break };
+                *seen.entry(name).or_insert(0) += 1;
+                assert!(after < 500, "the work ends");
+            }
         }
     }
-    for name in ["create", "write", "sync", "sync_folder", "rename", "create_folder"] {
-        assert!(seen.get(name).is_some_and(|count| *count >= 3), "{name} was never made to fail: {seen:?}");
+    seen
+}
+
+#[tokio::test]
+async fn every_step_fails_once_and_nothing_acknowledged_is_lost() {
+    let seen = rounds(254, &[Flavour::NotDone, Flavour::Half, Flavour::Done], &[true, false]).await;
+    let names =
+        ["create", "write", "sync", "sync_folder", "rename", "create_folder", "cut", "remove segment"];
+    for name in names {
+        assert!(seen.get(name).is_some_and(|count| *count >= 6), "{name} was never made to fail: {seen:?}");
+    }
+}
+
+/// The same where the work begins the second file of bodies.
+#[tokio::test]
+async fn every_step_fails_once_where_bodies_go_on_in_another_file() {
+    let seen = rounds(BODIES_PER_SEGMENT - 2, &[Flavour::Half], &[false]).await;
+    assert!(seen.get("create").is_some_and(|count| *count >= 2), "{seen:?}");
+}
+
+/// Where the oldest segment cannot be removed no later one is, so that none is missing in between; they go once they can.
+/// A segment that comes back after its removal does no harm either.
+#[tokio::test]
+async fn segments_that_cannot_be_removed_stay_together() {
+    let folder = tempfile::tempdir().expect("folder");
+    log_make(folder.path(), 250).await;
+    let disk = Arc::new(FaultyDisk::default());
+    let open = || AuditLog::open_on(disk.clone(), folder.path(), options(), SEGMENT).expect("opens");
+    let log = open();
+    disk.plan.lock().expect("lock").removals_refused = true;
+    let before = segments(folder.path());
+    for number in 0..10 {
+        log.append(full_entry(number), full_body()).await.expect("appends");
+    }
+    log.checkpoint_now().await.expect("checkpoint");
+    let kept = segments(folder.path());
+    assert!(kept.starts_with(&before) && kept.len() > before.len() + 2, "{kept:?}");
+    log.close().expect("closes");
+    verify_folder(folder.path(), &[verifier()], None).expect("verifies");
+
+    let oldest = crate::journal::segment_path(folder.path(), kept[0]);
+    let copy = std::fs::read(&oldest).expect("reads");
+    disk.plan.lock().expect("lock").removals_refused = false;
+    let log = open();
+    log.append(full_entry(20), full_body()).await.expect("appends");
+    log.checkpoint_now().await.expect("checkpoint");
+    log.close().expect("closes");
+    let left = segments(folder.path());
+    assert!(left[0] > 250 && left[0] <= 256, "{left:?}");
+
+    std::fs::write(&oldest, copy).expect("writes");
+    verify_folder(folder.path(), &[verifier()], None).expect("verifies with a gap below the checkpoint");
+    let log = open();
+    assert_eq!(log.tree_size(), 261);
+    log.append(full_entry(30), full_body()).await.expect("appends");
+    log.checkpoint_now().await.expect("checkpoint");
+    log.close().expect("closes");
+    assert!(!oldest.exists());
+}
+
+/// A running process knows what it has acknowledged: a journal that ends before is refused, not taken for the whole, and
+/// stays as it is.
+#[tokio::test]
+async fn reopening_refuses_a_journal_that_lost_what_was_acknowledged() {
+    let folder = tempfile::tempdir().expect("folder");
+    let log = AuditLog::create_on(Arc::new(RealDisk), folder.path(), options(), SEGMENT).expect("creates");
+    for number in 0..3 {
+        log.append(full_entry(number), full_body()).await.expect("appends");
+    }
+    // The last group of the first segment, and the only one of the second.
+    assert_eq!(segments(folder.path()), [0, 2]);
+    for (first, flipped) in [(2, 100), (0, BLOCK_BYTES + 100)] {
+        let path = crate::journal::segment_path(folder.path(), first);
+        let whole = std::fs::read(&path).expect("reads");
+        let mut bytes = whole.clone();
+        bytes[flipped] ^= 1;
+        std::fs::write(&path, &bytes).expect("writes");
+        let error = log.reopen().await.expect_err("an entry is lost").to_string();
+        let expected = if first == 2 {
+            "before entry 2, and 3 entries were acknowledged"
+        } else {
+            "entry 1 should follow"
+        };
+        assert!(error.contains(expected), "{error}");
+        assert_eq!(std::fs::read(&path).expect("reads"), bytes);
+        std::fs::write(&path, &whole).expect("writes");
+    }
+    log.reopen().await.expect("whole again");
+    assert_eq!(log.tree_size(), 3);
+}
+
+/// A panic in the writer, or in the publisher, stops the log; nobody waits for what will not come.
+#[tokio::test]
+async fn a_thread_that_panics_stops_the_log_for_good() {
+    for step in ["write", "rename"] {
+        let folder = tempfile::tempdir().expect("folder");
+        let disk = Arc::new(FaultyDisk::default());
+        let log = AuditLog::create_on(disk.clone(), folder.path(), options(), SEGMENT).expect("creates");
+        log.append(full_entry(1), full_body()).await.expect("appends");
+        disk.plan.lock().expect("lock").panic_at = Some(step);
+        let appended = log.append(full_entry(2), full_body()).await;
+        assert_eq!(appended.is_err(), step == "write", "{step}");
+        let error = log.checkpoint_now().await.expect_err(step).to_string();
+        assert!(error.contains("panicked"), "{step}: {error}");
+        assert!(log.health().stopped.is_some_and(|reason| reason.contains("restart the node")), "{step}");
+        log.append(full_entry(3), full_body()).await.expect_err(step);
+        log.reopen().await.expect_err(step);
+        log.close().expect_err(step);
+        let log = AuditLog::open_on(disk, folder.path(), options(), SEGMENT).expect("opens");
+        assert!(log.tree_size() >= if step == "write" { 1 } else { 2 }, "{step}");
+        log.close().expect("closes");
     }
 }

@@ -1,22 +1,26 @@
 //! The log as its callers use it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use chengxin_schemas::time::UnixTime;
 
-use super::{body_keys, close, create, open, options, signing_key, verifier};
+use super::{body_keys, close, create, folder_copy, open, options, signing_key, verifier};
 use crate::body::Body;
 use crate::body::tests::full_body;
 use crate::checkpoint::Checkpoint;
+use crate::disk::RealDisk;
 use crate::entry::tests::full_entry;
 use crate::entry::{EntryIndex, EntryKind, Outcome};
 use crate::error::LogError;
+use crate::journal::{BLOCK_BYTES, group_encode, segment_head, segment_path};
+use crate::log::state::RemovalPause;
 use crate::log::{AuditLog, Direction, Filter};
 use crate::merkle::consistency_check;
 use crate::note::UnverifiedNote;
 use crate::policy::Policy;
 use crate::proof::UnverifiedProof;
-use crate::verify::verify_folder;
+use crate::verify::{verify_folder, verify_running};
 
 async fn append(log: &AuditLog, time: i64) -> EntryIndex {
     log.append(full_entry(time), full_body()).await.expect("appends")
@@ -185,6 +189,28 @@ async fn pages_and_searches_go_through_everything_once() {
     }
 }
 
+/// One reading of a clock that was years ahead is the recorded time of all that follows; the caller's times still tell
+/// them apart.
+#[tokio::test]
+async fn a_clock_that_was_ahead_once_does_not_spoil_searches_by_time() {
+    let folder = tempfile::tempdir().expect("folder");
+    let log = create(folder.path());
+    for time in [100, 4_000_000_000, 101, 102, 103] {
+        append(&log, time).await;
+    }
+    let found = |from, until| {
+        let filter = Filter { from: Some(UnixTime(from)), until: Some(UnixTime(until)), ..Filter::default() };
+        let log = &log;
+        async move {
+            let page = log.search(filter, 10).await.expect("page");
+            page.entries.iter().map(|entry| entry.index.0).collect::<Vec<_>>()
+        }
+    };
+    assert_eq!(found(100, 103).await, [3, 2, 0]);
+    assert_eq!(found(102, 1_000).await, [4, 3]);
+    assert_eq!(found(4_000_000_000, 4_000_000_001).await, [1]);
+}
+
 #[tokio::test]
 async fn every_checkpoint_is_consistent_with_every_earlier_one() {
     let folder = tempfile::tempdir().expect("folder");
@@ -243,4 +269,95 @@ async fn an_entry_that_is_refused_does_not_stop_the_others() {
     assert!(matches!(log.append(full_entry(1), long).await, Err(LogError::TooLarge { .. })));
     assert_eq!(append(&log, 1).await, EntryIndex(0));
     assert_eq!(log.health().stopped, None);
+}
+
+/// Verifying holds nobody up and is not disturbed: entries, erasures, checkpoints and removals go on meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_is_verified_while_it_goes_on() {
+    let folder = tempfile::tempdir().expect("folder");
+    let segment = 2 * BLOCK_BYTES as u64;
+    let log = AuditLog::create_on(Arc::new(RealDisk), folder.path(), options(), segment).expect("creates");
+    let log = Arc::new(log);
+    append_many(&log, 300).await;
+    let done = Arc::new(AtomicBool::new(false));
+    let writing = {
+        let (log, done) = (Arc::clone(&log), Arc::clone(&done));
+        tokio::spawn(async move {
+            let mut number = 0;
+            while !done.load(Ordering::Acquire) {
+                append_many(&log, 20).await;
+                log.body_erase(EntryIndex(number), full_entry(9), Body::default()).await.expect("erases");
+                log.checkpoint_now().await.expect("checkpoint");
+                number += 1;
+            }
+            number
+        })
+    };
+    for _ in 0..20 {
+        let report = log.verify().await.expect("verifies");
+        assert_eq!((report.incomplete, report.erasures_unfinished), (None, 0));
+    }
+    done.store(true, Ordering::Release);
+    let erased = writing.await.expect("task");
+    assert!(erased > 0);
+    // What was left for the verifications goes with the next checkpoint that fills a tile.
+    append_many(&log, 256).await;
+    log.checkpoint_now().await.expect("checkpoint");
+    let report = log.verify().await.expect("verifies");
+    assert_eq!(report.bodies_erased, erased);
+    close(log);
+    let partials = |number: &str| folder.path().join("tile/entries").join(number).exists();
+    assert!(!partials("000.p") && !partials("001.p"));
+    let report = verify_folder(folder.path(), &[verifier()], Some(&body_keys())).expect("verifies");
+    assert_eq!((report.bodies_erased, report.uncovered), (erased, 0));
+}
+
+/// A verification that takes long does not keep appends waiting, and finds all files of its checkpoint.
+#[tokio::test]
+async fn nothing_is_removed_while_a_verification_runs() {
+    let folder = tempfile::tempdir().expect("folder");
+    let segment = 2 * BLOCK_BYTES as u64;
+    let log = AuditLog::create_on(Arc::new(RealDisk), folder.path(), options(), segment).expect("creates");
+    let log = Arc::new(log);
+    append_many(&log, 100).await;
+    log.checkpoint_now().await.expect("checkpoint");
+    let (pause, published) = RemovalPause::begin(&log.shared);
+    let partial = folder.path().join("tile/entries/000.p/100");
+    append_many(&log, 400).await;
+    log.checkpoint_now().await.expect("checkpoint while somebody reads");
+    assert!(partial.exists());
+    let report =
+        verify_running(folder.path(), published.note, &[verifier()], &body_keys()).expect("verifies");
+    assert_eq!(report.size, 100);
+    drop(pause);
+    append(&log, 5_000).await;
+    log.checkpoint_now().await.expect("checkpoint");
+    assert!(!partial.exists());
+    close(log);
+}
+
+/// A later version has written an entry of a kind that this one does not know: the log is taken up, goes on, and verifies.
+#[tokio::test]
+async fn a_log_with_an_entry_of_an_unknown_kind_goes_on() {
+    let (folder, copy) = (tempfile::tempdir().expect("folder"), tempfile::tempdir().expect("folder"));
+    let log = create(folder.path());
+    append(&log, 1_000).await;
+    let leaf = log.read_bytes(EntryIndex(0)).await.expect("reads");
+    // Before a checkpoint covers it.
+    folder_copy(folder.path(), copy.path());
+    close(log);
+    let leaf = String::from_utf8(leaf).expect("text").replacen("answer_disclosed", "quantum_disclosed", 1);
+    let head = segment_head(0);
+    let group = group_encode(0, &[leaf.as_bytes().into()], head.len() as u64).expect("encodes");
+    std::fs::write(segment_path(copy.path(), 0), [head, group].concat()).expect("writes");
+
+    let log = open(copy.path());
+    assert_eq!(append(&log, 500).await, EntryIndex(1));
+    assert_eq!(log.read(EntryIndex(1)).await.expect("reads").leaf.time, UnixTime(1_000));
+    log.read_body(EntryIndex(0)).await.expect("opens");
+    let error = log.read(EntryIndex(0)).await.expect_err("unknown").to_string();
+    assert!(error.contains("a newer version may have written it"), "{error}");
+    close(log);
+    let report = verify_folder(copy.path(), &[verifier()], Some(&body_keys())).expect("verifies");
+    assert_eq!((report.size, report.bodies_opened), (2, Some(2)));
 }
