@@ -151,7 +151,7 @@ async fn operator_identify(
     };
     let operation = match identified {
         Ok(operation) => operation,
-        Err(error @ (ExchangeError::NoAccount { .. } | ExchangeError::Role { .. })) => {
+        Err(error @ (ExchangeError::NoAccount { .. } | ExchangeError::RoleNotHeld { .. })) => {
             node.identity_refused(uid, wanted.as_ref(), role, &rule).await?;
             return Err(error.into());
         }
