@@ -369,7 +369,7 @@ impl DirectoryEditor {
 
     fn check_clock(&self, now: UnixTime) -> Result<(), TrustError> {
         let passed = now.since(self.signed_at);
-        if passed < -CLOCK_TOLERANCE_SECONDS || passed > CLOCK_LEAP_SECONDS {
+        if !(-CLOCK_TOLERANCE_SECONDS..=CLOCK_LEAP_SECONDS).contains(&passed) {
             return Err(TrustError::Clock { now, signed_at: self.signed_at });
         }
         Ok(())

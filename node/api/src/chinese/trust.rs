@@ -25,10 +25,6 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "an earlier change could not be written to the end; open the repository again",
         "先前的更改未能完整写入; 请重新打开元数据库",
     ),
-    (
-        "this machine's clock is before the last signature of {}; set the clock first",
-        "本机时钟早于 {0} 的上次签名时间; 请先校正时钟",
-    ),
     ("agency {} is a member already; update its entry instead", "机关 {0} 已是成员; 请改为更新其条目"),
     ("there is no federation here; found one first", "此处没有联盟; 请先建立"),
     (
@@ -88,6 +84,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     (
         "agency {} is not in the directory; compare the code with chengxin peer list",
         "机关 {0} 不在目录中; 请用 chengxin peer list 核对代码",
+    ),
+    (
+        "this machine's clock says {}, and the directory was signed last at {}; set the clock by a time server, and if it is right, confirm it with chengxin federation confirm-clock",
+        "本机时钟为 {0}, 而目录上次签署于 {1}; 请按时间服务器校时; 时钟无误时, 用 chengxin federation confirm-clock 确认",
     ),
     (
         "the key given for {} is not the one the root of trust names; use the key file made at founding or at the last rotation",

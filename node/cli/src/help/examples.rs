@@ -86,7 +86,7 @@ pub const EXAMPLES: &[Example] = &[
     ),
     example(
         "federation confirm-clock",
-        "chengxin --home /srv/coordinator federation confirm-clock",
+        "chengxin federation confirm-clock --home /srv/coordinator",
         "校时后确认时钟",
         "confirm the clock after setting it",
     ),
