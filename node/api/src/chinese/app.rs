@@ -6,6 +6,16 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("not a token book: {}", "不是令牌簿: {0}"),
     ("issue tokens", "签发令牌"),
     ("enrol members", "录入成员"),
+    ("remove members", "移除成员"),
+    ("writing the token book ended unexpectedly", "写令牌簿的任务意外终止"),
+    ("restart the node; it reads the book again when it opens", "重新启动节点; 打开时会重新读取令牌簿"),
+    (
+        "give the verifier key of the node's audit log (name+id+key)",
+        "给出该节点审计日志的验证公钥 (name+id+key)",
+    ),
+    ("the node is stopping", "节点正在停止"),
+    ("this node is not a coordinator's and signs no directory", "本节点不是统筹节点, 不签署目录"),
+    ("confirm the clock where the federation's coordinator runs its node", "请在联盟的统筹节点上确认时钟"),
     ("the application's fingerprint is another than the one given", "申请文件的指纹与给出的不同"),
     (
         "compare with the body again, by telephone or letter; somebody may have exchanged the file",

@@ -19,6 +19,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("records", "条记录"),
     ("another number of records came than was signed for", "收到的记录条数与签名所指的不同"),
     ("the records are not those that were signed for", "记录不是签名所指的记录"),
+    (
+        "a field said to be concealed is disclosed, or is none of the record's type",
+        "所称未披露的字段已披露, 或不是此类记录的字段",
+    ),
     // category.rs
     ("unknown value", "未知的值"),
     // delivery.rs
@@ -132,7 +136,14 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("texts", "段"),
     ("does not hold a code", "不能为代码"),
     ("accept codes only", "只对代码作认可"),
-    ("not a code", "不是代码"),
+    ("not a value of this field in its canonical spelling", "不是该字段规范写法的值"),
+    ("the check character is wrong, and nobody vouches for the code", "校验码不符, 且无人认可该代码"),
+    (
+        "compare the code with the certificate, or name in check_exception who accepted it and why",
+        "请与证照核对, 或在 check_exception 中写明认可人和理由",
+    ),
+    ("a person's number in a record about an organisation", "机构的记录中有自然人证件号码"),
+    ("state that the subject is a person, or leave the number out", "写明主体是自然人, 或省去该号码"),
     ("the issuer must correct the record", "须由签发机关更正该记录"),
     ("a list where a text is expected, or the reverse", "应为文本却给了列表, 或相反"),
     ("the field is required", "该字段必填"),
@@ -151,6 +162,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("remove it", "请删除"),
     ("characters", "个字符"),
     ("not a document number", "不是证件号码"),
+    ("contains a line break or a tab", "含有换行或制表符"),
+    ("write it on one line", "请写成一行"),
     ("write letters, digits and hyphens only", "只写字母、数字和连字符"),
     // region.rs
     ("not a six-digit division code", "不是六位行政区划代码"),
@@ -177,6 +190,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("digits 7 to 14 are not a date", "第 7 至 14 位不是日期"),
     ("the check character does not fit", "校验码不符"),
     ("compare the number with the identity card", "请与身份证核对"),
+    ("not the canonical spelling of a resident identity number", "不是居民身份证号码的规范写法"),
     // sd_jwt.rs
     (
         "does not end with ~; a form with a key-binding JWT is verified together with that",
@@ -275,17 +289,16 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("neither a date nor long-term", "既不是日期也不是长期"),
     ("write YYYY-MM-DD or long-term", "写 YYYY-MM-DD 或 长期"),
     ("not a calendar date", "不是日期"),
+    (
+        "it was signed {} seconds in the future; set the clocks of both nodes by the same time server",
+        "签署时间在 {0} 秒之后; 双方节点请按同一时间服务器校时",
+    ),
     ("write YYYY-MM-DD", "写 YYYY-MM-DD"),
     // unified_code.rs
     ("check character 18 should be {}", "第 18 位校验码应为 {0}"),
     (
         "compare the code with the certificate; a code that is printed so may be accepted by a named person with a reason",
         "请与证照核对; 证照确系如此印制的, 可由具名人员附理由认可",
-    ),
-    ("the person or the reason is missing", "缺少认可人或理由"),
-    (
-        "give the accepting operator and a reason of at least two characters",
-        "给出认可的操作员和至少两个字符的理由",
     ),
     (
         "character {} is not one of 0-9 and A-Y without I, O, S, V",
@@ -295,6 +308,13 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("longer than 18 characters", "超过 18 个字符"),
     ("give exactly 18 characters", "须为 18 个字符"),
     ("{} characters instead of 18", "有 {0} 个字符, 应为 18 个"),
+    ("the person or the reason is missing or too long", "缺少认可人或理由, 或过长"),
+    (
+        "give the accepting operator and a reason of 2 to 200 characters on one line",
+        "给出认可的操作员和一行 2 至 200 个字符的理由",
+    ),
+    ("not in its canonical spelling", "不是规范写法"),
+    ("write 18 upper-case characters of half width", "写 18 个半角大写字符"),
     // wire.rs
     ("the message does not encode", "消息无法编码"),
     ("empty message", "消息为空"),

@@ -253,4 +253,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("new roots", "个新的根版本"),
     ("it must name snapshot.json and nothing else", "只能列出 snapshot.json, 不得有其他"),
     ("a file that it has to name is missing from it", "缺少必须列出的文件"),
+    // store.rs, token.rs
+    ("it was cut short by the end of the program", "程序结束, 验证中断"),
+    ("tokens waiting", "待用的令牌"),
 ];

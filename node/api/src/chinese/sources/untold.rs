@@ -8,6 +8,22 @@ pub(super) const UNTOLD: &[(&str, &str, &[&str])] = &[
     ("a command to type", "node/app/src/demo/stage.rs", &["$ chengxin --home {}", " --operator {}"]),
     ("for `Debug`", "node/api/src/services.rs", &["Services({}, version {})"]),
     ("for `Debug`", "node/cli/src/console.rs", &["Console(out terminal: {}, err terminal: {})"]),
+    ("for `Debug`", "schemas/src/delivery.rs", &["SealedNotice(notice of {} bytes, record of {})"]),
+    ("for `Debug`", "schemas/src/record.rs", &["List({} texts)"]),
+    (
+        "for `Debug`",
+        "schemas/src/wire.rs",
+        &[
+            "Check({} bytes)",
+            "Deliver(header of {} bytes, sealed {})",
+            "Check(answer of {} bytes, {} records)",
+            "Receipt({} bytes)",
+            "Metadata({} bytes)",
+            "Versions({}, {}, {})",
+            "Failed({}, {})",
+        ],
+    ),
+    ("what serde's messages begin with", "schemas/src/identity.rs", &["not the canonical spelling: "]),
     ("told in the journal", "node/api/src/idle_write.rs", &["the reader stopped reading"]),
     (
         "words of serde, to take its messages apart",
