@@ -1,3 +1,5 @@
+//! Uploads that are cut off, killed, repeated or too many leave nothing behind and take nothing away.
+
 use super::plan::PLAN_FILE_LIMIT;
 use super::*;
 use axum::body::Body;
