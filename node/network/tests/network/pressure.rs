@@ -47,6 +47,8 @@ async fn slow_reader_is_shut_out_at_the_third_time() {
         let address = node.network.listening()[0].clone();
         for _ in 0..3 {
             let mut stream = bad.stream(node.identity(), &address, FRAMES).await;
+            // The peer may have its stream before the node has noted the connection; until it asks, nothing cuts it off.
+            until("connected", || status_of_bad(&node).connection.is_some()).await;
             for id in 1..=100 {
                 if stream.write_all(&frame(1, id, b"big")).await.is_err() {
                     break;
