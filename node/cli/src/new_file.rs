@@ -4,6 +4,9 @@ use std::io::Write as _;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use chengxin_api::types::problem::Problem;
+use chengxin_schemas::ErrorCode;
+
 use crate::error::CliError;
 
 /// Mode of new files. What commands write names subjects, opens a door or proves something: other users of the machine
@@ -34,7 +37,17 @@ impl NewFile {
         let failed = |source| CliError::file(path, source);
         let mode = match std::fs::metadata(path) {
             Ok(_) if existing == Existing::Kept => {
-                return Err(failed(std::io::ErrorKind::AlreadyExists.into()));
+                let place = path.display();
+                let problem = Problem::new(
+                    ErrorCode::Conflict,
+                    format!("{place} exists and is never written over"),
+                    format!("{place} 已存在, 不会被覆盖"),
+                );
+                return Err(CliError::problem(
+                    problem
+                        .with_field(place.to_string())
+                        .with_fix("name a new file, or move the old one away", "指定新文件, 或先移走旧文件"),
+                ));
             }
             Ok(metadata) if metadata.is_dir() => return Err(failed(std::io::ErrorKind::IsADirectory.into())),
             Ok(metadata) => metadata.permissions().mode() & 0o777,
