@@ -12,6 +12,19 @@ pub const ITEM_TYP: &str = "chengxin-item+jwt";
 /// Largest sealed payload, in bytes: a notice and one presented record, padded.
 pub const SEALED_LIMIT: usize = 256 * 1024;
 
+/// Whether a sealed payload, in bytes, is short enough for its stream: asked before it is sent and before it is opened.
+pub fn sealed_check(sealed: &[u8]) -> Result<(), SchemaError> {
+    if sealed.len() > SEALED_LIMIT {
+        return Err(SchemaError::TooLarge {
+            what: "sealed payload",
+            unit: "bytes",
+            actual: sealed.len(),
+            limit: SEALED_LIMIT,
+        });
+    }
+    Ok(())
+}
+
 /// Claims of the signed header of one item in the stream `iss` → `aud`.
 ///
 /// The header shows only that something was sent and how long its padded ciphertext is; a relay can check the chain

@@ -98,6 +98,22 @@ fn a_removed_member_is_cut_off_by_everybody() {
 }
 
 #[test]
+fn a_removed_member_does_not_come_back_by_the_token_it_joined_with() {
+    let mut stage = Stage::new();
+    stage.found();
+    stage.init(FINANCE);
+    let (token, fingerprint) = (stage.token(FINANCE), stage.fingerprint());
+    stage.join(FINANCE, &token, &fingerprint).good();
+    let arguments = ["--yes", "federation", "remove", FINANCE.1, "--reason", "节点密钥泄露"];
+    stage.run(COORDINATOR, Some("wang"), &arguments).good();
+    // The door is open, for somebody else.
+    let _other = stage.token(MARKET);
+    std::fs::remove_file(stage.home(FINANCE).join("federation.fingerprint")).expect("to join anew");
+    assert_eq!(stage.join(FINANCE, &token, &fingerprint).exit, 4, "its token is withdrawn");
+    assert_eq!(members(&stage, COORDINATOR), 1);
+}
+
+#[test]
 fn a_member_is_entered_by_hand_without_a_network() {
     let mut stage = Stage::new();
     stage.found();

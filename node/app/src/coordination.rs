@@ -254,9 +254,18 @@ impl Coordination {
             .detail("agency", agency.as_str())
             .detail("reason", reason);
         node.audit_append(Some(operation), entry).await?;
+        // First its tokens, durably, and no admission meanwhile: with the one it joined by, it would be taken for an
+        // applicant whose admission stopped half-way, and be back. A crash here leaves a member to be removed again.
+        let mut tokens = self.tokens.lock().await;
+        let mut book = TokenBook::from_rows(tokens.rows().to_vec())?;
+        if book.withdraw(&agency) {
+            self.book_write(&book).await?;
+            *tokens = book;
+        }
         let now = self.clock.now();
         let versions = self.edit(move |editor, _| editor.member_remove(&agency, now)).await?;
         self.own_refresh().await?;
+        drop(tokens);
         Ok((held, versions.directory))
     }
 

@@ -2,9 +2,9 @@
 //! streams.
 //!
 //! A member counts as new when the directory has no entry of it that was looked at before, or one with other functions or
-//! another sealing key; with another policy version, which says whose a measure is, all do. For each notice in force, new members that are entitled to it and have no item of it get one. A
-//! member that can no longer open what waits for it, since it was sealed to its former key, rejects it; such an item is
-//! queued again, sealed to the present key.
+//! another sealing key; with another policy version, which says whose a measure is, all do. For each notice in force, new
+//! members that are entitled to it and have no item of it get one. A member that can no longer open what waits for it,
+//! since it was sealed to its former key, rejects it; such an item is queued again, sealed to the present key.
 //!
 //! What this does not do: take a notice back from a member that lost the function it was sent for, and queue a notice
 //! whose record no longer counts, which waits to be withdrawn.

@@ -13,10 +13,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use chengxin_policy::{AccessRequest, Action, AskerContext, Decision, Permit};
-use chengxin_schemas::SchemaError;
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::category::RecordState;
-use chengxin_schemas::delivery::{ITEM_TYP, ItemClaims, SEALED_LIMIT, SealedNotice};
+use chengxin_schemas::delivery::{ITEM_TYP, ItemClaims, SealedNotice, sealed_check};
 use chengxin_schemas::digest::Sha256;
 use chengxin_schemas::directory::DirectoryEntry;
 use chengxin_schemas::identity::NoticeId;
@@ -229,15 +228,7 @@ impl Node {
         ];
         let sealed = seal(&plain, &keys)?;
         // No recipient would take it, and the stream would stand still before it.
-        if sealed.len() > SEALED_LIMIT {
-            return Err(SchemaError::TooLarge {
-                what: "sealed payload",
-                unit: "bytes",
-                actual: sealed.len(),
-                limit: SEALED_LIMIT,
-            }
-            .into());
-        }
+        sealed_check(&sealed)?;
         let item = ItemClaims {
             iss: self.parts.agency,
             aud: recipient.agency,

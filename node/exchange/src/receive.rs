@@ -8,7 +8,7 @@ use std::sync::PoisonError;
 
 use chengxin_schemas::ErrorCode;
 use chengxin_schemas::agency::AgencyCode;
-use chengxin_schemas::delivery::{ITEM_TYP, ItemClaims, SEALED_LIMIT, SealedNotice};
+use chengxin_schemas::delivery::{ITEM_TYP, ItemClaims, SEALED_LIMIT, SealedNotice, sealed_check};
 use chengxin_schemas::digest::Sha256;
 use chengxin_schemas::directory::DirectoryEntry;
 use chengxin_schemas::error::SchemaError;
@@ -159,15 +159,7 @@ impl Node {
     /// Checks the header: from this issuer, to this node, for exactly these bytes.
     fn item_verify(&self, issuer: &DirectoryEntry, header: &str, sealed: &[u8]) -> Result<ItemClaims> {
         let integrity = |reason: &str| SchemaError::Integrity { form: "item", reason: reason.to_owned() };
-        if sealed.len() > SEALED_LIMIT {
-            return Err(SchemaError::TooLarge {
-                what: "sealed payload",
-                unit: "bytes",
-                actual: sealed.len(),
-                limit: SEALED_LIMIT,
-            }
-            .into());
-        }
+        sealed_check(sealed)?;
         let unverified = UnverifiedJws::parse(header, ITEM_TYP, HEADER_LIMIT)?;
         // The key must be valid now; an issuer that rotated its key signs the headers of waiting items again. The
         // notice inside is judged by its own time: this header's digest covers it.

@@ -319,6 +319,14 @@ impl TokenBook {
         over
     }
 
+    /// Strikes out every token of an agency, redeemed ones too: a redeemed token lets its applicant finish an admission
+    /// that stopped half-way, and must not bring back a member that was removed. Returns whether there was one.
+    pub fn withdraw(&mut self, agency: &AgencyCode) -> bool {
+        let count = self.rows.len();
+        self.rows.retain(|row| row.grant.agency != *agency);
+        self.rows.len() < count
+    }
+
     /// Compares with every row to the end, so that the time taken says nothing about which bytes agree.
     fn find(&self, token: &Token) -> Option<usize> {
         let digest = token.digest();
@@ -431,6 +439,20 @@ mod tests {
         let mut book = TokenBook::from_rows(serde_json::from_str(&stored).expect("rows")).expect("book");
         assert!(book.redeem(&token(1), &application(1, b"first"), NOW).is_ok());
         assert_eq!(code(book.redeem(&token(1), &application(1, b"other"), NOW)), Some(ErrorCode::Conflict));
+    }
+
+    #[test]
+    fn a_withdrawn_token_is_good_for_nobody() {
+        let mut book = TokenBook::default();
+        book.issue(&token(1), grant(), NOW).expect("issued");
+        book.redeem(&token(1), &application(1, b"first"), NOW).expect("redeemed");
+        book.issue(&token(2), grant(), NOW).expect("issued");
+        assert!(book.withdraw(&grant().agency) && !book.withdraw(&grant().agency));
+        for number in [1, 2] {
+            assert!(!book.is_redeemed(&token(number)));
+            let again = book.redeem(&token(number), &application(1, b"first"), NOW);
+            assert_eq!(code(again), Some(ErrorCode::Denied), "its own applicant is refused too");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use chengxin_api::types::import::{
     FindingWeight, ImportReport, ImportState, ImportSummary, Imports, RowCounts,
 };
 
-use super::page::{Cell, Page, Table, Tone, View, column, wide};
+use super::page::{Cell, Column, Page, Table, Tone, View, column, wide};
 use super::{Document, List};
 use crate::texts::Key;
 
@@ -71,18 +71,8 @@ fn outcome_table(report: &ImportReport, view: View) -> Table {
         column("message", Key::Message),
         column("fix", Key::Fix),
         column("code", Key::Code),
-        column("batch", Key::Batch),
-        column("file_name", Key::File),
-        column("state", Key::State),
-        column("started_at", Key::StartedAt),
-        column("operator", Key::Operator),
-        column("rows", Key::Rows),
-        column("new", Key::RowsNew),
-        column("duplicate", Key::RowsDuplicate),
-        column("wrong", Key::RowsWrong),
-        column("warned", Key::RowsWarned),
-        column("type", Key::Type),
     ]);
+    table.columns.extend(SUMMARY);
     let findings = report.findings.iter().map(|finding| {
         let weight = match finding.weight {
             FindingWeight::Error => "error",
@@ -126,19 +116,7 @@ fn counts_text(rows: RowCounts, view: View) -> String {
 
 impl Document for Imports {
     fn table(&self, view: View) -> Table {
-        let mut table = Table::new(&[
-            column("batch", Key::Batch),
-            column("file_name", Key::File),
-            column("state", Key::State),
-            column("started_at", Key::StartedAt),
-            column("operator", Key::Operator),
-            column("rows", Key::Rows),
-            column("new", Key::RowsNew),
-            wide("duplicate", Key::RowsDuplicate),
-            wide("wrong", Key::RowsWrong),
-            wide("warned", Key::RowsWarned),
-            wide("type", Key::Type),
-        ]);
+        let mut table = Table::new(&SUMMARY);
         for import in &self.imports {
             table.rows.push(import_row(import, view));
         }
@@ -149,6 +127,21 @@ impl Document for Imports {
         Some(List { items: "imports" })
     }
 }
+
+/// The columns of [`import_row`].
+const SUMMARY: [Column; 11] = [
+    column("batch", Key::Batch),
+    column("file_name", Key::File),
+    column("state", Key::State),
+    column("started_at", Key::StartedAt),
+    column("operator", Key::Operator),
+    column("rows", Key::Rows),
+    column("new", Key::RowsNew),
+    wide("duplicate", Key::RowsDuplicate),
+    wide("wrong", Key::RowsWrong),
+    wide("warned", Key::RowsWarned),
+    wide("type", Key::Type),
+];
 
 fn import_row(import: &ImportSummary, view: View) -> Vec<Cell> {
     let (state, tone) = state_text(import.state, view);
