@@ -50,6 +50,15 @@ pub enum WithholdReason {
 }
 
 impl WithholdReason {
+    /// The reason that [`Self::as_str`] spells so, as it comes from another node; of a level, which the spelling does not
+    /// hold, the highest.
+    pub fn from_code(code: &str) -> Option<Self> {
+        let highest = ClassificationLevel::L4;
+        [Self::Category, Self::Level(highest), Self::Unmaskable, Self::NotShared, Self::Unclassified]
+            .into_iter()
+            .find(|reason| reason.as_str() == code)
+    }
+
     /// For machines.
     pub fn as_str(self) -> &'static str {
         match self {

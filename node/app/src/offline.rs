@@ -13,13 +13,14 @@ use chengxin_audit_log::verify::verify_folder;
 use chengxin_cli::arguments::CertificateVerifyArguments;
 use chengxin_cli::environment::Settings;
 use chengxin_cli::error::CliError;
-use chengxin_cli::host::{CertificateContent, CertificateVerification};
+use chengxin_cli::host::{CertificateContent, CertificateVerification, CertifiedRestriction};
 use chengxin_exchange::ExchangeError;
 use chengxin_exchange::certificate::{
     CERTIFICATE_FILE_LIMIT, VerifiedCertificate, certificate_verify as verify,
 };
+use chengxin_policy::Bundle;
 use chengxin_schemas::ErrorCode;
-use chengxin_schemas::certificate::{CertificateClaims, CoverageOutcome};
+use chengxin_schemas::certificate::{CertificateClaims, CertificateRestriction, CoverageOutcome};
 
 use crate::error::AppError;
 use crate::home::Home;
@@ -48,13 +49,14 @@ pub(crate) fn certificate_verify(
         fingerprint.parse().map_err(|error: chengxin_trust::TrustError| told(AppError::from(error)))?;
     let limit = u64::try_from(CERTIFICATE_FILE_LIMIT).unwrap_or(u64::MAX);
     let bytes = bytes_read(&arguments.certificate, limit)?;
+    let names = Bundle::baseline().map_err(|error| told(AppError::from(error)))?;
     let verified = runtime()?.block_on(verify(&bytes, root));
     Ok(match verified {
         Ok(certificate) => CertificateVerification {
             schema: Default::default(),
             holds: true,
             faults: Vec::new(),
-            claims: Some(content(&certificate)),
+            claims: Some(content(&certificate, &names)),
         },
         Err(error) => CertificateVerification {
             schema: Default::default(),
@@ -91,8 +93,16 @@ fn fault(error: &ExchangeError) -> (String, String) {
     (format!("{class}: {}", chinese::message_or_same(&english)), english)
 }
 
-fn content(certificate: &VerifiedCertificate) -> CertificateContent {
+/// Names of purposes and measures come from the policy built into this program: a certificate holds their codes, and the
+/// policy under which it was issued may not be here.
+fn content(certificate: &VerifiedCertificate, names: &Bundle) -> CertificateContent {
     let claims = certificate.claims();
+    let restriction = |restriction: &CertificateRestriction| CertifiedRestriction {
+        restriction: restriction.clone(),
+        measure_name: names
+            .measure(&restriction.measure)
+            .map(|measure| (measure.chinese.clone(), measure.english.clone())),
+    };
     CertificateContent {
         coverage: coverage(claims),
         check: claims.jti.clone(),
@@ -100,10 +110,15 @@ fn content(certificate: &VerifiedCertificate) -> CertificateContent {
         agency_name: Some(certificate.issuer_name().to_owned()),
         subject: claims.subject.masked(),
         purpose: claims.purpose.clone(),
+        purpose_name: names
+            .purpose(&claims.purpose)
+            .map(|purpose| (purpose.chinese.clone(), purpose.english.clone())),
         case_reference: claims.case_reference.clone(),
-        operator: format!("{} ({})", claims.operator.account, claims.operator.role),
-        records: claims.records.len(),
-        restrictions: claims.restrictions.len(),
+        categories: claims.categories.clone(),
+        operator: claims.operator.account.clone(),
+        role: claims.operator.role,
+        records: claims.records.clone(),
+        restrictions: claims.restrictions.iter().map(restriction).collect(),
         policy: claims.policy.clone(),
         audit_entry: claims.audit_entry,
     }

@@ -8,6 +8,8 @@ use chengxin_api::types::check::Coverage;
 use chengxin_api::types::config::Config;
 use chengxin_api::types::time::Moment;
 use chengxin_schemas::agency::AgencyCode;
+use chengxin_schemas::category::InformationCategory;
+use chengxin_schemas::certificate::{CertificateRecord, CertificateRestriction};
 use chengxin_schemas::federation::FederationId;
 use chengxin_schemas::identity::CaseReference;
 use chengxin_schemas::operator::{OperatorName, Role};
@@ -269,18 +271,36 @@ pub struct CertificateContent {
     pub subject: String,
     /// For what.
     pub purpose: PurposeCode,
+    /// The purpose's name in Chinese and English, if the policy built into this program knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose_name: Option<(String, String)>,
     /// The open file.
     pub case_reference: CaseReference,
-    /// Who checked, as `account (role)`.
-    pub operator: String,
+    /// The categories asked about.
+    pub categories: Vec<InformationCategory>,
+    /// The account that checked.
+    pub operator: OperatorName,
+    /// Its role.
+    pub role: Role,
     /// Records found.
-    pub records: usize,
+    pub records: Vec<CertificateRecord>,
     /// Restrictions in force.
-    pub restrictions: usize,
+    pub restrictions: Vec<CertifiedRestriction>,
     /// Version of the policy.
     pub policy: String,
     /// Index of the check's entry in the agency's audit log.
     pub audit_entry: u64,
+}
+
+/// A restriction as a certificate names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertifiedRestriction {
+    /// What the certificate says.
+    #[serde(flatten)]
+    pub restriction: CertificateRestriction,
+    /// The measure's name in Chinese and English, if the policy built into this program knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measure_name: Option<(String, String)>,
 }
 
 /// Whether a configuration is good.

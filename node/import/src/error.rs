@@ -21,6 +21,10 @@ pub enum ImportError {
     /// Nothing but space in the file.
     #[error("the file is empty; choose the file that was exported")]
     Empty,
+    /// A header and nothing below it. An import of nothing is refused, because a file that was cut off after its header,
+    /// or the wrong sheet, looks the same.
+    #[error("the file has a header and no rows below it; choose the file that was exported")]
+    NoRows,
     /// A format this crate does not read: `name` says which.
     #[error("{name} files are not read; save the file as .xlsx (另存为 xlsx) and import that")]
     UnsupportedFormat {
@@ -150,6 +154,7 @@ impl ImportError {
             Self::Read(_) | Self::Write(_) | Self::Scratch(_) => ErrorCode::Unavailable,
             Self::WorkbookWrite(_) => ErrorCode::Internal,
             Self::Empty
+            | Self::NoRows
             | Self::UnsupportedFormat { .. }
             | Self::Utf16
             | Self::Undecodable { .. }

@@ -387,7 +387,9 @@ impl Importer {
                 None => self.data_row_read(&mut cells)?,
             },
         };
-        let Some(row) = row else { return Ok(None) };
+        let Some(row) = row else {
+            return if self.count == 0 { Err(ImportError::NoRows) } else { Ok(None) };
+        };
         self.count += 1;
         if self.count > self.limits.rows {
             return Err(ImportError::TooLarge { what: "data rows", limit: self.limits.rows });

@@ -358,6 +358,18 @@ impl RowIssue {
     }
 }
 
+/// A format by the name that [`ImportError::UnsupportedFormat`] has for it.
+fn format_zh(name: &str) -> String {
+    match name {
+        "binary or UTF-16" => "二进制文件或 UTF-16 文本".to_owned(),
+        "compressed" => "压缩文件".to_owned(),
+        "HTML or XML" => "网页（HTML）或 XML 文件".to_owned(),
+        "ZIP or other office" => "压缩文件（ZIP）或其他办公文档".to_owned(),
+        ".xls or .et" => " .xls、.et 格式".to_owned(),
+        extension => format!(" {extension} 格式"),
+    }
+}
+
 impl ImportError {
     /// What is wrong with the file and what to do, in Chinese. `Display` is the English text.
     pub fn message_zh(&self) -> String {
@@ -367,7 +379,8 @@ impl ImportError {
             Self::Scratch(_) => "查找重复行所用的临时文件出错；请检查节点所在磁盘的空间".to_owned(),
             Self::WorkbookWrite(_) => "工作簿无法写入".to_owned(),
             Self::Empty => "文件为空；请选择导出的文件".to_owned(),
-            Self::UnsupportedFormat { name } => format!("不支持 {name} 格式；请另存为 xlsx 后导入"),
+            Self::NoRows => "文件只有表头，没有数据行；请选择导出的文件".to_owned(),
+            Self::UnsupportedFormat { name } => format!("不支持{}；请另存为 xlsx 后导入", format_zh(name)),
             Self::Utf16 => "文件为 UTF-16 编码；请另存为 CSV UTF-8 或 xlsx".to_owned(),
             Self::Undecodable { encoding, line, offset } => {
                 format!("第 {line} 行（第 {offset} 字节）不是有效的 {encoding} 编码；请重新导出为 CSV UTF-8")

@@ -11,6 +11,7 @@ use chengxin_schemas::SchemaError;
 
 mod app;
 mod audit_log;
+mod audit_words;
 mod exchange;
 mod network;
 mod policy;
@@ -25,6 +26,7 @@ mod system;
 mod template;
 mod trust;
 
+pub use audit_words::{audit_event, audit_outcome};
 use template::Dictionary;
 
 /// One table for each crate that speaks, and those that several share.

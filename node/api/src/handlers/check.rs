@@ -71,11 +71,15 @@ fn result(
     let coverage = coverage(found.coverage, &found.categories, found.complete, found.at);
     let mut records = found.records.into_iter().map(check_record).collect::<Result<Vec<_>, _>>()?;
     records.sort_by_key(|record| (weight(record.category), std::cmp::Reverse(record.determined_on)));
+    let policy = services.node.policy();
+    let purpose = policy.bundle().purpose(&found.purpose);
     Ok(CheckResult {
         schema: CheckSchema::V1,
         coverage,
         subject: found.subject.masked(),
         name,
+        purpose_name: purpose.map(|purpose| purpose.chinese.clone()),
+        purpose_name_en: purpose.map(|purpose| purpose.english.clone()),
         purpose: found.purpose,
         case_reference: found.case_reference,
         categories: found.categories,
@@ -155,6 +159,7 @@ fn check_record(found: FoundRecord) -> Result<CheckRecord, Failure> {
         issuer: found.issuer,
         issuer_name: found.issuer_name,
         determined_on: found.claims.determined_on,
+        publicity_end: found.claims.publicity_end,
         name_match_only: found.name_match_only,
         rule: found.rule,
         fields: found.fields.into_iter().map(record::field).collect(),

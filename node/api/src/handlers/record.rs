@@ -6,6 +6,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::{Extension, Json};
 use chengxin_exchange::record::{RecordFilter, RecordSummary as Held, ShownField};
+use chengxin_policy::WithholdReason;
 use chengxin_schemas::identity::RecordId;
 use chengxin_schemas::subject::SubjectId;
 
@@ -60,6 +61,7 @@ pub(crate) async fn record_show(
         schema: RecordSchema::V1,
         summary: summary(detail.summary),
         issuer: detail.claims.iss,
+        publicity_end: detail.claims.publicity_end,
         fields: detail.fields.into_iter().map(field).collect(),
         signed_at: detail.claims.iat.into(),
         source_file: detail.source_file,
@@ -88,11 +90,14 @@ pub(crate) fn field(field: ShownField) -> RecordField {
         (Some(_), true) => FieldShown::Masked,
         (Some(_), false) => FieldShown::Shown,
     };
+    let reason = field.withheld.as_deref().and_then(WithholdReason::from_code);
     RecordField {
         name: field.name,
         label: field.label.to_owned(),
         shown,
         value: field.value.map(|value| value.to_text()),
         reason: field.withheld,
+        reason_zh: reason.map(|reason| reason.chinese().to_owned()),
+        reason_en: reason.map(|reason| reason.english().to_owned()),
     }
 }

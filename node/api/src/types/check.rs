@@ -78,6 +78,12 @@ pub struct CheckResult {
     pub name: Option<String>,
     /// For what.
     pub purpose: PurposeCode,
+    /// The purpose's name in Chinese, if the policy knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose_name: Option<String>,
+    /// The purpose's name in English, if the policy knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose_name_en: Option<String>,
     /// The open file.
     pub case_reference: CaseReference,
     /// The categories asked about.
@@ -217,6 +223,10 @@ pub struct CheckRecord {
     pub issuer_name: String,
     /// The day it was determined on.
     pub determined_on: Day,
+    /// The last day of its publicity by the issuer's rules, if they know one. The field of that name is what the source
+    /// wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub publicity_end: Option<PeriodEnd>,
     /// Found by name only: a person must compare.
     pub name_match_only: bool,
     /// The rule under which it was shown.

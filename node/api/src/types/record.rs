@@ -5,7 +5,7 @@ use chengxin_schemas::category::{BreachSeverity, InformationCategory, RecordStat
 use chengxin_schemas::digest::Sha256;
 use chengxin_schemas::identity::{BatchId, RecordId};
 use chengxin_schemas::record_type::RecordType;
-use chengxin_schemas::time::Day;
+use chengxin_schemas::time::{Day, PeriodEnd};
 use serde::{Deserialize, Serialize};
 
 use super::schema_tag;
@@ -113,6 +113,9 @@ pub struct RecordDocument {
     pub summary: RecordSummary,
     /// The determining authority, which signed.
     pub issuer: AgencyCode,
+    /// The last day of its publicity by the rules, if they know one. The field of that name is what the source wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub publicity_end: Option<PeriodEnd>,
     /// Its fields in the order of the template.
     pub fields: Vec<RecordField>,
     /// When it was signed.
@@ -135,9 +138,15 @@ pub struct RecordField {
     /// The value, or the part of it that is shown; absent when withheld.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
-    /// Why it is withheld.
+    /// Why it is withheld, as a code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Why it is withheld, in Chinese, if the code is known here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason_zh: Option<String>,
+    /// Why it is withheld, in English, if the code is known here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason_en: Option<String>,
 }
 
 /// Shows which field it is and how much of it is shown, not its value: it may be a person's number.
@@ -178,6 +187,8 @@ mod tests {
             shown: FieldShown::Shown,
             value: Some(NUMBER.to_owned()),
             reason: None,
+            reason_zh: None,
+            reason_en: None,
         };
         let text = format!("{query:?} {field:?}");
         assert!(text.contains('7') && text.contains("person_number") && !text.contains(NUMBER), "{text}");

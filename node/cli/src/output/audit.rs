@@ -1,9 +1,13 @@
 //! The audit log and its verification.
 
+use std::borrow::Cow;
+
+use chengxin_api::chinese::{audit_event, audit_outcome};
 use chengxin_api::types::audit::{AuditEntries, AuditVerification};
 
 use super::page::{Cell, Page, Table, Tone, View, column, wide};
 use super::{Document, List};
+use crate::language::Language;
 use crate::texts::Key;
 
 impl Document for AuditEntries {
@@ -29,9 +33,9 @@ impl Document for AuditEntries {
             table.row([
                 Cell::of(entry.index),
                 Cell::new(view.time(entry.at)),
-                Cell::new(&entry.event),
+                Cell::new(event_text(&entry.event, view)),
                 Cell::new(&entry.actor),
-                Cell::new(&entry.outcome),
+                Cell::new(outcome_text(&entry.outcome, view)),
                 optional(&entry.rule),
                 optional(&entry.purpose),
                 Cell::optional(entry.peer),
@@ -48,6 +52,22 @@ impl Document for AuditEntries {
 
     fn list(&self) -> Option<List> {
         Some(List { items: "entries" })
+    }
+}
+
+/// Codes are English words, so that English readers get them with spaces and programs as they are.
+fn event_text(code: &str, view: View) -> Cow<'_, str> {
+    match (view.machine, view.language) {
+        (true, _) => Cow::Borrowed(code),
+        (false, Language::Zh) => Cow::Borrowed(audit_event(code).unwrap_or(code)),
+        (false, Language::En) => Cow::Owned(code.replace('_', " ")),
+    }
+}
+
+fn outcome_text(outcome: &str, view: View) -> Cow<'_, str> {
+    match (view.machine, view.language) {
+        (true, _) | (false, Language::En) => Cow::Borrowed(outcome),
+        (false, Language::Zh) => audit_outcome(outcome).map_or(Cow::Borrowed(outcome), Cow::Owned),
     }
 }
 

@@ -67,7 +67,7 @@ impl Document for CheckResult {
                 Cell::new(view.category(record.category)),
                 Cell::new(record.severity.map_or("", |severity| view.severity(severity))),
                 Cell::of(record.determined_on),
-                Cell::empty(),
+                Cell::new(record.publicity_end.map_or(String::new(), |end| view.period_end(end))),
                 Cell::new(if record.name_match_only { "name_match_only" } else { "" }),
                 Cell::of(record.record),
             ]);
@@ -93,13 +93,21 @@ impl Document for CheckResult {
         page.heading(view.text(Key::CheckDetails));
         page.pairs(vec![
             (Key::Subject, subject_cell(&self.subject, self.name.as_deref())),
-            (Key::Purpose, Cell::of(&self.purpose)),
+            (Key::Purpose, purpose_cell(self, view)),
             (Key::CaseReference, Cell::of(&self.case_reference)),
             (Key::Categories, Cell::new(view.join(self.categories.iter().map(|one| view.category(*one))))),
             (Key::PolicyVersion, Cell::new(&self.policy)),
             (Key::AuditEntry, Cell::of(self.audit_entry)),
         ]);
         page
+    }
+}
+
+/// The purpose's name with its code, which commands take.
+fn purpose_cell(result: &CheckResult, view: View) -> Cell {
+    match (&result.purpose_name, &result.purpose_name_en) {
+        (Some(zh), Some(en)) => Cell::of(format!("{} ({})", view.pick(zh, en), result.purpose)),
+        (Some(_) | None, _) => Cell::of(&result.purpose),
     }
 }
 
@@ -214,11 +222,15 @@ fn record_lines(page: &mut Page, record: &CheckRecord, view: View) {
     } else {
         Cell::empty()
     };
+    let public = record.publicity_end.map_or(Cell::empty(), |end| {
+        Cell::new(view.fill(Key::PublicUntil, &[&view.period_end(end)])).toned(Tone::Dim)
+    });
     page.line([
         Cell::of(record.determined_on),
         Cell::new(view.record_type(record.record_type)),
         Cell::new(severity),
         Cell::new(&record.issuer_name),
+        public,
         mark,
         name_only,
         Cell::of(record.record).toned(Tone::Dim),
@@ -254,7 +266,11 @@ pub(crate) fn field_table(fields: &[RecordField], view: View) -> Table {
             Cell::new(label),
             Cell::new(field.value.as_deref().unwrap_or("")),
             Cell::new(shown),
-            Cell::new(view.told(field.reason.as_deref().unwrap_or(""))),
+            Cell::new(view.coded(
+                field.reason.as_deref().unwrap_or(""),
+                field.reason_zh.as_deref(),
+                field.reason_en.as_deref(),
+            )),
         ]);
     }
     table

@@ -1,6 +1,7 @@
 //! One document, five forms: table, wide table, JSON, JSON lines, CSV.
 
 pub mod audit;
+pub mod certificate;
 pub mod check;
 pub mod config;
 pub mod federation;

@@ -4,6 +4,7 @@ use chengxin_api::types::notice::{
     Delivery, DeliveryState, MeasureDecision, NoticeDirection, NoticeDocument, NoticeMeasure, NoticeSummary,
     Notices,
 };
+use chengxin_schemas::catalogue::MeasureCode;
 
 use super::page::{Cell, Page, Table, Tone, View, column, wide};
 use super::{Document, List};
@@ -70,7 +71,7 @@ impl Document for NoticeDocument {
     /// One row per recipient for an issued notice, one per measure for a received one.
     fn table(&self, view: View) -> Table {
         match self.summary.direction {
-            NoticeDirection::Issued => delivery_table(&self.deliveries, view),
+            NoticeDirection::Issued => delivery_table(&self.deliveries, &self.summary.measures, view),
             NoticeDirection::Received => measure_table(&self.summary.measures, view),
         }
     }
@@ -93,7 +94,7 @@ impl Document for NoticeDocument {
         page.table(measure_table(&summary.measures, view));
         if !self.deliveries.is_empty() {
             page.heading(view.text(Key::Recipients));
-            page.table(delivery_table(&self.deliveries, view));
+            page.table(delivery_table(&self.deliveries, &self.summary.measures, view));
         }
         page
     }
@@ -123,6 +124,12 @@ fn measure_table(measures: &[NoticeMeasure], view: View) -> Table {
     table
 }
 
+/// A measure of the notice by its name; for programs, and if the notice does not have it, by its code.
+fn measure_text<'a>(code: &'a MeasureCode, known: &'a [NoticeMeasure], view: View) -> &'a str {
+    let measure = known.iter().find(|measure| measure.measure == *code).filter(|_| !view.machine);
+    measure.map_or(code.as_str(), |measure| view.pick(&measure.measure_name, &measure.measure_name_en))
+}
+
 fn decision_text(decision: &MeasureDecision, view: View) -> String {
     let (code, key, reason) = match decision {
         MeasureDecision::Applied => ("applied", Key::Applied, None),
@@ -141,7 +148,7 @@ fn decision_text(decision: &MeasureDecision, view: View) -> String {
     }
 }
 
-fn delivery_table(deliveries: &[Delivery], view: View) -> Table {
+fn delivery_table(deliveries: &[Delivery], known: &[NoticeMeasure], view: View) -> Table {
     let mut table = Table::new(&[
         column("agency", Key::Agency),
         column("name", Key::Name),
@@ -155,7 +162,10 @@ fn delivery_table(deliveries: &[Delivery], view: View) -> Table {
             DeliveryState::Processed { at, measures } => {
                 let outcome = measures
                     .iter()
-                    .map(|receipt| format!("{} {}", receipt.measure, decision_text(&receipt.decision, view)))
+                    .map(|receipt| {
+                        let name = measure_text(&receipt.measure, known, view);
+                        format!("{name} {}", decision_text(&receipt.decision, view))
+                    })
                     .collect::<Vec<_>>();
                 (
                     (Key::Processed, "processed", Tone::Good),

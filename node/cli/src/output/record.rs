@@ -65,6 +65,10 @@ impl Document for RecordDocument {
                 subject_cell(summary.subject.as_deref().unwrap_or(""), Some(&summary.subject_name)),
             ),
             (Key::DeterminedOn, Cell::of(summary.determined_on)),
+            (
+                Key::PublicityEnd,
+                Cell::new(self.publicity_end.map_or(String::new(), |end| view.period_end(end))),
+            ),
             (Key::Issuer, Cell::of(self.issuer)),
             (Key::Batch, Cell::of(summary.batch)),
             (Key::SignedAt, Cell::new(view.time(self.signed_at))),

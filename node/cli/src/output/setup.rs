@@ -1,11 +1,8 @@
-//! What the binary did by itself: init, found, join, certificate verification.
+//! What the binary did by itself: init, found, join.
 
 use super::Document;
-use super::check::coverage_strip;
 use super::page::{Cell, Page, Table, Tone, View, column};
-use crate::host::{
-    CertificateVerification, ClockConfirmation, FederationFounded, InitOutcome, Joined, WrittenFile,
-};
+use crate::host::{ClockConfirmation, FederationFounded, InitOutcome, Joined, WrittenFile};
 use crate::texts::Key;
 
 fn file_table(files: &[WrittenFile], view: View) -> Table {
@@ -138,74 +135,6 @@ impl Document for Joined {
         page.line([Cell::new(view.fill(Key::JoinedLine, &[self.federation.as_str()])).toned(Tone::Good)]);
         page.table(self.table(view));
         next_lines(&mut page, &self.next, view);
-        page
-    }
-}
-
-impl Document for CertificateVerification {
-    fn table(&self, view: View) -> Table {
-        let mut table = Table::new(&[
-            column("holds", Key::Holds),
-            column("complete", Key::Complete),
-            column("check", Key::CheckNumber),
-            column("agency", Key::Agency),
-            column("subject", Key::Subject),
-            column("purpose", Key::Purpose),
-            column("case_reference", Key::CaseReference),
-            column("at", Key::When),
-            column("records", Key::Records),
-            column("restrictions", Key::Restrictions),
-            column("fault", Key::Faults),
-        ]);
-        let claims = self.claims.as_ref();
-        let text = |value: Option<String>| Cell::new(value.unwrap_or_default());
-        table.row([
-            Cell::of(self.holds),
-            text(claims.map(|claims| claims.coverage.complete.to_string())),
-            text(claims.map(|claims| claims.check.clone())),
-            text(claims.map(|claims| claims.agency.to_string())),
-            text(claims.map(|claims| claims.subject.clone())),
-            text(claims.map(|claims| claims.purpose.to_string())),
-            text(claims.map(|claims| claims.case_reference.to_string())),
-            text(claims.map(|claims| view.time(claims.coverage.as_of))),
-            text(claims.map(|claims| claims.records.to_string())),
-            text(claims.map(|claims| claims.restrictions.to_string())),
-            Cell::new(self.faults.iter().map(|(_, english)| english.as_str()).collect::<Vec<_>>().join("; ")),
-        ]);
-        table
-    }
-
-    fn page(&self, view: View) -> Page {
-        let mut page = Page::default();
-        let (key, tone) = if self.holds {
-            (Key::CertificateHolds, Tone::Good)
-        } else {
-            (Key::CertificateBroken, Tone::Bad)
-        };
-        page.line([Cell::new(view.text(key)).toned(tone)]);
-        for (chinese, english) in &self.faults {
-            page.line([Cell::new("✗").toned(Tone::Bad), Cell::new(view.pick(chinese, english))]);
-        }
-        if let Some(claims) = &self.claims {
-            page.heading(view.text(if self.holds { Key::CertificateSays } else { Key::CertificateClaims }));
-            coverage_strip(&mut page, &claims.coverage, view);
-            let agency = claims
-                .agency_name
-                .as_ref()
-                .map_or_else(|| claims.agency.to_string(), |name| format!("{name} ({})", claims.agency));
-            page.pairs(vec![
-                (Key::Agency, Cell::new(agency)),
-                (Key::Operator, Cell::new(&claims.operator)),
-                (Key::Subject, Cell::new(&claims.subject)),
-                (Key::Purpose, Cell::of(&claims.purpose)),
-                (Key::CaseReference, Cell::of(&claims.case_reference)),
-                (Key::Restrictions, Cell::of(claims.restrictions)),
-                (Key::Records, Cell::of(claims.records)),
-                (Key::PolicyVersion, Cell::new(&claims.policy)),
-                (Key::AuditEntry, Cell::of(claims.audit_entry)),
-                (Key::CheckNumber, Cell::new(&claims.check)),
-            ]);
-        }
         page
     }
 }

@@ -162,6 +162,8 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::PolicyLine => "policy version {0}",
         Key::PolicyVersion => "Policy",
         Key::Processed => "processed",
+        Key::PublicUntil => "public until {0}",
+        Key::PublicityEnd => "Public until",
         Key::Purpose => "Purpose",
         Key::Queued => "queued",
         Key::Reason => "Reason",

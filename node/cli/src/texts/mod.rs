@@ -173,6 +173,8 @@ keys! {
     PolicyLine,
     PolicyVersion,
     Processed,
+    PublicUntil,
+    PublicityEnd,
     Purpose,
     Queued,
     Reason,

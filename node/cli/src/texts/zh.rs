@@ -156,6 +156,8 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::PolicyLine => "策略版本 {0}",
         Key::PolicyVersion => "策略版本",
         Key::Processed => "已处理",
+        Key::PublicUntil => "公示至 {0}",
+        Key::PublicityEnd => "公示截止",
         Key::Purpose => "用途",
         Key::Queued => "待送达",
         Key::Reason => "原因",

@@ -45,7 +45,7 @@ fn fields() -> Value {
     json!([
         {"name": "subject_name", "label": "行政相对人名称", "shown": "shown", "value": "示例建设有限公司"},
         {"name": "legal_representative", "label": "法定代表人", "shown": "masked", "value": "张*"},
-        {"name": "legal_representative_number", "label": "法定代表人证件号码", "shown": "withheld", "reason": "level-L4"}
+        {"name": "legal_representative_number", "label": "法定代表人证件号码", "shown": "withheld", "reason": "level", "reason_zh": "数据级别高于该用途可见的级别", "reason_en": "the level is above what the purpose may see"}
     ])
 }
 
@@ -63,13 +63,14 @@ pub fn check() -> CheckResult {
             ]
         },
         "subject": "91320100748204660Q", "name": "示例建设有限公司",
-        "purpose": "government-procurement", "case_reference": "CG-2026-031",
+        "purpose": "government-procurement", "purpose_name": "政府采购", "purpose_name_en": "government procurement",
+        "case_reference": "CG-2026-031",
         "categories": ["general_breach", "serious_breach", "risk_warning"],
         "restrictions": [restriction()],
         "records": [{
             "record": RECORD, "type": "administrative-penalty", "category": "general_breach", "severity": "general",
             "state": "under_objection", "issuer": OTHER, "issuer_name": "示例市场监督管理局",
-            "determined_on": "2026-05-04", "name_match_only": true, "rule": "answer-procurement", "fields": fields()
+            "determined_on": "2026-05-04", "publicity_end": "2027-05-04", "name_match_only": true, "rule": "answer-procurement", "fields": fields()
         }],
         "policy": "baseline-1", "audit_entry": 17
     }))
@@ -305,8 +306,14 @@ pub fn certificate() -> CertificateVerification {
         "coverage": {"complete": true, "as_of": AT, "asked": 1, "answered": 1, "refused": 0, "silent": 0, "agencies": [
             {"agency": OWN, "name": "示例财政厅", "outcome": "answered", "as_of": AT, "records": 0}]},
         "check": "x-0123456789abcdef0123456789abcdef", "agency": OWN, "agency_name": "示例财政厅", "subject": "91320100748204660Q",
-        "purpose": "government-procurement", "case_reference": "CG-2026-031", "operator": "zhang (clerk)", "records": 0,
-        "restrictions": 0, "policy": "baseline-1", "audit_entry": 17}}),
+        "purpose": "government-procurement", "case_reference": "CG-2026-031", "purpose_name": ["政府采购", "government procurement"],
+        "categories": ["general_breach", "serious_breach"], "operator": "zhang", "role": "clerk", "records": [{
+            "issuer": OWN, "record": RECORD, "vct": "urn:chengxin:record:administrative-penalty:1", "category": "general_breach",
+            "severity": "general", "state": "effective", "determined_on": "2026-05-04", "presented": "x", "name_match_only": true}],
+        "restrictions": [{"issuer": OWN, "notice": NOTICE, "version": 1, "measure": "restrict-government-procurement",
+            "legal_basis": "《中华人民共和国政府采购法》第二十二条", "from": "2026-11-01", "until": "2027-12-31", "applied_here": true,
+            "measure_name": ["限制参加政府采购", "exclusion from government procurement"]}],
+        "policy": "baseline-1", "audit_entry": 17}}),
     )
 }
 
