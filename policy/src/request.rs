@@ -135,7 +135,7 @@ impl Treatment {
     pub fn chinese(self) -> &'static str {
         match self {
             Self::Show => "显示",
-            Self::Mask => "遮盖",
+            Self::Mask => "脱敏",
             Self::Withhold => "不提供",
         }
     }

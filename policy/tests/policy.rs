@@ -9,6 +9,8 @@ mod support;
 mod baseline;
 #[path = "policy/cache.rs"]
 mod cache;
+#[path = "policy/diff.rs"]
+mod diff;
 #[path = "policy/interop.rs"]
 mod interop;
 #[path = "policy/loader.rs"]
