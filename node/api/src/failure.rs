@@ -3,7 +3,7 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chengxin_exchange::ExchangeError;
-use chengxin_policy::DenialReason;
+use chengxin_policy::{DenialReason, PolicyError};
 use chengxin_schemas::{ErrorCode, SchemaError};
 
 use crate::chinese::{message_or_same as chinese, schema_words};
@@ -107,6 +107,33 @@ pub fn exchange_problem(error: &ExchangeError) -> Problem {
                     "查看节点日志和 chengxin status",
                 )
             }
+    }
+}
+
+/// What is wrong with a policy bundle, in both languages, with the file, the line and the fix.
+pub fn policy_problem(error: &PolicyError) -> Problem {
+    match error {
+        PolicyError::File { file, line, reason, fix } => {
+            let (en, zh) = match line {
+                Some(line) => (format!("{file} line {line}"), format!("{file} 第 {line} 行")),
+                None => (file.clone(), file.clone()),
+            };
+            Problem::new(error.code(), format!("{en}: {reason}"), format!("{zh}: {}", chinese(reason)))
+                .with_field(file)
+                .with_fix(fix, chinese(fix))
+        }
+        PolicyError::Read { source, .. } => {
+            let said = format!("{error}: {source}");
+            Problem::new(error.code(), said.as_str(), chinese(&said))
+        }
+        PolicyError::TooLarge { .. }
+        | PolicyError::Packed { .. }
+        | PolicyError::Engine(_)
+        | PolicyError::Unsound { .. }
+        | PolicyError::NoCalendar { .. } => {
+            let said = error.to_string();
+            Problem::new(error.code(), said.as_str(), chinese(&said))
+        }
     }
 }
 

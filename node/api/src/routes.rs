@@ -16,7 +16,7 @@ use crate::failure::{Failure, problem_write};
 use crate::gate::{Gates, gate};
 use crate::handlers::{
     audit, check, config, federation, import, import_errors, import_file, notice, operator, peer, policy,
-    record, restriction, status,
+    policy_diff, record, restriction, status,
 };
 use crate::services::Services;
 use crate::types::problem::Problem;
@@ -63,6 +63,9 @@ const COORDINATOR: Allowed = Allowed::Roles(&[Role::Coordinator]);
 const SECURITY: Allowed = Allowed::Roles(&[Role::SecurityAdministrator]);
 const ACCOUNTS: Allowed = Allowed::Roles(&[Role::SecurityAdministrator, Role::AuditAdministrator]);
 const AUDITOR: Allowed = Allowed::Roles(&[Role::AuditAdministrator]);
+/// Who writes rules, and who watches over them.
+const RULES: Allowed =
+    Allowed::Roles(&[Role::Coordinator, Role::SecurityAdministrator, Role::AuditAdministrator]);
 const ADMINISTRATORS: Allowed =
     Allowed::Roles(&[Role::AuditAdministrator, Role::SecurityAdministrator, Role::SystemAdministrator]);
 
@@ -72,9 +75,11 @@ const SHORT: Duration = Duration::from_secs(60);
 const LONG: Duration = Duration::from_secs(540);
 /// Requests are forms: an application with keys and addresses is the largest.
 const DOCUMENT: usize = 2 << 20;
+/// A policy bundle in its packed form.
+const BUNDLE: usize = chengxin_policy::PACKED_LIMIT;
 
 macro_rules! routes {
-    ($($name:literal $method:ident $path:literal $allowed:ident $time:ident $handler:path;)+) => {
+    ($($name:literal $method:ident $path:literal $allowed:ident $time:ident $handler:path $(, $limit:ident)?;)+) => {
         /// Every route there is.
         pub const ROUTES: &[Route] = &[$(Route {
             name: $name,
@@ -82,12 +87,14 @@ macro_rules! routes {
             path: $path,
             allowed: $allowed,
             time_limit: $time,
-            body_limit: DOCUMENT,
+            body_limit: routes!(@limit $($limit)?),
             handler: || $method($handler),
         }),+];
     };
     (@method get) => { "GET" };
     (@method post) => { "POST" };
+    (@limit) => { DOCUMENT };
+    (@limit $limit:ident) => { $limit };
 }
 
 const ANYONE: Allowed = Allowed::Anyone;
@@ -114,6 +121,7 @@ routes! {
     "policy_show" get "/api/v1/policy" ANYONE SHORT policy::policy_show;
     "policy_explain" post "/api/v1/policy/explain" ANYONE SHORT policy::policy_explain;
     "policy_table" get "/api/v1/policy/table" ANYONE SHORT policy::policy_table;
+    "policy_diff" post "/api/v1/policy/diff" RULES LONG policy_diff::policy_diff, BUNDLE;
     "audit_search" get "/api/v1/audit" AUDITOR SHORT audit::audit_search;
     "audit_verify" post "/api/v1/audit/verify" ADMINISTRATORS LONG audit::audit_verify;
     "federation_token" post "/api/v1/federation/tokens" COORDINATOR SHORT federation::token_issue;

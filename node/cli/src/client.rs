@@ -69,6 +69,11 @@ impl Client {
         body: &impl Serialize,
     ) -> Result<T, CliError> {
         let bytes = serde_json::to_vec(body).map_err(|error| protocol(&error.to_string()))?;
+        self.bytes_post(path, bytes).await
+    }
+
+    /// Sends a document as it was written and takes one back.
+    pub async fn bytes_post<T: DeserializeOwned>(&self, path: &str, bytes: Vec<u8>) -> Result<T, CliError> {
         let body = Full::new(Bytes::from(bytes)).map_err(|never| match never {}).boxed_unsync();
         let response = self.send(Method::POST, path, Some("application/json"), body).await?;
         document(response).await

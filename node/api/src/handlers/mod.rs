@@ -11,6 +11,7 @@ pub(crate) mod notice;
 pub(crate) mod operator;
 pub(crate) mod peer;
 pub(crate) mod policy;
+pub(crate) mod policy_diff;
 pub(crate) mod record;
 pub(crate) mod restriction;
 pub(crate) mod status;
@@ -33,12 +34,17 @@ pub(crate) type Answer<T> = Result<Json<T>, Failure>;
 
 /// The request's document. The content type is not looked at: on this socket there are no browsers to confuse.
 pub(crate) fn document<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, Failure> {
-    let bytes = body.map_err(|rejection| {
+    serde_json::from_slice(&body_whole(body)?).map_err(|error| document_fault(&error))
+}
+
+/// The request's body, whole and within the route's limit.
+pub(crate) fn body_whole(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Failure> {
+    body.map_err(|rejection| {
         let too_large = rejection.status().as_u16() == 413;
         let code = if too_large { ErrorCode::TooLarge } else { ErrorCode::Invalid };
         Problem::new(code, "the request's document is too large or was cut off", "请求文档过大或不完整")
-    })?;
-    serde_json::from_slice(&bytes).map_err(|error| document_fault(&error))
+            .into()
+    })
 }
 
 /// The query string.

@@ -25,7 +25,9 @@ pub use notice::{
     RestrictionListArguments,
 };
 pub use operator::{OperatorAddArguments, OperatorCommand, OperatorDisableArguments};
-pub use policy::{PolicyCommand, PolicyExplainArguments, PolicyTableArguments};
+pub use policy::{
+    PolicyCommand, PolicyDiffArguments, PolicyExplainArguments, PolicyTableArguments, PolicyTestArguments,
+};
 pub use record::{RecordCommand, RecordImportArguments, RecordListArguments, RecordTemplateArguments};
 pub use setup::{DemoArguments, FirstAccount, InitArguments, JoinArguments, ManArguments};
 pub use subject::SubjectArgument;

@@ -1,4 +1,6 @@
-//! Reading the policy in force.
+//! The policy in force, and bundles on their way there.
+
+use std::path::PathBuf;
 
 use chengxin_schemas::category::InformationCategory;
 use chengxin_schemas::operator::Role;
@@ -15,6 +17,29 @@ pub enum PolicyCommand {
     Explain(PolicyExplainArguments),
     /// Print the decision table
     Table(PolicyTableArguments),
+    /// Load a bundle from a directory and run its own decision tests; needs no node
+    Test(PolicyTestArguments),
+    /// Show what a bundle would change
+    Diff(PolicyDiffArguments),
+}
+
+/// Which bundle.
+#[derive(Clone, Debug, Args)]
+pub struct PolicyTestArguments {
+    /// The bundle's directory
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+}
+
+/// Which bundles.
+#[derive(Clone, Debug, Args)]
+pub struct PolicyDiffArguments {
+    /// The new bundle's directory
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+    /// The directory of the bundle to compare with, in place of the one in force at the node
+    #[arg(long, value_name = "DIR")]
+    pub with: Option<PathBuf>,
 }
 
 /// A query as it might be made.

@@ -1,6 +1,7 @@
 //! One function per command: build the request, call the node or the host, print the document, choose the exit code.
 
 mod import;
+mod policy;
 mod reading;
 mod setup;
 mod writing;
@@ -77,6 +78,8 @@ impl Context<'_> {
             Command::Policy(PolicyCommand::Show) => self.policy_show(),
             Command::Policy(PolicyCommand::Explain(arguments)) => self.policy_explain(arguments),
             Command::Policy(PolicyCommand::Table(arguments)) => self.policy_table(arguments),
+            Command::Policy(PolicyCommand::Test(arguments)) => self.policy_test(&arguments),
+            Command::Policy(PolicyCommand::Diff(arguments)) => self.policy_diff(&arguments),
             Command::Audit(AuditCommand::Search(arguments)) => self.audit_search(arguments),
             Command::Audit(AuditCommand::Verify(arguments)) => self.audit_verify(&arguments),
             Command::Operator(OperatorCommand::Add(arguments)) => self.operator_add(arguments),

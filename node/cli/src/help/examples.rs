@@ -218,6 +218,18 @@ pub const EXAMPLES: &[Example] = &[
         "the decision table of clerks",
     ),
     example(
+        "policy test",
+        "chengxin policy test ./bundle",
+        "修改策略包后先执行其决定测试",
+        "run a bundle's decision tests after editing it",
+    ),
+    example(
+        "policy diff",
+        "chengxin policy diff ./bundle",
+        "与生效的策略相比, 哪些角色、用途、类别、级别的决定会变",
+        "see which decisions change against the policy in force",
+    ),
+    example(
         "audit search",
         "chengxin audit search --actor zhang --since 7d",
         "某操作员七天内做过什么",

@@ -222,6 +222,16 @@ terms! {
     }
 }
 
+/// The commands that come next, if any.
+pub(crate) fn next_lines(page: &mut Page, next: &[String], view: View) {
+    if !next.is_empty() {
+        page.heading(view.text(Key::NextCommands));
+        for command in next {
+            page.line([Cell::of(format!("  {command}"))]);
+        }
+    }
+}
+
 impl View {
     /// A text of the catalogue.
     pub fn text(self, key: Key) -> &'static str {

@@ -1,7 +1,7 @@
 //! What the binary did by itself: init, found, join.
 
 use super::Document;
-use super::page::{Cell, Page, Table, Tone, View, column};
+use super::page::{Cell, Page, Table, Tone, View, column, next_lines};
 use crate::host::{ClockConfirmation, FederationFounded, InitOutcome, Joined, WrittenFile};
 use crate::texts::Key;
 
@@ -11,15 +11,6 @@ fn file_table(files: &[WrittenFile], view: View) -> Table {
         table.row([Cell::of(file.path.display()), Cell::new(view.pick(&file.purpose_zh, &file.purpose_en))]);
     }
     table
-}
-
-fn next_lines(page: &mut Page, next: &[String], view: View) {
-    if !next.is_empty() {
-        page.heading(view.text(Key::NextCommands));
-        for command in next {
-            page.line([Cell::of(format!("  {command}"))]);
-        }
-    }
 }
 
 impl Document for InitOutcome {

@@ -8,6 +8,7 @@ use chengxin_api::types::notice::{NoticeDocument, Notices};
 use chengxin_api::types::operator::Operators;
 use chengxin_api::types::peer::Peers;
 use chengxin_api::types::policy::{Policy, PolicyExplanation, PolicyTable};
+use chengxin_api::types::policy_diff::{PolicyChanges, PolicyTest};
 use chengxin_api::types::record::{RecordDocument, Records};
 use chengxin_api::types::restriction::Restrictions;
 use chengxin_api::types::status::Status;
@@ -226,6 +227,46 @@ pub fn policy_table() -> PolicyTable {
         {"role": "clerk", "purpose": "government-procurement", "category": "basic", "level": "L1", "decision": "show", "rule": "r1"},
         {"role": "system_administrator", "purpose": "awards", "category": "basic", "level": "L4", "decision": "withhold", "rule": "default-deny"}
     ]}))
+}
+
+pub fn policy_test() -> PolicyTest {
+    parse(
+        json!({"schema": "policy-test/v1", "bundle": {"version": "baseline-2", "digest": DIGEST, "effective": "2026-12-01"},
+        "title": "政务诚信基线策略", "title_en": "Baseline policy", "decision_tests": 50, "purposes": 20, "rules": 98, "measures": 31,
+        "next": ["chengxin policy diff ./bundle"]}),
+    )
+}
+
+pub fn policy_changes() -> PolicyChanges {
+    let decision = |direction: &str, from: &str, to: &str| {
+        json!({"direction": direction, "purpose": "government-procurement", "functions": [], "action": "answer",
+            "subjects": ["organisation", "person"], "roles": ["clerk", "reviewer"],
+            "places": [{"category": "risk_warning", "levels": ["L1", "L2"]}], "from": from, "to": to,
+            "from_rules": ["r1"], "to_rules": ["r2"],
+            "text_zh": "政府采购: 任何单位的经办人答复对方, 关于各类主体, 风险提示信息 L1/L2由“显示”改为“不提供”",
+            "text_en": "Government procurement: any body, Clerk, answer, about every subject: risk warning L1/L2 changes"})
+    };
+    parse(
+        json!({"schema": "policy-diff/v1", "from": {"version": "baseline-1", "digest": DIGEST, "effective": "2026-04-01"},
+        "to": {"version": "baseline-2", "digest": DIGEST, "effective": "2026-12-01"}, "cells_wider": 1, "cells_narrower": 8,
+        "decisions": [decision("narrower", "show", "withhold"), decision("wider", "mask", "show")],
+        "values": [
+            {"file": "periods.toml", "entry": "publicity.order-36.general", "change": "changed", "field": "maximum_months",
+             "from": "12", "to": "9", "text_zh": "公示期限 publicity.order-36.general: maximum_months 由“12”改为“9”",
+             "text_en": "publicity periods publicity.order-36.general: maximum_months changes from \"12\" to \"9\""},
+            {"file": "rules.csv", "entry": "r2", "change": "added", "text_zh": "访问规则 r2: 新增", "text_en": "access rules r2: added"}
+        ]}),
+    )
+}
+
+pub fn policy_unchanged() -> PolicyChanges {
+    PolicyChanges {
+        cells_wider: 0,
+        cells_narrower: 0,
+        decisions: Vec::new(),
+        values: Vec::new(),
+        ..policy_changes()
+    }
 }
 
 pub fn audit_entries() -> AuditEntries {

@@ -120,6 +120,9 @@ fn pages_of_policy_and_audit() {
     document("policy", &documents::policy());
     document("policy-explanation", &documents::policy_explanation());
     document("policy-table", &documents::policy_table());
+    document("policy-test", &documents::policy_test());
+    document("policy-diff", &documents::policy_changes());
+    document("policy-diff-empty", &documents::policy_unchanged());
     document("audit-entries", &documents::audit_entries());
     document("audit-verification", &documents::audit_verification());
 }

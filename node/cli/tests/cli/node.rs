@@ -77,6 +77,74 @@ fn reading_commands_print_documents_and_end_with_their_codes() {
     stage.stop();
 }
 
+/// A copy of the baseline with one file rewritten.
+fn bundle_write(folder: &Path, file: &str, change: impl Fn(&str) -> String) {
+    for (name, text) in chengxin_policy::BundleFiles::baseline().iter() {
+        let path = folder.join(name);
+        std::fs::create_dir_all(path.parent().expect("parent")).expect("folder");
+        let text = if name == file { change(text) } else { text.to_owned() };
+        std::fs::write(path, text).expect("file");
+    }
+}
+
+#[test]
+fn a_bundle_is_tested_without_a_node_and_compared_with_the_one_in_force() {
+    let stage = Stage::new();
+    let folder = stage.served.folder.path().join("bundle");
+    let place = folder.to_str().expect("path");
+    // What is in the bundle's directory is what the node has: nothing changes.
+    bundle_write(&folder, "", str::to_owned);
+    let tested = stage.json("clerk", &format!("chengxin policy test {place}"), Exit::Done);
+    assert_eq!(tested["schema"], "policy-test/v1");
+    assert!(tested["decision_tests"].as_u64().expect("number") > 20);
+    let diff = stage.json("coordinator", &format!("chengxin policy diff {place}"), Exit::Done);
+    assert_eq!((&diff["cells_wider"], &diff["values"]), (&Value::from(0), &Value::Array(Vec::new())));
+    let refused = stage.run("clerk", &format!("chengxin policy diff {place}"));
+    assert_eq!(refused.exit, Exit::NotPermitted, "{}", refused.err);
+
+    // A denial that no decision test speaks about.
+    let denial = "court.no-public-money,*,court,public-money,*,*,*,ask,*,deny\n";
+    bundle_write(&folder, "rules.csv", |text| format!("{text}{denial}"));
+    let line = format!("chengxin policy diff {place}");
+    let diff = stage.json("coordinator", &line, Exit::Done);
+    assert_eq!(diff["cells_wider"], 0);
+    assert!(diff["cells_narrower"].as_u64().expect("number") > 0);
+    assert!(diff["decisions"].as_array().expect("list").iter().all(|one| one["functions"][0] == "court"));
+    let page = stage.run("coordinator", &line);
+    assert!(page.out.contains("let out less") && page.out.contains("court.no-public-money"), "{}", page.out);
+    // The other way round, without the node: the court's bodies would see more.
+    let other = stage.served.folder.path().join("other");
+    bundle_write(&other, "", str::to_owned);
+    let back = stage.json(
+        "clerk",
+        &format!("chengxin policy diff {} --with {place}", other.to_str().expect("path")),
+        Exit::Done,
+    );
+    assert_eq!(back["cells_wider"], diff["cells_narrower"]);
+    stage.stop();
+}
+
+#[test]
+fn a_bundle_that_does_not_hold_is_refused_with_file_and_line() {
+    let folder = tempfile::tempdir().expect("folder");
+    let place = folder.path().to_str().expect("path");
+    let test =
+        || chengxin_words(Path::new("/nowhere"), &["chengxin", "policy", "test", place, "--lang", "en"], &[]);
+    bundle_write(folder.path(), "rules.csv", |text| text.replacen(",clerk,", ",clark,", 1));
+    let ran = test();
+    assert_eq!(ran.exit, Exit::Usage);
+    assert!(ran.err.contains("rules.csv line 3: unknown role \"clark\""), "{}", ran.err);
+    // A test that the rules fail is named by its line too.
+    bundle_write(folder.path(), "tests.toml", |text| text.replacen("\"permit\"", "\"deny\"", 1));
+    let ran = test();
+    assert_eq!(ran.exit, Exit::Usage);
+    assert!(ran.err.contains("tests.toml line "), "{}", ran.err);
+    std::fs::write(folder.path().join("notes.txt"), "x").expect("file");
+    assert!(test().err.contains("notes.txt: not a file of a bundle"));
+    let ran = chengxin_words(Path::new("/nowhere"), &["chengxin", "policy", "test", "/nowhere/bundle"], &[]);
+    assert_eq!(ran.exit, Exit::NotFound);
+}
+
 #[test]
 fn refusals_end_with_their_codes_and_say_what_to_do() {
     let stage = Stage::new();

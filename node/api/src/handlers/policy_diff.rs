@@ -1,0 +1,54 @@
+//! What a bundle would change. Nothing is kept of it.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
+use chengxin_policy::{Authoriser, Bundle, PolicyDiff, PolicyError};
+use chengxin_schemas::ErrorCode;
+use tokio::sync::Semaphore;
+
+use super::{Answer, body_whole};
+use crate::failure::{Failure, policy_problem};
+use crate::services::Services;
+use crate::types::policy_diff::PolicyChanges;
+use crate::types::problem::Problem;
+
+/// A comparison asks casbin some ten thousand questions, for seconds with a large bundle: one at a time, so that checks
+/// keep their processor.
+static COMPARISONS: Semaphore = Semaphore::const_new(1);
+
+pub(crate) async fn policy_diff(
+    State(services): State<Arc<Services>>,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer<PolicyChanges> {
+    let packed = body_whole(body)?;
+    let Ok(_turn) = COMPARISONS.try_acquire() else {
+        return Err(Problem::new(
+            ErrorCode::Busy,
+            "another bundle is being compared; try again when it is done",
+            "正在比较另一策略包; 请待其完成后重试",
+        )
+        .into());
+    };
+    let in_force = services.node.policy();
+    let compared = tokio::task::spawn_blocking(move || -> Result<PolicyChanges, PolicyError> {
+        let new = Authoriser::new(Bundle::from_packed(&packed)?)?;
+        let diff = PolicyDiff::new(&in_force, &new)?;
+        Ok(PolicyChanges::new(&diff, in_force.bundle(), new.bundle(), Vec::new()))
+    });
+    match compared.await {
+        Ok(Ok(changes)) => Ok(Json(changes)),
+        Ok(Err(error)) => Err(policy_problem(&error).into()),
+        Err(_) => {
+            tracing::error!("the task that compares bundles ended early");
+            Err(Failure::from(Problem::new(
+                ErrorCode::Internal,
+                "the bundle could not be compared",
+                "策略包无法比较",
+            )))
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Commands about bundles on their way into force.
+
+use std::path::Path;
+
+use chengxin_api::failure::policy_problem;
+use chengxin_api::types::policy_diff::{PolicyChanges, PolicyTest};
+use chengxin_policy::{Authoriser, Bundle, PolicyDiff, PolicyError};
+
+use super::{Context, Ended, block_on};
+use crate::arguments::{PolicyDiffArguments, PolicyTestArguments};
+use crate::error::CliError;
+
+impl Context<'_> {
+    /// A bundle that loads has passed its tests, so there is nothing else to run.
+    pub(super) fn policy_test(&mut self, arguments: &PolicyTestArguments) -> Ended {
+        let bundle = bundle_load(&arguments.directory)?;
+        let next = format!("chengxin policy diff {}", arguments.directory.display());
+        self.printed(&PolicyTest::new(&bundle, vec![next]))
+    }
+
+    /// With the bundle in force at the node, or of two directories without any node.
+    pub(super) fn policy_diff(&mut self, arguments: &PolicyDiffArguments) -> Ended {
+        let new = bundle_load(&arguments.directory)?;
+        let changes: PolicyChanges = match &arguments.with {
+            Some(directory) => {
+                let old = bundle_load(directory)?;
+                changes(&old, &new).map_err(|error| told(&error))?
+            }
+            None => block_on(self.client()?.bytes_post("/api/v1/policy/diff", new.pack()))?,
+        };
+        self.printed(&changes)
+    }
+}
+
+fn changes(old: &Bundle, new: &Bundle) -> Result<PolicyChanges, PolicyError> {
+    let [before, after] = [old, new].map(|bundle| Authoriser::new(bundle.clone()));
+    let diff = PolicyDiff::new(&before?, &after?)?;
+    Ok(PolicyChanges::new(&diff, old, new, Vec::new()))
+}
+
+fn bundle_load(directory: &Path) -> Result<Bundle, CliError> {
+    Bundle::load_directory(directory).map_err(|error| told(&error))
+}
+
+fn told(error: &PolicyError) -> CliError {
+    CliError::problem(policy_problem(error))
+}
