@@ -193,6 +193,8 @@ pub struct Entry {
     pub purpose: Option<PurposeCode>,
     /// About whom, as this node's keyed hash.
     pub subject: Option<SubjectKey>,
+    /// Under which name, as this node's keyed hash, where a name was searched for or there is nothing else.
+    pub subject_name: Option<SubjectKey>,
     /// How it ended.
     pub outcome: Outcome,
     /// The rule that decided; at most [`LABEL_LIMIT`] bytes.
@@ -245,6 +247,9 @@ pub struct Leaf {
     /// About whom, as this node's keyed hash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<SubjectKey>,
+    /// Under which name, as this node's keyed hash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject_name: Option<SubjectKey>,
     /// How it ended.
     pub outcome: Outcome,
     /// The rule that decided.
@@ -292,6 +297,7 @@ impl Leaf {
             peer: entry.peer,
             purpose: entry.purpose,
             subject: entry.subject,
+            subject_name: entry.subject_name,
             outcome: entry.outcome,
             rule: entry.rule,
             policy: entry.policy,
@@ -409,6 +415,7 @@ pub(crate) mod tests {
             peer: Some("11152105011615449P".parse().expect("agency")),
             purpose: Some("government-procurement".parse().expect("purpose")),
             subject: Some(SubjectKey([7; 32])),
+            subject_name: None,
             outcome: Outcome::Failed(ErrorCode::Timeout),
             rule: Some("clerk-procurement".to_owned()),
             policy: Some("baseline/1".to_owned()),

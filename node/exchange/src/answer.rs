@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use chengxin_audit_log::Disclosed;
-use chengxin_policy::{AccessRequest, Action, AskerContext, Decision, Denied, Permit};
+use chengxin_policy::{AccessRequest, Action, AskerContext, Denied};
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::answer::{ANSWER_RECORDS_LIMIT, ANSWER_TYP, AnswerClaims, AnswerOutcome};
 use chengxin_schemas::digest::Sha256;
@@ -16,7 +16,7 @@ use chengxin_schemas::{ErrorCode, SchemaError};
 
 use crate::audit::{EntryDraft, EntryKind};
 use crate::error::{ExchangeError, Result};
-use crate::held::{HELD_SCAN_LIMIT, HeldLimits};
+use crate::held::{HELD_SCAN_LIMIT, HeldLimits, SearchPermits};
 use crate::node::Node;
 use crate::presentation::{PeerPresentation, present_to_peer};
 use crate::replay::ReplayFault;
@@ -123,9 +123,9 @@ impl Node {
             categories: request.categories.clone(),
             action: Action::Answer,
         };
-        match authoriser.authorize(&access) {
-            Decision::Permit(permit) => self.answer_permitted(&request, digest, &permit, now).await,
-            Decision::Denied(denied) => self.answer_denied(&request, digest, &denied, now).await,
+        match SearchPermits::authorize(&authoriser, access, request.subject_name.is_some()) {
+            Ok(permits) => self.answer_permitted(&request, digest, &permits, now).await,
+            Err(denied) => self.answer_denied(&request, digest, &denied, now).await,
         }
     }
 
@@ -133,10 +133,11 @@ impl Node {
         &self,
         request: &RequestClaims,
         digest: Sha256,
-        permit: &Permit,
+        permits: &SearchPermits,
         now: UnixTime,
     ) -> Result<PeerResponse> {
-        let (presented, more) = self.answer_records(request, permit).await?;
+        let (presented, more) = self.answer_records(request, permits).await?;
+        let permit = permits.asked();
         let mut disclosed: Vec<Disclosed> = Vec::new();
         let mut texts = Vec::with_capacity(presented.len());
         let mut records = Vec::with_capacity(presented.len());
@@ -202,22 +203,23 @@ impl Node {
         Ok(jws_sign(ANSWER_TYP, &claims, &self.parts.keys.signing)?)
     }
 
-    /// The records the permit covers, each cut down to what the asker may see of it.
+    /// The records the permits cover, each cut down to what the asker may see of it.
     async fn answer_records(
         &self,
         request: &RequestClaims,
-        permit: &Permit,
+        permits: &SearchPermits,
     ) -> Result<(Vec<PeerPresentation>, bool)> {
         let limits = HeldLimits { found: ANSWER_RECORDS_LIMIT, looked_at: HELD_SCAN_LIMIT };
         let name = request.subject_name.as_deref();
-        let held = self.records_held(&request.subject, name, permit, limits).await?;
+        let held = self.records_held(&request.subject, name, permits, limits).await?;
         let authoriser = self.policy();
         let presented = held
             .records
             .iter()
-            .map(|one| {
+            .filter_map(|one| {
                 let asked = one.identified.then_some(&request.subject);
-                present_to_peer(permit, authoriser.bundle(), &one.record, one.id, one.state, asked)
+                let permit = one.permit(permits)?;
+                Some(present_to_peer(permit, authoriser.bundle(), &one.record, one.id, one.state, asked))
             })
             .collect();
         Ok((presented, held.more))
@@ -230,6 +232,7 @@ fn answer_entry(entry: EntryDraft, request: &RequestClaims, digest: Sha256) -> E
         .peer(request.iss, Some(request.operator.clone()))
         .purpose(&request.purpose, &request.case_reference, request.legal_basis.as_ref())
         .subject(&request.subject)
+        .subject_name(request.subject_name.as_deref())
         .request(digest)
 }
 

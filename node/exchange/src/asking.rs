@@ -8,7 +8,6 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use chengxin_audit_log::body::BODY_LIMIT;
-use chengxin_policy::Permit;
 use chengxin_schemas::ErrorCode;
 use chengxin_schemas::certificate::{CoverageEntry, CoverageOutcome};
 use chengxin_schemas::digest::Sha256;
@@ -25,6 +24,7 @@ use crate::answer_verify::{AnsweredRecord, answer_verify};
 use crate::audit::{EntryDraft, EntryKind};
 use crate::check::{AnswerEvidence, CheckRequest, DEADLINE_LIMIT_MS, FoundRecord, PeerPart};
 use crate::error::Result;
+use crate::held::SearchPermits;
 use crate::node::Node;
 use crate::operation::Operation;
 use crate::peers::peer_words;
@@ -49,7 +49,7 @@ const _: () = assert!(
 pub(crate) struct Asking<'a> {
     pub(crate) operation: &'a Operation,
     pub(crate) wanted: &'a CheckRequest,
-    pub(crate) permit: &'a Permit,
+    pub(crate) permits: &'a SearchPermits,
     pub(crate) operator: &'a OperatorReference,
     /// How long to wait for each peer, in milliseconds, from the moment its request is handed to the network: a peer is
     /// not called silent because others were asked before it.
@@ -89,7 +89,7 @@ impl Node {
             requests.push_back(self.request_sign(asking, entry)?);
         }
         let mut entry = EntryDraft::new(EntryKind::CheckRequested)
-            .rule(asking.permit.rule().as_str(), asking.permit.policy_version());
+            .rule(asking.permits.asked().rule().as_str(), asking.permits.asked().policy_version());
         for request in &requests {
             entry = entry.asked(&request.entry.agency, request.digest);
         }
@@ -113,9 +113,9 @@ impl Node {
             purpose: wanted.purpose.clone(),
             legal_basis: wanted.legal_basis.clone(),
             case_reference: wanted.case_reference.clone(),
-            categories: asking.permit.categories().to_vec(),
+            categories: asking.permits.asked().categories().to_vec(),
             operator: asking.operator.clone(),
-            policy: asking.permit.policy_version().to_owned(),
+            policy: asking.permits.asked().policy_version().to_owned(),
         };
         let text = jws_sign(REQUEST_TYP, &claims, &self.parts.keys.signing)?;
         let digest = Sha256::of(text.as_bytes());
@@ -140,7 +140,7 @@ impl Node {
                     logged = self.requests_log(asking, stretch).await?;
                 }
                 let Some(request) = logged.pop_front() else { break };
-                running.push(self.peer_part(request, asking.deadline_ms));
+                running.push(self.peer_part(request, asking));
             }
             match running.next().await {
                 Some(part) => parts.push(part),
@@ -149,9 +149,9 @@ impl Node {
         }
     }
 
-    async fn peer_part(&self, request: LoggedRequest<'_>, deadline_ms: u64) -> PeerPart {
+    async fn peer_part(&self, request: LoggedRequest<'_>, asking: &Asking<'_>) -> PeerPart {
         let entry = request.entry;
-        match self.peer_ask(request, deadline_ms).await {
+        match self.peer_ask(request, asking).await {
             Ok(part) => part,
             Err(Silence { code, reason }) => {
                 // The reason may hold the peer's own words; it stands in the result, not here.
@@ -166,14 +166,14 @@ impl Node {
     async fn peer_ask(
         &self,
         request: LoggedRequest<'_>,
-        deadline_ms: u64,
+        asking: &Asking<'_>,
     ) -> std::result::Result<PeerPart, Silence> {
         let LoggedRequest { entry, claims, text, digest } = request;
         let message = wire::encode(&PeerRequest::Check(text.clone()))?;
         let reply = self
             .parts
             .peers
-            .call(entry, Bytes::from(message), deadline_ms)
+            .call(entry, Bytes::from(message), asking.deadline_ms)
             .await
             .map_err(|fault| Silence { code: fault.code, reason: peer_words(&fault.reason) })?;
         let (answer, presentations) = match wire::decode::<PeerResponse>(&reply)? {
@@ -190,12 +190,32 @@ impl Node {
             }
         };
         let verified = answer_verify(entry, &claims, digest, self.now(), &answer, &presentations)?;
+        permits_check(asking.permits, &verified.records)?;
         Ok(PeerPart {
             coverage: coverage_entry(entry, verified.outcome),
             records: verified.records.into_iter().map(|record| found_record(entry, record)).collect(),
             evidence: Some(AnswerEvidence { agency: entry.agency, request: text, answer, presentations }),
         })
     }
+}
+
+/// Refuses an answer that shows by name what the own policy does not let the operator ask about. Only here and not by
+/// whoever verifies a certificate later, since it takes the policy: no certificate is issued over such an answer.
+fn permits_check(
+    permits: &SearchPermits,
+    records: &[AnsweredRecord],
+) -> std::result::Result<(), SchemaError> {
+    let permitted = |one: &AnsweredRecord| {
+        let permit = permits.covering(!one.listed.name_match_only, one.record.subject_kind());
+        permit.is_some_and(|permit| permit.categories().contains(&one.record.claims().category))
+    };
+    if records.iter().all(permitted) {
+        return Ok(());
+    }
+    Err(SchemaError::Integrity {
+        form: "answer",
+        reason: "it shows by name what the purpose does not reach".to_owned(),
+    })
 }
 
 fn coverage_entry(entry: &DirectoryEntry, outcome: CoverageOutcome) -> CoverageEntry {

@@ -13,7 +13,7 @@ use chengxin_schemas::identity::CaseReference;
 use chengxin_schemas::operator::{OperatorName, Role};
 use chengxin_schemas::purpose::{LegalBasis, PurposeCode};
 use chengxin_schemas::request::OperatorReference;
-use chengxin_schemas::subject::SubjectId;
+use chengxin_schemas::subject::{SubjectId, SubjectKey};
 
 pub use chengxin_audit_log::EntryKind;
 
@@ -31,6 +31,7 @@ pub struct EntryDraft {
     peer_operator: Option<OperatorReference>,
     purpose: Option<PurposeCode>,
     subject: Option<SubjectId>,
+    subject_name: Option<String>,
     rule: Option<String>,
     policy: Option<String>,
     request: Option<Sha256>,
@@ -52,6 +53,7 @@ impl EntryDraft {
             peer_operator: None,
             purpose: None,
             subject: None,
+            subject_name: None,
             rule: None,
             policy: None,
             request: None,
@@ -99,6 +101,13 @@ impl EntryDraft {
     /// About whom.
     pub fn subject(mut self, subject: &SubjectId) -> Self {
         self.subject = Some(subject.clone());
+        self
+    }
+
+    /// Under which name, where one was searched for or what was found has no identifier. The sealed body gets the name, the
+    /// leaf its keyed hash beside the subject's, so that whoever looks for somebody by name finds the entry.
+    pub fn subject_name(mut self, name: Option<&str>) -> Self {
+        self.subject_name = name.map(str::to_owned);
         self
     }
 
@@ -172,6 +181,7 @@ impl Node {
             peer: draft.peer,
             purpose: draft.purpose,
             subject: draft.subject.as_ref().map(|subject| subject.key(&self.parts.keys.subject)),
+            subject_name: draft.subject_name.as_deref().map(|name| self.name_key(name)),
             outcome: draft.outcome,
             rule: draft.rule,
             policy: draft.policy,
@@ -179,12 +189,16 @@ impl Node {
             result: draft.result,
             disclosed: draft.disclosed,
         };
+        let mut details = draft.details;
+        if let Some(name) = draft.subject_name {
+            details.insert("subject_name".to_owned(), name);
+        }
         let body = Body {
             subject: draft.subject,
             case_reference: draft.case_reference,
             legal_basis: draft.legal_basis,
             fields: draft.fields,
-            details: draft.details,
+            details,
         };
         Ok(self.parts.log.append(entry, body).await?)
     }
@@ -256,7 +270,12 @@ impl Node {
     }
 
     /// The keyed hash under which a subject stands in this node's log and indexes.
-    pub fn subject_key(&self, subject: &SubjectId) -> chengxin_schemas::subject::SubjectKey {
+    pub fn subject_key(&self, subject: &SubjectId) -> SubjectKey {
         subject.key(&self.parts.keys.subject)
+    }
+
+    /// The keyed hash under which a name stands in this node's log and indexes.
+    pub fn name_key(&self, name: &str) -> SubjectKey {
+        SubjectKey::of_name(name, &self.parts.keys.subject)
     }
 }

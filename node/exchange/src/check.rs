@@ -4,7 +4,7 @@
 //! verify everything, own log entry with the result's digest, show. No request leaves the node before the entry that
 //! names it is durable (`asking.rs`), and nothing is shown before the last one is.
 
-use chengxin_policy::{AccessRequest, Action, AskerContext, Decision, Permit};
+use chengxin_policy::{AccessRequest, Action, AskerContext};
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::category::{InformationCategory, RecordState};
 use chengxin_schemas::certificate::{CoverageEntry, CoverageOutcome};
@@ -22,8 +22,8 @@ use chengxin_trust::limits::MEMBERS_LIMIT;
 use crate::answer_verify::covers;
 use crate::asking::{Asking, PEERS_AT_ONCE};
 use crate::audit::{EntryDraft, EntryKind};
-use crate::error::Result;
-use crate::held::{HELD_SCAN_LIMIT, HeldLimits};
+use crate::error::{ExchangeError, Result};
+use crate::held::{HELD_SCAN_LIMIT, HeldLimits, SearchPermits};
 use crate::node::Node;
 use crate::operation::Operation;
 use crate::presentation::present_own;
@@ -63,7 +63,10 @@ pub struct CheckRequest {
 impl CheckRequest {
     /// Adds what every log entry about the check holds.
     pub(crate) fn entry(&self, entry: EntryDraft) -> EntryDraft {
-        entry.purpose(&self.purpose, &self.case_reference, self.legal_basis.as_ref()).subject(&self.subject)
+        entry
+            .purpose(&self.purpose, &self.case_reference, self.legal_basis.as_ref())
+            .subject(&self.subject)
+            .subject_name(self.subject_name.as_deref())
     }
 }
 
@@ -156,14 +159,15 @@ impl Node {
         operation.require(&[Role::Clerk, Role::Reviewer], "check a subject")?;
         let directory = self.directory_current()?;
         let own = self.own_entry()?;
-        let permit = self.check_authorize(operation, &wanted, &own).await?;
+        let permits = self.check_authorize(operation, &wanted, &own).await?;
+        let permit = permits.asked();
         let operator = OperatorReference { account: operation.account().clone(), role: operation.role() };
         let categories = permit.categories().to_vec();
         let peers: Vec<_> = directory.entries().filter(|entry| entry.agency != self.parts.agency).collect();
         let asking = Asking {
             operation,
             wanted: &wanted,
-            permit: &permit,
+            permits: &permits,
             operator: &operator,
             deadline_ms: wanted.deadline_ms.clamp(1, DEADLINE_LIMIT_MS),
         };
@@ -171,7 +175,7 @@ impl Node {
         let logged = self.requests_log(&asking, stretches.next().unwrap_or_default()).await?;
 
         let restrictions = self.restrictions_in_force(&wanted.subject, operation.now()).await?;
-        let own_part = self.check_own(&wanted, &permit, &own, restrictions.complete).await?;
+        let own_part = self.check_own(&wanted, &permits, &own, restrictions.complete).await?;
         let mut parts = self.peers_ask(&asking, logged, stretches).await?;
         parts.sort_by_key(|part| part.coverage.agency);
 
@@ -217,7 +221,7 @@ impl Node {
         operation: &Operation,
         wanted: &CheckRequest,
         own: &DirectoryEntry,
-    ) -> Result<Permit> {
+    ) -> Result<SearchPermits> {
         let authoriser = self.policy();
         let categories = match wanted.categories.as_slice() {
             [] => InformationCategory::ALL.to_vec(),
@@ -238,50 +242,54 @@ impl Node {
             categories,
             action: Action::Ask,
         };
-        match authoriser.authorize(&request) {
-            Decision::Permit(permit) => Ok(permit),
-            Decision::Denied(denied) => {
+        match SearchPermits::authorize(&authoriser, request, wanted.subject_name.is_some()) {
+            Ok(permits) => Ok(permits),
+            Err(denied) => {
                 let entry = EntryDraft::new(EntryKind::CheckDenied)
                     .denied()
                     .rule(denied.rule.as_str(), &denied.policy_version);
                 self.audit_append(Some(operation), wanted.entry(entry)).await?;
-                Err(denied.into())
+                Err(ExchangeError::Denied(denied))
             }
         }
     }
 
-    /// The own records, under the same permit as the purpose gives: a check shows no more of them than it would of a
+    /// The own records, under the same permits as the purpose gives: a check shows no more of them than it would of a
     /// peer's. What was cut off covers nothing: neither records, nor the restrictions of which `restrictions_complete`
     /// says whether all were looked at.
     async fn check_own(
         &self,
         wanted: &CheckRequest,
-        permit: &Permit,
+        permits: &SearchPermits,
         own: &DirectoryEntry,
         restrictions_complete: bool,
     ) -> Result<PeerPart> {
         let limits = HeldLimits { found: RECORD_PAGE_LIMIT, looked_at: HELD_SCAN_LIMIT };
-        let held = self.records_held(&wanted.subject, wanted.subject_name.as_deref(), permit, limits).await?;
+        let held =
+            self.records_held(&wanted.subject, wanted.subject_name.as_deref(), permits, limits).await?;
         let authoriser = self.policy();
         let records: Vec<_> = held
             .records
             .into_iter()
-            .map(|one| FoundRecord {
-                issuer: self.parts.agency,
-                issuer_name: own.name.clone(),
-                record: one.id,
-                claims: one.record.claims().clone(),
-                state: one.state,
-                fields: present_own(permit, authoriser.bundle(), &one.record).fields,
-                name_match_only: !one.identified,
-                presented: one.record.present(&|_| true).digest(),
-                rule: permit.rule().as_str().to_owned(),
+            .filter_map(|one| {
+                let permit = one.permit(permits)?;
+                Some(FoundRecord {
+                    issuer: self.parts.agency,
+                    issuer_name: own.name.clone(),
+                    record: one.id,
+                    claims: one.record.claims().clone(),
+                    state: one.state,
+                    fields: present_own(permit, authoriser.bundle(), &one.record).fields,
+                    name_match_only: !one.identified,
+                    presented: one.record.present(&|_| true).digest(),
+                    rule: permit.rule().as_str().to_owned(),
+                })
             })
             .collect();
         let covered = restrictions_complete && !held.more;
         let outcome = CoverageOutcome::Answered {
             as_of: self.now(),
-            categories: if covered { permit.categories().to_vec() } else { Vec::new() },
+            categories: if covered { permits.asked().categories().to_vec() } else { Vec::new() },
             records: records.len(),
             answer: None,
         };

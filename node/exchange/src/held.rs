@@ -1,11 +1,11 @@
-//! What this body holds about a subject, as far as a permit covers it: the one search behind an answer to a peer and
-//! the own part of a check.
+//! What this body holds about a subject, as far as permits cover it: the one search behind an answer to a peer and the
+//! own part of a check.
 
-use chengxin_policy::Permit;
+use chengxin_policy::{AccessRequest, Authoriser, Decision, Denied, Permit};
 use chengxin_schemas::category::RecordState;
 use chengxin_schemas::identity::RecordId;
 use chengxin_schemas::sd_jwt::VerifiedRecord;
-use chengxin_schemas::subject::{SubjectId, SubjectKey};
+use chengxin_schemas::subject::{SubjectId, SubjectKey, SubjectKind};
 
 use crate::error::Result;
 use crate::node::Node;
@@ -15,6 +15,64 @@ use crate::node::Node;
 /// As many as one page of a list looks at.
 pub(crate) const HELD_SCAN_LIMIT: usize = 20_000;
 
+/// What policy lets a search find. The identifier asked with says what kind of subject is meant; a name does not, and
+/// finds records about the other kind too, which that kind's permit must cover.
+pub(crate) struct SearchPermits {
+    kind: SubjectKind,
+    asked: Permit,
+    /// For records about the other kind, found by name. None if no name is asked, or if policy denies it.
+    other: Option<Permit>,
+}
+
+impl SearchPermits {
+    /// Authorises `request`; with `by_name` the same about the other kind of subject as well, which may be denied: then
+    /// the search leaves out records about that kind.
+    pub(crate) fn authorize(
+        authoriser: &Authoriser,
+        request: AccessRequest,
+        by_name: bool,
+    ) -> std::result::Result<Self, Box<Denied>> {
+        let kind = request.subject_kind;
+        let asked = match authoriser.authorize(&request) {
+            Decision::Permit(permit) => permit,
+            Decision::Denied(denied) => return Err(Box::new(denied)),
+        };
+        let other =
+            by_name.then(|| authoriser.authorize(&AccessRequest { subject_kind: other(kind), ..request }));
+        let other = match other {
+            Some(Decision::Permit(permit)) => Some(permit),
+            Some(Decision::Denied(_)) | None => None,
+        };
+        Ok(Self { kind, asked, other })
+    }
+
+    /// The permit for the subject asked about.
+    pub(crate) fn asked(&self) -> &Permit {
+        &self.asked
+    }
+
+    /// The permit that covers a record about a subject of `kind`, found by identifier or by name only. A record whose
+    /// identifier was asked for is about the subject asked about, whatever else it is: a sole trader has a code.
+    pub(crate) fn covering(&self, identified: bool, kind: SubjectKind) -> Option<&Permit> {
+        if identified || kind == self.kind { Some(&self.asked) } else { self.other.as_ref() }
+    }
+
+    /// Whether records found by name stay out of reach that may be about the subject. What a file does not say to be an
+    /// organisation is signed as a person's, so an organisation's may be among the persons' records; those stated to be
+    /// an organisation's are about no person. Said whether or not there is any: that there is a record of some name
+    /// is something about a person, too.
+    fn names_unreached(&self) -> bool {
+        self.kind == SubjectKind::Organisation && self.other.is_none()
+    }
+}
+
+fn other(kind: SubjectKind) -> SubjectKind {
+    match kind {
+        SubjectKind::Organisation => SubjectKind::Person,
+        SubjectKind::Person => SubjectKind::Organisation,
+    }
+}
+
 /// A record found, not yet cut down to what its reader may see.
 pub(crate) struct HeldRecord {
     pub(crate) id: RecordId,
@@ -22,6 +80,13 @@ pub(crate) struct HeldRecord {
     pub(crate) record: VerifiedRecord,
     /// Found by the subject's identifier; else by its name only.
     pub(crate) identified: bool,
+}
+
+impl HeldRecord {
+    /// The one of `permits` that covers the record, by which it was found.
+    pub(crate) fn permit<'a>(&self, permits: &'a SearchPermits) -> Option<&'a Permit> {
+        permits.covering(self.identified, self.record.subject_kind())
+    }
 }
 
 /// What a search found.
@@ -42,20 +107,21 @@ pub(crate) struct HeldLimits {
 }
 
 impl Node {
-    /// Finds the records about `subject` that count and that `permit` covers: by identifier, and by `name` those that
+    /// Finds the records about `subject` that count and that `permits` cover: by identifier, and by `name` those that
     /// have none. What is not asked about is passed over before anything is counted against the limit of what is found.
     pub(crate) async fn records_held(
         &self,
         subject: &SubjectId,
         name: Option<&str>,
-        permit: &Permit,
+        permits: &SearchPermits,
         limits: HeldLimits,
     ) -> Result<HeldRecords> {
         let mut keys = vec![(self.subject_key(subject), true)];
         if let Some(name) = name {
             keys.push((SubjectKey::of_name(name, &self.parts.keys.subject), false));
         }
-        let mut held = HeldRecords { records: Vec::new(), more: false };
+        let more = name.is_some() && permits.names_unreached();
+        let mut held = HeldRecords { records: Vec::new(), more };
         let mut left = limits.looked_at;
         for (key, identified) in keys {
             // One more than may be looked at tells whether those are all.
@@ -68,14 +134,19 @@ impl Node {
                 let Some((row, record)) = self.record_read(number).await? else { continue };
                 let about = record.fields().subject();
                 let same = if identified { about.as_ref() == Some(subject) } else { about.is_none() };
-                if !same || !row.state.counts() || !permit.categories().contains(&record.claims().category) {
+                let found = HeldRecord { id: row.id, state: row.state, record, identified };
+                let category = found.record.claims().category;
+                // An answer names the categories of the permit for the subject asked about.
+                let covered = permits.asked.categories().contains(&category)
+                    && found.permit(permits).is_some_and(|permit| permit.categories().contains(&category));
+                if !same || !found.state.counts() || !covered {
                     continue;
                 }
                 if held.records.len() == limits.found {
                     held.more = true;
                     return Ok(held);
                 }
-                held.records.push(HeldRecord { id: row.id, state: row.state, record, identified });
+                held.records.push(found);
             }
         }
         Ok(held)
@@ -86,12 +157,79 @@ impl Node {
 mod tests {
     use std::sync::Arc;
 
-    use chengxin_policy::{AccessRequest, Action, AskerContext, Decision};
+    use chengxin_import::ImportOptions;
+
+    use chengxin_policy::{Action, AskerContext};
     use chengxin_schemas::category::InformationCategory;
     use chengxin_schemas::operator::Role;
 
     use super::*;
-    use crate::support::{Federation, MARKET, SUBJECT, as_role, serious_then_general};
+    use crate::support::{
+        Federation, MARKET, Memory, SUBJECT, as_role, nameless_debtor, serious_then_general,
+    };
+
+    fn wanted(
+        node: &Node,
+        purpose: &str,
+        subject_kind: SubjectKind,
+        categories: Vec<InformationCategory>,
+    ) -> AccessRequest {
+        let own = node.own_entry().expect("entry");
+        AccessRequest {
+            asker: AskerContext {
+                agency: own.agency,
+                functions: vec!["finance".parse().expect("function")],
+                region: own.region,
+            },
+            role: Role::Clerk,
+            purpose: purpose.parse().expect("purpose"),
+            case_reference: Some("CG-2026-031".parse().expect("case")),
+            legal_basis: None,
+            subject_kind,
+            own_records: false,
+            categories,
+            action: Action::Answer,
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_name_finds_of_the_other_kind_only_what_that_kinds_permit_covers() {
+        let federation = Federation::new().await;
+        let node = federation.node(MARKET);
+        let clerk = as_role(&node, Role::Clerk).await;
+        let file = Arc::new(Memory(nameless_debtor("示例甲").into_bytes()));
+        node.import_run(&clerk, file, ImportOptions::default(), Arc::new(|_| {})).await.expect("import");
+        let company = SubjectId::parse(SUBJECT).expect("code");
+        let person = SubjectId::parse("11010519491231002X").expect("number");
+        let limits = HeldLimits { found: 5, looked_at: 5 };
+        let serious = || vec![InformationCategory::SeriousBreach];
+        let name = Some("示例甲");
+        let authorize = |purpose, kind, by_name| {
+            SearchPermits::authorize(&node.policy(), wanted(&node, purpose, kind, serious()), by_name)
+                .expect("permitted")
+        };
+        // The purpose is about both.
+        let permits = authorize("government-procurement", SubjectKind::Organisation, true);
+        let held = node.records_held(&company, name, &permits, limits).await.expect("held");
+        assert_eq!((held.records.len(), held.more), (1, false));
+        let rules: Vec<_> =
+            held.records.iter().filter_map(|one| one.permit(&permits)).map(Permit::rule).collect();
+        let person_permit = authorize("government-procurement", SubjectKind::Person, false);
+        assert_eq!(rules, [person_permit.asked().rule()]);
+        // Persons are not permitted: their records stay out, and the answer covers nothing, whether there are any or not.
+        let organisations = SearchPermits { other: None, ..permits };
+        for name in ["示例甲", "示例乙"] {
+            let held = node.records_held(&company, Some(name), &organisations, limits).await.expect("held");
+            assert_eq!((held.records.len(), held.more), (0, true));
+        }
+        let held = node.records_held(&company, None, &organisations, limits).await.expect("held");
+        assert!(!held.more, "no name was asked");
+        // A purpose about persons alone is complete without organisations of the name.
+        let persons = authorize("promotion", SubjectKind::Person, true);
+        assert!(persons.other.is_none());
+        let held = node.records_held(&person, name, &persons, limits).await.expect("held");
+        assert_eq!((held.records.len(), held.more), (1, false));
+    }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_search_that_ends_early_says_so() {
@@ -101,27 +239,9 @@ mod tests {
         let file = serious_then_general(9);
         node.import_run(&clerk, file, Default::default(), Arc::new(|_| {})).await.expect("import");
         let subject = SubjectId::parse(SUBJECT).expect("code");
-        let own = node.own_entry().expect("entry");
-        let permit = |category| {
-            let request = AccessRequest {
-                asker: AskerContext {
-                    agency: own.agency,
-                    functions: vec!["finance".parse().expect("function")],
-                    region: own.region,
-                },
-                role: Role::Clerk,
-                purpose: "government-procurement".parse().expect("purpose"),
-                case_reference: Some("CG-2026-031".parse().expect("case")),
-                legal_basis: None,
-                subject_kind: subject.kind(),
-                own_records: false,
-                categories: vec![category],
-                action: Action::Answer,
-            };
-            match node.policy().authorize(&request) {
-                Decision::Permit(permit) => permit,
-                Decision::Denied(denied) => panic!("{denied:?}"),
-            }
+        let permits = |category| {
+            let request = wanted(&node, "government-procurement", subject.kind(), vec![category]);
+            SearchPermits::authorize(&node.policy(), request, false).expect("permitted")
         };
         let serious = InformationCategory::SeriousBreach;
         let general = InformationCategory::GeneralBreach;
@@ -135,7 +255,7 @@ mod tests {
             (general, 9, 9, (9, true)),
         ] {
             let limits = HeldLimits { found, looked_at };
-            let held = node.records_held(&subject, None, &permit(category), limits).await.expect("held");
+            let held = node.records_held(&subject, None, &permits(category), limits).await.expect("held");
             assert_eq!((held.records.len(), held.more), expected, "{category} {found} {looked_at}");
         }
     }

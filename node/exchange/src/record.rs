@@ -391,8 +391,9 @@ impl Node {
             action: Action::Read,
         };
         let mut entry = EntryDraft::new(EntryKind::RecordRead).detail("record", &id.to_string());
-        if let Some(subject) = &subject {
-            entry = entry.subject(subject);
+        match &subject {
+            Some(subject) => entry = entry.subject(subject),
+            None => entry = entry.subject_name(sd_jwt.fields().subject_name()),
         }
         let permit = match authoriser.authorize(&request) {
             Decision::Permit(permit) => permit,

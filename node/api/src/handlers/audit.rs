@@ -39,13 +39,24 @@ pub(crate) async fn audit_search(
                 .map_err(|_| Failure::field("cursor", "not one that a page gave", "不是上一页给出的值"))?,
         )),
     };
-    let subject = wanted.subject.as_deref().map(SubjectId::parse).transpose()?;
+    let subject = match (&wanted.subject, &wanted.name) {
+        (Some(_), Some(_)) => {
+            return Err(Failure::field(
+                "name",
+                "given beside a subject: give one",
+                "不能与 subject 同时给出",
+            ));
+        }
+        (Some(subject), None) => Some(services.node.subject_key(&SubjectId::parse(subject)?)),
+        (None, Some(name)) => Some(services.node.name_key(name)),
+        (None, None) => None,
+    };
     let filter = Filter {
         from: wanted.since.map(|since| since.0),
         until: wanted.until.map(|until| until.0),
         kinds,
         account: wanted.actor,
-        subject: subject.map(|subject| services.node.subject_key(&subject)),
+        subject,
         before,
         ..Filter::default()
     };
@@ -139,6 +150,7 @@ fn entry(logged: LoggedEntry) -> AuditEntry {
         actor,
         role: leaf.actor.role.map(|role| role.as_str().to_owned()),
         subject_key: leaf.subject.map(|key| key.to_string()),
+        name_key: leaf.subject_name.map(|key| key.to_string()),
         purpose: leaf.purpose.map(|purpose| purpose.to_string()),
         peer: leaf.peer,
         outcome,

@@ -30,6 +30,9 @@ pub struct AuditQuery {
     /// Only entries about this subject, as a clerk types it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
+    /// Only entries about a subject of this name: searched for by it, or without another identifier. Not beside `subject`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// Only this kind of event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<String>,
@@ -76,6 +79,9 @@ pub struct AuditEntry {
     /// The keyed hash of the subject: equal for equal subjects, readable for nobody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject_key: Option<String>,
+    /// The keyed hash of the name that was searched for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name_key: Option<String>,
     /// For what.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purpose: Option<String>,

@@ -65,7 +65,7 @@ pub struct Filter {
     pub agency: Option<AgencyCode>,
     /// For this purpose.
     pub purpose: Option<PurposeCode>,
-    /// About this subject.
+    /// About this subject, by its identifier's keyed hash or by its name's.
     pub subject: Option<SubjectKey>,
     /// Decided by this rule.
     pub rule: Option<String>,
@@ -91,7 +91,7 @@ impl Filter {
             && wanted(&self.account, &leaf.actor.account)
             && self.agency.is_none_or(|agency| leaf.actor.agency == agency || leaf.peer == Some(agency))
             && wanted(&self.purpose, &leaf.purpose)
-            && wanted(&self.subject, &leaf.subject)
+            && (wanted(&self.subject, &leaf.subject) || wanted(&self.subject, &leaf.subject_name))
             && wanted(&self.rule, &leaf.rule)
             && self.outcome.is_none_or(|outcome| kind(&outcome) == kind(&leaf.outcome))
             && self.digest.is_none_or(|digest| leaf.request == Some(digest) || leaf.result == Some(digest))

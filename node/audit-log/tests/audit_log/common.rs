@@ -61,6 +61,7 @@ pub(crate) fn entry(time: i64) -> Entry {
         peer: None,
         purpose: "government-procurement".parse().ok(),
         subject: None,
+        subject_name: None,
         outcome: Outcome::Allowed,
         rule: Some("clerk-procurement".to_owned()),
         policy: Some("baseline/1".to_owned()),

@@ -28,6 +28,9 @@ pub struct AuditSearchArguments {
     /// Only entries about this subject; - reads it from standard input
     #[arg(long, value_name = "SUBJECT")]
     pub subject: Option<SubjectArgument>,
+    /// Only entries about a subject of this name, searched for by name or without another identifier
+    #[arg(long, value_name = "NAME", conflicts_with = "subject")]
+    pub name: Option<String>,
     /// Only this kind of event
     #[arg(long, value_name = "EVENT")]
     pub event: Option<String>,
@@ -45,7 +48,7 @@ pub struct AuditSearchArguments {
     pub cursor: Option<String>,
 }
 
-/// Leaves the subject out: it may be a person's number.
+/// Leaves subject and name out: they may be a person's.
 impl std::fmt::Debug for AuditSearchArguments {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("AuditSearchArguments").field("actor", &self.actor).finish_non_exhaustive()

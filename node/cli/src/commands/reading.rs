@@ -184,6 +184,7 @@ impl Context<'_> {
         let query = AuditQuery {
             actor: arguments.actor,
             subject,
+            name: arguments.name,
             event: arguments.event,
             since: arguments.since.map(|since| since.moment(self.now)),
             until: arguments.until.map(|until| until.moment(self.now)),

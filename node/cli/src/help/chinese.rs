@@ -151,6 +151,7 @@ pub(super) const HELP: &[(&str, &str)] = &[
     ("audit search", "检索条目, 新的在前"),
     ("audit search --actor", "仅此操作员"),
     ("audit search --subject", "仅关于此信用主体; - 表示从标准输入读取"),
+    ("audit search --name", "仅关于此名称的信用主体: 按名称查询过的, 或没有其他标识的"),
     ("audit search --event", "仅此类事件"),
     ("audit search --since", "仅此后: 距今多久 (如 7d) 或时间"),
     ("audit search --until", "仅此前: 距今多久或时间"),

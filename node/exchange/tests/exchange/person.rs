@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
+use chengxin_audit_log::Filter;
+use chengxin_exchange::audit::EntryKind;
 use chengxin_exchange::check::CheckRequest;
 use chengxin_exchange::import::ImportFile;
 use chengxin_exchange::record::RecordFilter;
@@ -12,7 +14,7 @@ use chengxin_schemas::subject::{SubjectId, SubjectKind};
 use chengxin_schemas::wire::{self, PeerResponse};
 use serde_json::Value;
 
-use crate::support::{FINANCE, Federation, MARKET, Memory, SUBJECT, as_role};
+use crate::support::{FINANCE, Federation, MARKET, Memory, SUBJECT, as_role, nameless_debtor};
 
 fn file(text: String) -> Arc<dyn ImportFile> {
     Arc::new(Memory(text.into_bytes()))
@@ -79,6 +81,52 @@ async fn nothing_of_a_person_stands_in_the_signed_payload() {
     assert_eq!(payload["subject_kind"], "person");
     let fields = payload["fields"].as_object().expect("fields");
     assert_eq!(fields.keys().collect::<Vec<_>>(), ["_sd"]);
+}
+
+/// How many entries of a kind somebody who looks for a name finds.
+async fn entries_by_name(federation: &Federation, code: &str, kind: EntryKind, name: &str) -> usize {
+    let node = federation.node(code);
+    let filter = Filter { kinds: vec![kind], subject: Some(node.name_key(name)), ..Filter::default() };
+    let entries = node.log().search(filter, 10).await.expect("search").entries;
+    for entry in &entries {
+        let body = node.log().read_body(entry.index).await.expect("body");
+        assert_eq!(body.details.get("subject_name").map(String::as_str), Some("示例甲"), "{kind:?}");
+        assert!(!serde_json::to_string(&entry.leaf).expect("json").contains("示例甲"), "the leaf has a hash");
+    }
+    entries.len()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_disclosed_by_name_is_found_by_name_in_both_logs() {
+    let federation = Federation::new().await;
+    import(&federation, nameless_debtor("示例甲")).await;
+    let node = federation.node(FINANCE);
+    let clerk = as_role(&node, Role::Clerk).await;
+    let request = |name: Option<&str>| CheckRequest {
+        subject: SubjectId::parse(SUBJECT).expect("subject"),
+        subject_name: name.map(str::to_owned),
+        purpose: "bidding".parse().expect("purpose"),
+        case_reference: "ZB-2026-007".parse().expect("case"),
+        legal_basis: None,
+        categories: Vec::new(),
+        deadline_ms: 1_000,
+    };
+    assert!(node.check_run(&clerk, request(None)).await.expect("check").nothing_found());
+    let kinds = [(FINANCE, EntryKind::CheckRequested), (FINANCE, EntryKind::CheckAnswered)];
+    for (code, kind) in kinds.into_iter().chain([(MARKET, EntryKind::AnswerDisclosed)]) {
+        assert_eq!(entries_by_name(&federation, code, kind, "示例甲").await, 0, "no name was asked");
+    }
+    let result = node.check_run(&clerk, request(Some("示例甲"))).await.expect("check");
+    assert!(result.records.iter().map(|record| record.name_match_only).eq([true]) && result.complete);
+    for (code, kind) in kinds.into_iter().chain([(MARKET, EntryKind::AnswerDisclosed)]) {
+        assert_eq!(entries_by_name(&federation, code, kind, " 示例甲").await, 1, "{code} {kind:?}");
+        assert_eq!(entries_by_name(&federation, code, kind, "示例乙").await, 0, "{code} {kind:?}");
+    }
+    // The own staff reads a record that has nothing but a name.
+    let market = federation.node(MARKET);
+    let clerk = as_role(&market, Role::Clerk).await;
+    market.record_show(&clerk, &result.records[0].record).await.expect("shown");
+    assert_eq!(entries_by_name(&federation, MARKET, EntryKind::RecordRead, "示例甲").await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

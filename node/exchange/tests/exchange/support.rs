@@ -382,6 +382,14 @@ impl Federation {
     }
 }
 
+/// A list with one judgment debtor whose number is masked: a person's record that is found by its name only.
+pub(crate) fn nameless_debtor(name: &str) -> String {
+    format!(
+        "失信被执行人姓名/名称,身份证号码/组织机构代码,执行法院,立案时间,案号,发布时间\n\
+         {name},1101051949****002X,示例区人民法院,2026-09-10,(2026)示执1号,2026-09-20\n"
+    )
+}
+
 pub(crate) async fn as_role(node: &Node, role: Role) -> Operation {
     node.operation_begin(1, None, Some(role)).await.expect("account")
 }
