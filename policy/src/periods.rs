@@ -1,7 +1,7 @@
 //! `periods.toml`: how long dishonest information is published.
 
 use chengxin_schemas::category::BreachSeverity;
-use chengxin_schemas::time::{Day, PeriodEnd};
+use chengxin_schemas::time::{Day, LastDay, PeriodEnd};
 use jiff::Span;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
@@ -123,7 +123,8 @@ impl Bundle {
     /// The publicity of a breach determined on a day, by the rule in force on that day. None when no rule is loaded
     /// for the day: an end is never guessed.
     ///
-    /// A period of months ends on the same day of the month, or on the month's last day where there is none.
+    /// A period of months ends on the same day of the month, or on the month's last day where there is none. None, too,
+    /// for an end in 2099: no document can say it, since such a day reads as long-term.
     pub fn publicity_end(&self, severity: BreachSeverity, determined_on: Day) -> Option<Publicity> {
         let period = self
             .periods()
@@ -138,7 +139,7 @@ impl Bundle {
         Some(Publicity {
             publish: period.publish,
             earliest_repair: Day(after(period.minimum_months)?),
-            end: PeriodEnd::On(after(period.maximum_months)?),
+            end: PeriodEnd::On(LastDay::new(after(period.maximum_months)?)?),
             rule: period.id.clone(),
             verified: period.provenance.verified,
         })

@@ -108,25 +108,39 @@ impl Clock for FixedClock {
     }
 }
 
+/// The year that spells "no end" in every platform's files.
+const LONG_TERM_YEAR: i16 = 2099;
+
 /// The end of a period as documents write it: a day, or long-term (长期), which files spell as a day in 2099.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum PeriodEnd {
     /// The last day.
-    On(Date),
+    On(LastDay),
     /// No end.
     LongTerm,
 }
 
+/// The last day of a period that has an end. No day of 2099 is one: it would be written as a day and read as long-term.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct LastDay(Date);
+
+impl LastDay {
+    /// `None` for a day of 2099. Who has computed such an end cannot say it, and must not say long-term instead.
+    pub fn new(date: Date) -> Option<Self> {
+        (date.year() != LONG_TERM_YEAR).then_some(Self(date))
+    }
+}
+
 impl PeriodEnd {
-    /// A day in 2099 means long-term in every platform's files.
+    /// The end that a document writes as `date`: a day in 2099 means long-term.
     pub fn from_date(date: Date) -> Self {
-        if date.year() == 2099 { Self::LongTerm } else { Self::On(date) }
+        LastDay::new(date).map_or(Self::LongTerm, Self::On)
     }
 
     /// Whether the period is over on `day`.
     pub fn is_over(self, day: Date) -> bool {
         match self {
-            Self::On(last) => day > last,
+            Self::On(LastDay(last)) => day > last,
             Self::LongTerm => false,
         }
     }
@@ -135,7 +149,7 @@ impl PeriodEnd {
 impl std::fmt::Display for PeriodEnd {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::On(date) => write!(formatter, "{date}"),
+            Self::On(LastDay(date)) => write!(formatter, "{date}"),
             Self::LongTerm => formatter.write_str("long-term"),
         }
     }
@@ -202,6 +216,17 @@ mod tests {
         let end = "2026-12-31".parse::<PeriodEnd>().expect("date");
         assert!(end.is_over("2027-01-01".parse().expect("date")));
         assert!(!end.is_over("2026-12-31".parse().expect("date")));
+    }
+
+    #[test]
+    fn every_end_reads_as_it_was_written() {
+        let mut day: Date = "1900-01-01".parse().expect("date");
+        while day.year() <= 2100 {
+            let text = serde_json::to_string(&PeriodEnd::from_date(day)).expect("written");
+            assert_eq!(serde_json::from_str::<PeriodEnd>(&text).expect(&text), PeriodEnd::from_date(day));
+            assert_eq!(LastDay::new(day).is_none(), day.year() == 2099);
+            day = day.tomorrow().expect("tomorrow");
+        }
     }
 
     /// A notice's digest covers its text: what is read must be written again in the same words.

@@ -179,7 +179,7 @@ impl Node {
         progress: ProgressSink,
     ) -> Result<Examination> {
         operation.require(&[Role::Clerk, Role::Reviewer], "import records")?;
-        self.examine(file, options, progress).await
+        self.examine(file, options_of(operation, options), progress).await
     }
 
     async fn examine(
@@ -288,6 +288,7 @@ impl Node {
         progress: ProgressSink,
     ) -> Result<(Examination, Option<ImportBatch>)> {
         operation.require(&[Role::Clerk, Role::Reviewer], "import records")?;
+        let options = options_of(operation, options);
         let turn = self.importing.turn_begin().await?;
         let examination = self.examine(file.clone(), options.clone(), progress.clone()).await?;
         if examination.rejected() > 0 {
@@ -349,6 +350,7 @@ impl Node {
         progress: ProgressSink,
     ) -> Result<ImportBatch> {
         operation.require(&[Role::Clerk, Role::Reviewer], "import records")?;
+        let options = options_of(operation, options);
         let turn = self.importing.turn_begin().await?;
         let mut batch = self.batch_read(id).await?;
         if batch.state != BatchState::Staging {
@@ -608,6 +610,11 @@ impl Node {
         }
         Ok(batches.iter().map(|batch| batch.next).max().unwrap_or(1))
     }
+}
+
+/// How an operation reads a file: as told, and by its own day, so that every pass over the file judges rows alike.
+pub(crate) fn options_of(operation: &Operation, options: ImportOptions) -> ImportOptions {
+    ImportOptions { today: Some(operation.today()), ..options }
 }
 
 /// Tells how far the keeping of an examined file is.

@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 
 use crate::audit::{EntryDraft, EntryKind};
 use crate::error::{ExchangeError, Result};
-use crate::import::ImportFile;
+use crate::import::{ImportFile, options_of};
 use crate::node::Node;
 use crate::operation::Operation;
 
@@ -41,6 +41,7 @@ impl Node {
     ) -> Result<()> {
         operation.require(&[Role::Clerk, Role::Reviewer], "export the failing rows of a file")?;
         // Opened first, so that the entry names the file by its digest, and a file that cannot be read has none.
+        let options = options_of(operation, options);
         let opened = file.clone();
         let importer = blocking(move || {
             let reader = opened.open().map_err(ImportError::Read)?;

@@ -5,6 +5,7 @@
 //! what lies above is derived from the records again when the import is resumed ([`Node::import_index_rebuild`]), and
 //! entering twice changes nothing. Until the import is committed no reader sees what the entries name.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -92,6 +93,14 @@ impl ImportIndex {
     }
 }
 
+/// What the records of a stretch say of their index entries.
+#[derive(Default)]
+pub(crate) struct StretchEntries {
+    pub(crate) entries: Vec<RecordEntries>,
+    /// Numbers of records that cannot be read.
+    pub(crate) unreadable: BTreeSet<u64>,
+}
+
 impl Node {
     /// Enters the records that an interrupted import kept and did not get into the indexes, in stretches.
     pub(crate) async fn import_index_rebuild(
@@ -102,7 +111,13 @@ impl Node {
     ) -> Result<()> {
         while batch.indexed < batch.next {
             let end = batch.next.min(batch.indexed.saturating_add(stretch.max(1)));
-            let entries = self.entries_between(batch.indexed, end).await?;
+            let StretchEntries { entries, unreadable } = self.entries_between(batch.indexed, end).await?;
+            if !unreadable.is_empty() {
+                return Err(ExchangeError::Stored {
+                    what: RecordRow::NAME,
+                    reason: "the import cannot be resumed: roll it back".to_owned(),
+                });
+            }
             let (store, merger) = (self.parts.store.clone(), writer.clone());
             writer
                 .write_run(
@@ -115,36 +130,42 @@ impl Node {
     }
 
     /// The index entries of the records from `first` up to `end`, hidden ones too; numbers without a record are left
-    /// out.
+    /// out. A record that does not open or read has none that could be told.
     pub(crate) async fn entries_between(
         self: &Arc<Self>,
         first: u64,
         end: u64,
-    ) -> Result<Vec<RecordEntries>> {
+    ) -> Result<StretchEntries> {
         let mut range = KeyRange::between(&keyspace::record(first), &keyspace::record(end));
-        let mut entries = Vec::new();
+        let mut stretch = StretchEntries::default();
         loop {
             let page = self.parts.store.scan(range.clone(), PAGE_RECORDS).await?;
-            let Some((last, _)) = page.last() else { return Ok(entries) };
+            let Some((last, _)) = page.last() else { return Ok(stretch) };
             range = range.after(last);
             // Beside the runtime's threads: a page takes long enough to open and read to hold up answers.
             let node = self.clone();
-            let derived = tokio::task::spawn_blocking(move || node.page_entries(&page)).await;
-            entries.extend(derived.map_err(|_| ExchangeError::Task { what: "reading records" })??);
+            let derived = tokio::task::spawn_blocking(move || node.page_entries(&page, stretch)).await;
+            stretch = derived.map_err(|_| ExchangeError::Task { what: "reading records" })??;
         }
     }
 
-    fn page_entries(&self, page: &[(Bytes, Bytes)]) -> Result<Vec<RecordEntries>> {
-        let mut entries = Vec::with_capacity(page.len());
+    fn page_entries(&self, page: &[(Bytes, Bytes)], mut stretch: StretchEntries) -> Result<StretchEntries> {
         for (key, bytes) in page {
             let number = keyspace::record_number(key).ok_or_else(|| ExchangeError::Stored {
                 what: RecordRow::NAME,
                 reason: "its key has no number".to_owned(),
             })?;
-            let row = RecordRow::open(bytes, key, &self.parts.keys.data)?;
-            entries.push(self.record_entries(&row, row.sd_jwt_parse()?.fields(), number));
+            match self.record_open(key, bytes) {
+                Ok((row, record)) => {
+                    stretch.entries.push(self.record_entries(&row, record.fields(), number));
+                }
+                Err(error) => {
+                    tracing::error!(number, %error, "a stored record cannot be read");
+                    stretch.unreadable.insert(number);
+                }
+            }
         }
-        Ok(entries)
+        Ok(stretch)
     }
 }
 

@@ -3,7 +3,9 @@
 //! Commit points: the write of the state that hides the records; then, per stretch, the merges that take their entries
 //! out of the indexes and the deletion of the records; at last the state that says that nothing is left. In this order
 //! because the entries of a record are derived from its row: a crash leaves every record whose entries may still be in
-//! an index, and the rollback asked for again starts over with the records that are left. It appends no second audit
+//! an index, and the rollback asked for again starts over with the records that are left. A record that cannot be read is
+//! taken out of the indexes by its number: an import with a broken record must be possible to take back, since no other
+//! begins before. It appends no second audit
 //! entry then, since the first one stands before the write that hid them. Only a crash between the two leads to two.
 
 use std::sync::Arc;
@@ -17,13 +19,13 @@ use chengxin_store::{Batch, KeyRange};
 use crate::audit::{EntryDraft, EntryKind};
 use crate::error::{ExchangeError, Result};
 use crate::import::{BatchState, ImportBatch};
-use crate::import_index::STRETCH_RECORDS;
+use crate::import_index::{STRETCH_RECORDS, StretchEntries};
 use crate::import_lock::ImportWriter;
 use crate::keyspace;
 use crate::node::Node;
 use crate::notice::NoticeRow;
 use crate::operation::Operation;
-use crate::record_index::{self, RecordEntries};
+use crate::record_index;
 use crate::row::Row;
 
 /// Records deleted in one commit: the store keeps what a batch replaces in memory, about 4 MiB for these.
@@ -109,7 +111,8 @@ impl Node {
         }
     }
 
-    /// Deletes the records in stretches of numbers, first from the indexes and then themselves.
+    /// Deletes the records in stretches of numbers, first from the indexes and then themselves, whether they can be read or
+    /// not.
     pub(crate) async fn rollback_delete(
         self: &Arc<Self>,
         writer: &ImportWriter,
@@ -119,12 +122,17 @@ impl Node {
         let mut first = batch.first;
         while first < batch.next {
             let end = batch.next.min(first.saturating_add(stretch.max(1)));
-            let entries = self.entries_between(first, end).await?;
+            let StretchEntries { entries, unreadable } = self.entries_between(first, end).await?;
             let (store, merger) = (self.parts.store.clone(), writer.clone());
             writer
                 .write_run(async move {
                     record_index::entries_remove(store.as_ref(), &merger, &entries).await?;
-                    for some in entries.chunks(DELETE_RECORDS) {
+                    if !unreadable.is_empty() {
+                        record_index::numbers_remove(store.as_ref(), &merger, &unreadable).await?;
+                    }
+                    let mut numbers: Vec<_> = entries.iter().map(|entry| entry.number).collect();
+                    numbers.extend(unreadable);
+                    for some in numbers.chunks(DELETE_RECORDS) {
                         store.commit(records_delete(some)).await?;
                     }
                     Ok(())
@@ -147,10 +155,10 @@ fn notice_holds_until(notice: &NoticeContent, today: Day) -> Option<PeriodEnd> {
     }
 }
 
-fn records_delete(records: &[RecordEntries]) -> Batch {
+fn records_delete(numbers: &[u64]) -> Batch {
     let mut deletes = Batch::new();
-    for record in records {
-        deletes.delete(keyspace::record(record.number));
+    for number in numbers {
+        deletes.delete(keyspace::record(*number));
     }
     deletes
 }

@@ -1,7 +1,7 @@
 //! The context of everything an operator does: who, in which role, when.
 
 use chengxin_schemas::operator::{OperatorName, Role};
-use chengxin_schemas::time::UnixTime;
+use chengxin_schemas::time::{Day, UnixTime};
 
 use crate::error::{ExchangeError, Result};
 
@@ -32,6 +32,11 @@ impl Operation {
     /// When the operation began; everything in it uses this time.
     pub fn now(&self) -> UnixTime {
         self.now
+    }
+
+    /// The day on which the operation began.
+    pub fn today(&self) -> Day {
+        Day(self.now.shanghai_date())
     }
 
     /// Refuses unless the acting role is one of `allowed`.

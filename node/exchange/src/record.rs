@@ -286,7 +286,7 @@ impl Node {
         self.record_open(&key, &bytes).map(Some)
     }
 
-    fn record_open(&self, key: &[u8], bytes: &[u8]) -> Result<(RecordRow, VerifiedRecord)> {
+    pub(crate) fn record_open(&self, key: &[u8], bytes: &[u8]) -> Result<(RecordRow, VerifiedRecord)> {
         let row = RecordRow::open(bytes, key, &self.parts.keys.data)?;
         let record = row.sd_jwt_parse()?;
         Ok((row, record))

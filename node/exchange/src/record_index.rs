@@ -20,6 +20,8 @@
 //!
 //! One writer at a time, which [`ImportWriter`] stands for: a merge computes new blocks from what it read.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use chengxin_schemas::identity::RecordId;
 use chengxin_schemas::subject::SubjectKey;
@@ -102,6 +104,11 @@ impl RecordEntries {
     }
 }
 
+/// The number in an entry of either index.
+fn entry_number(entry: &[u8]) -> u64 {
+    entry.get(16..24).and_then(|bytes| bytes.try_into().ok()).map_or(u64::MAX, u64::from_be_bytes)
+}
+
 fn subject_entry(subject: &SubjectKey, number: u64) -> [u8; 24] {
     let mut entry = [0; 24];
     entry[..16].copy_from_slice(keyspace::subject_half(subject));
@@ -131,6 +138,17 @@ pub(crate) async fn entries_remove(
     BY_ID.changes_apply(store, writer, by_id).await?;
     let by_subject = records.iter().map(|record| IndexChange::Remove(record.by_subject)).collect();
     BY_SUBJECT.changes_apply(store, writer, by_subject).await
+}
+
+/// Takes records out of both indexes of which nothing but their numbers can be told any more, by reading all of both.
+/// Repeating it changes nothing.
+pub(crate) async fn numbers_remove(
+    store: &dyn Store,
+    writer: &ImportWriter,
+    numbers: &BTreeSet<u64>,
+) -> Result<()> {
+    BY_ID.numbers_remove(store, writer, numbers).await?;
+    BY_SUBJECT.numbers_remove(store, writer, numbers).await
 }
 
 /// What `id` maps to, whether its record is visible or not.
@@ -299,6 +317,30 @@ impl<const KEY: usize, const LENGTH: usize> RecordIndex<KEY, LENGTH> {
             }
         }
         Ok(blocks_bound(blocks, false))
+    }
+
+    /// Takes out every entry of the records with these numbers, a page of blocks at a time. Taking out moves no entry to
+    /// another block.
+    async fn numbers_remove(
+        &self,
+        store: &dyn Store,
+        writer: &ImportWriter,
+        numbers: &BTreeSet<u64>,
+    ) -> Result<()> {
+        let mut range = KeyRange::prefix(&self.key(&[]));
+        loop {
+            let page = store.scan(range.clone(), PAGE_BLOCKS).await?;
+            let Some((last, _)) = page.last() else { return Ok(()) };
+            range = range.after(last);
+            let mut changes = Vec::new();
+            for (key, value) in page {
+                let block = self.block_decode(&key, value)?;
+                let concerned =
+                    block.entries().iter().filter(|entry| numbers.contains(&entry_number(*entry)));
+                changes.extend(concerned.map(|entry| IndexChange::Remove(*entry)));
+            }
+            self.changes_apply(store, writer, changes).await?;
+        }
     }
 
     /// Adds to `write` what makes of `block` what the changes make of it: nothing if they change nothing. A block keeps

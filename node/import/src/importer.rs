@@ -8,6 +8,7 @@ use chengxin_schemas::digest::{Sha256, Sha256Stream};
 use chengxin_schemas::record::RecordFields;
 use chengxin_schemas::record_type::RecordType;
 use chengxin_schemas::subject::SubjectKind;
+use chengxin_schemas::time::Day;
 use chengxin_schemas::unified_code::CheckException;
 
 use crate::cells::Cells;
@@ -58,6 +59,8 @@ pub struct ImportOptions {
     pub sheet: Option<String>,
     /// Codes accepted although their check character is wrong.
     pub exceptions: Exceptions,
+    /// The present day: nothing was determined after it. Not looked at when absent.
+    pub today: Option<Day>,
     /// Bounds on what the file may cost.
     pub limits: ImportLimits,
     /// Folder for scratch files of long files; the system's folder for temporary files when absent.
@@ -282,7 +285,7 @@ impl Importer {
         let mut importer = Self {
             rows,
             layout,
-            mapper: RowMapper::new(header, options.exceptions, facts),
+            mapper: RowMapper::new(header, options.exceptions, options.today, facts),
             digest,
             limits: options.limits,
             waiting: VecDeque::new(),

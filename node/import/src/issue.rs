@@ -98,6 +98,8 @@ issue_codes! {
     DateForm = "date_form" / Error,
     /// A date that the calendar does not have, or outside 1900 to 2100.
     DateImpossible = "date_impossible" / Error,
+    /// The day of determination is after today: mistyped, since a fact that is recorded has happened.
+    DateInFuture = "date_in_future" / Error,
     /// A time of day was left out.
     TimeOfDayDropped = "time_of_day_dropped" / Warning,
     /// Not a plain number.

@@ -7,7 +7,9 @@ use chengxin_schemas::record_type::{
     FieldDefinition, FieldKind, PERSON_NUMBER, RecordType, SUBJECT_CODE, SUBJECT_NAME,
 };
 use chengxin_schemas::subject::SubjectKind;
+use chengxin_schemas::time::Day;
 use chengxin_schemas::unified_code::CheckException;
+use jiff::civil::Date;
 
 use crate::cells::{CellKind, Cells, EXACT_NUMBER};
 use crate::dialect::{Header, Meaning};
@@ -36,6 +38,8 @@ pub(crate) struct RowMapper {
     /// The field of each column, looked up once.
     definitions: Vec<Option<&'static FieldDefinition>>,
     exceptions: Exceptions,
+    /// The present day, if it is known.
+    today: Option<Day>,
     facts: SheetFacts,
 }
 
@@ -79,7 +83,7 @@ pub(crate) struct MappedRow {
 }
 
 impl RowMapper {
-    pub(crate) fn new(header: Header, exceptions: Exceptions, facts: SheetFacts) -> Self {
+    pub(crate) fn new(header: Header, exceptions: Exceptions, today: Option<Day>, facts: SheetFacts) -> Self {
         let definitions = header
             .columns
             .iter()
@@ -96,7 +100,7 @@ impl RowMapper {
                 | None => None,
             })
             .collect();
-        Self { header, definitions, exceptions, facts }
+        Self { header, definitions, exceptions, today, facts }
     }
 
     /// The type of the records.
@@ -322,6 +326,9 @@ impl RowWork<'_> {
             Ok(ReadDate { date, .. }) if !period && date.year() == 2099 => {
                 self.issue(index, IssueCode::DateImpossible);
             }
+            Ok(ReadDate { date, .. }) if self.is_ahead(definition, date) => {
+                self.issue(index, IssueCode::DateInFuture);
+            }
             Ok(ReadDate { date, time_dropped }) => {
                 if time_dropped {
                     self.issue(index, IssueCode::TimeOfDayDropped);
@@ -331,6 +338,12 @@ impl RowWork<'_> {
             Err(DateProblem::Form) => self.issue(index, IssueCode::DateForm),
             Err(DateProblem::Impossible) => self.issue(index, IssueCode::DateImpossible),
         }
+    }
+
+    /// Whether a fact would have been determined after the present day. Documents name later days for other things.
+    fn is_ahead(&self, definition: &FieldDefinition, date: Date) -> bool {
+        definition.name == self.mapper.header.record_type.determination_field()
+            && self.mapper.today.is_some_and(|today| date > today.0)
     }
 
     fn money_issue(&mut self, index: usize, column: Option<&'static str>, problem: MoneyProblem) {

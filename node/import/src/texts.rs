@@ -196,6 +196,12 @@ pub fn issue_texts(code: IssueCode) -> IssueTexts {
             "the calendar has no such day, or it is outside 1900 to 2100",
             "correct it from the document",
         ),
+        IssueCode::DateInFuture => texts(
+            "该日期晚于今天，记录的事实应当已经发生",
+            "对照原文书改正",
+            "the day is after today, yet what is recorded has happened",
+            "correct it from the document",
+        ),
         IssueCode::TimeOfDayDropped => texts(
             "只保留日期，时间部分未采用",
             "无需处理；原文保留在来源行中",

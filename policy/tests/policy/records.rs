@@ -110,17 +110,35 @@ fn publicity_runs_from_the_determination_by_the_rule_of_that_day() {
     let publicity = |severity, text| BUNDLE.publicity_end(severity, day(text));
     let general = publicity(BreachSeverity::General, "2026-05-31").expect("rule");
     assert_eq!(general.earliest_repair, day("2026-08-31"));
-    assert_eq!(general.end, PeriodEnd::On("2027-05-31".parse().expect("date")));
+    assert_eq!(general.end, PeriodEnd::from_date("2027-05-31".parse().expect("date")));
     assert!(general.publish && general.verified);
     let minor = publicity(BreachSeverity::Minor, "2026-11-30").expect("rule");
     assert!(!minor.publish, "minor breaches are in principle not published");
-    assert_eq!(minor.end, PeriodEnd::On("2027-02-28".parse().expect("date")));
+    assert_eq!(minor.end, PeriodEnd::from_date("2027-02-28".parse().expect("date")));
     let serious = publicity(BreachSeverity::Serious, "2026-04-01").expect("rule");
-    assert_eq!(serious.end, PeriodEnd::On("2029-04-01".parse().expect("date")));
+    assert_eq!(serious.end, PeriodEnd::from_date("2029-04-01".parse().expect("date")));
     let older = publicity(BreachSeverity::Serious, "2026-03-31").expect("order 58");
     assert_eq!(older.rule.as_str(), "publicity.order-58.serious");
     assert!(!older.verified);
     assert_eq!(publicity(BreachSeverity::Serious, "2023-04-30"), None, "no rule, no end");
+}
+
+/// A day of 2099 reads as long-term: an end there would not come back as it was written.
+#[test]
+fn every_end_of_publicity_reads_as_it_was_written() {
+    let mut found = 0;
+    let mut date = day("1900-01-01").0;
+    while date.year() <= 2100 {
+        for severity in BreachSeverity::ALL {
+            let Some(publicity) = BUNDLE.publicity_end(*severity, Day(date)) else { continue };
+            let text = serde_json::to_string(&publicity.end).expect("written");
+            assert_eq!(serde_json::from_str::<PeriodEnd>(&text).expect(&text), publicity.end);
+            assert_ne!(publicity.end, PeriodEnd::LongTerm, "a period of months ends");
+            found += 1;
+        }
+        date = date.tomorrow().expect("tomorrow");
+    }
+    assert!(found > 50_000, "{found}");
 }
 
 #[test]

@@ -32,6 +32,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("certificate", "凭证"),
     ("the member directory has changed since the check: check again", "核查之后成员目录已有变化: 请重新核查"),
     ("it does not serialise", "无法编码"),
+    ("the import cannot be resumed: roll it back", "该导入无法继续: 请撤回"),
     // certificate_verify.rs
     ("not a check certificate of version 2: line {} column {}", "不是第 2 版核查凭证: 第 {0} 行第 {1} 列"),
     ("the signer has no directory entry in the evidence", "证据中没有签署机关的目录条目"),

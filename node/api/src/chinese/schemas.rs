@@ -223,6 +223,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("the fields of a record", "记录的字段"),
     ("the value of a field", "字段的值"),
     ("a value does not serialise", "有值无法编码"),
+    ("the claims do not read back as they are written", "声明写出后读回不一致"),
     // sd_jwt/issue.rs
     ("claims and draft disagree", "内容与草稿不一致"),
     ("build the claims from the draft", "须由草稿生成内容"),

@@ -85,7 +85,7 @@ async fn what_is_missing_is_derived_from_the_records_and_taken_out_again() {
     let turn = node.importing.turn_begin().await.expect("turn");
 
     let kept = index_bytes(&node).await;
-    let entries = node.entries_between(batch.first, batch.next).await.expect("entries");
+    let entries = node.entries_between(batch.first, batch.next).await.expect("entries").entries;
     assert_eq!(entries.len(), 700);
     batch.indexed = batch.first + 250;
     node.import_index_rebuild(turn.writer(), &mut batch, STRETCH).await.expect("rebuilt");
@@ -106,7 +106,47 @@ async fn what_is_missing_is_derived_from_the_records_and_taken_out_again() {
 
     node.rollback_delete(turn.writer(), &batch, STRETCH).await.expect("deleted");
     assert!(index_bytes(&node).await.is_empty(), "an index of nothing is no key");
-    assert!(node.entries_between(0, u64::MAX).await.expect("entries").is_empty());
+    assert!(node.entries_between(0, u64::MAX).await.expect("entries").entries.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_with_records_that_cannot_be_read_is_taken_back() {
+    let federation = Federation::new().await;
+    let node = federation.node(MARKET);
+    let clerk = as_role(&node, Role::Clerk).await;
+    let reviewer = as_role(&node, Role::Reviewer).await;
+    let mut text = format!("{HEADER}\n");
+    for row in 0..5 {
+        let code = chengxin_import::generate::organisation_code(row);
+        text.push_str(&format!(
+            "示例第{row}有限公司,{code},,,示罚{row}号,类型,事实,罚款,1,2026-09-18,示例市场监督管理局\n"
+        ));
+    }
+    let file: Arc<dyn ImportFile> = Arc::new(Memory(text.into_bytes()));
+    let import = || {
+        node.import_run(&clerk, file.clone(), ImportOptions::default(), Arc::new(|_| {}))
+    };
+    let mut batch = import().await.expect("import").1.expect("batch");
+    // One whose signed form does not parse, one that does not even open.
+    let (signed, sealed) = (batch.first + 1, batch.first + 3);
+    let (mut row, _) = node.record_read(signed).await.expect("read").expect("record");
+    row.sd_jwt = "broken".to_owned();
+    let key = keyspace::record(signed);
+    let mut write = Batch::new();
+    write.put(key.clone(), row.seal(&key, &node.parts.keys.data, node.row_nonce()).expect("sealed"));
+    write.put(keyspace::record(sealed), vec![1, 2, 3]);
+    node.parts.store.commit(write).await.expect("committed");
+
+    // Resuming does not pass over them.
+    let turn = node.importing.turn_begin().await.expect("turn");
+    batch.indexed = batch.first;
+    assert!(node.import_index_rebuild(turn.writer(), &mut batch, STRETCH).await.is_err());
+    drop(turn);
+    let rolled = node.import_rollback(&reviewer, &batch.id).await.expect("taken back");
+    assert_eq!(rolled.state, BatchState::RolledBack);
+    assert!(index_bytes(&node).await.is_empty(), "nothing is left in an index");
+    assert!(node.parts.store.scan(KeyRange::prefix(&keyspace::records()), 10).await.expect("scan").is_empty());
+    assert_eq!(import().await.expect("import").1.expect("batch").records, 5);
 }
 
 async fn row_id(node: &Node, number: u64) -> RecordId {

@@ -27,7 +27,7 @@ fn row(issuer: &str, number: u32, state: NoticeState, until: &str) -> Restrictio
             measure: "restrict-government-procurement".parse().expect("measure"),
             legal_basis: "《中华人民共和国政府采购法》第二十二条".parse().expect("basis"),
             from: Day(NOW.shanghai_date()),
-            until: PeriodEnd::On(until.parse().expect("day")),
+            until: PeriodEnd::from_date(until.parse().expect("day")),
             recognition: Recognition::Applied,
         }],
     }

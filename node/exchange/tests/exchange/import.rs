@@ -170,3 +170,25 @@ async fn an_interrupted_import_is_invisible_and_goes_on_where_it_stood() {
     };
     assert_eq!(node.record_list(&clerk, filter).await.expect("list").records.len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mistyped_year_is_refused_and_stands_in_nobodys_way() {
+    let federation = Federation::new().await;
+    let node = federation.node(MARKET);
+    let clerk = as_role(&node, Role::Clerk).await;
+    let row = |date: &str| -> Arc<dyn ImportFile> {
+        let row = format!(
+            "示例甲有限公司,{SUBJECT},,,示罚1号,类型,事实,吊销许可证件,,{date},示例市场监督管理局"
+        );
+        Arc::new(Memory(format!("{HEADER}\n{row}\n").into_bytes()))
+    };
+    let import = |date: &str| {
+        node.import_run(&clerk, row(date), ImportOptions::default(), Arc::new(|_| {}))
+    };
+    let (examination, batch) = import("2096-05-04").await.expect("examined");
+    assert!(batch.is_none());
+    let codes: Vec<_> = examination.report.issues().map(|issue| issue.code.as_str()).collect();
+    assert_eq!(codes, ["date_in_future"]);
+    assert!(import("2026-11-23").await.expect("examined").1.is_none(), "tomorrow");
+    assert!(import("2026-11-22").await.expect("import").1.is_some(), "today");
+}

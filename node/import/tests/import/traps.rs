@@ -440,3 +440,22 @@ fn judgment_debtors_come_from_the_published_labels() {
     assert_eq!(fields.text("filing_date"), Some("2025-12-01"));
     assert_eq!(fields.value("performed_part"), None);
 }
+
+#[test]
+fn nothing_is_determined_after_the_present_day() {
+    let import_on = |day: Option<&str>, row: &PenaltyRow| {
+        let today = day.map(|day| day.parse().expect("day"));
+        let options = ImportOptions { today, ..ImportOptions::default() };
+        import(csv(&[row.headers(), row.values()]), options).expect("header").rows.remove(0)
+    };
+    // 2096 for 2026: an end of publicity three years later would read as none.
+    let mistyped = PenaltyRow::new().with("处罚决定日期", "2096/05/04");
+    let row = import_on(Some("2026-11-22"), &mistyped);
+    assert_eq!(codes(&row), ["date_in_future"]);
+    assert_eq!(row.issues[0].column.as_ref().expect("column").header.as_ref(), "处罚决定日期");
+    assert!(row.fields.is_none());
+    let later = PenaltyRow::new().with("公示截止期", "2027-05-04").with("处罚有效期", "2099/12/31");
+    assert!(import_on(Some("2026-05-04"), &later).fields.is_some(), "today, and other days may come later");
+    assert_eq!(codes(&import_on(Some("2026-05-03"), &later)), ["date_in_future"]);
+    assert!(import_on(None, &mistyped).fields.is_some());
+}
