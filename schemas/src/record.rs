@@ -170,12 +170,22 @@ impl RecordFields {
         self.values.is_empty()
     }
 
-    /// The identifier the subject can be looked up by, if the record has one. Absent for subjects without a code:
-    /// those are found by name only.
+    /// The identifier that names the subject, if the record has one: the code before the person's number. Absent for
+    /// subjects without a code: those are found by name only.
     pub fn subject(&self) -> Option<SubjectId> {
+        self.subjects().next()
+    }
+
+    /// Every identifier the subject can be looked up by, two at most: a sole trader (个体工商户) has a code and is a person.
+    pub fn subjects(&self) -> impl Iterator<Item = SubjectId> + use<> {
         let code = self.text(SUBJECT_CODE).and_then(|text| UnifiedCode::signed(text).ok());
-        code.map(SubjectId::Organisation)
-            .or_else(|| self.text(PERSON_NUMBER).and_then(resident_id_from_field).map(SubjectId::Person))
+        let number = self.text(PERSON_NUMBER).and_then(resident_id_from_field);
+        code.map(SubjectId::Organisation).into_iter().chain(number.map(SubjectId::Person))
+    }
+
+    /// Whether the record is about `subject`, by either identifier.
+    pub fn is_about(&self, subject: &SubjectId) -> bool {
+        self.subjects().any(|own| own == *subject)
     }
 
     /// The subject's name.
@@ -476,6 +486,13 @@ mod tests {
         person.text_insert("person_number", "11010519491231002X").expect("number");
         assert!(matches!(person.subject(), Some(SubjectId::Person(_))));
         assert_eq!(RecordFields::new(RecordType::JudgmentDebtor).subject(), None);
+        let mut trader = penalty();
+        trader.text_insert("person_number", "11010519491231002X").expect("number");
+        let subjects: Vec<_> = trader.subjects().collect();
+        assert_eq!(subjects.len(), 2);
+        assert_eq!(trader.subject().as_ref(), subjects.first());
+        assert!(subjects.iter().all(|subject| trader.is_about(subject)));
+        assert!(!penalty().is_about(&subjects[1]));
     }
 
     #[test]

@@ -102,13 +102,13 @@ fn record_verify(
     if !categories.contains(&claims.category) || !request.categories.contains(&claims.category) {
         return Err(integrity("of a category that was not asked about"));
     }
-    let subject = record.fields().subject();
+    let fields = record.fields();
     let about = if listed.name_match_only {
         let wanted = request.subject_name.as_deref().map(name_normalise);
-        let held = record.fields().subject_name().map(name_normalise);
-        subject.is_none() && wanted.is_some() && wanted == held
+        let held = fields.subject_name().map(name_normalise);
+        fields.subject().is_none() && wanted.is_some() && wanted == held
     } else {
-        subject.as_ref() == Some(&request.subject)
+        fields.is_about(&request.subject)
     };
     if !about {
         return Err(integrity("about another subject than the one asked about"));

@@ -132,8 +132,8 @@ impl Node {
                 };
                 left = rest;
                 let Some((row, record)) = self.record_read(number).await? else { continue };
-                let about = record.fields().subject();
-                let same = if identified { about.as_ref() == Some(subject) } else { about.is_none() };
+                let fields = record.fields();
+                let same = if identified { fields.is_about(subject) } else { fields.subject().is_none() };
                 let found = HeldRecord { id: row.id, state: row.state, record, identified };
                 let category = found.record.claims().category;
                 // An answer names the categories of the permit for the subject asked about.

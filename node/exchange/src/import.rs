@@ -36,6 +36,7 @@ use crate::operation::Operation;
 use crate::record::{NewRecord, SourceReference};
 use crate::record_index::{self, RecordEntries, RecordPointer};
 use crate::row::Row;
+use crate::row_v1::ImportBatchV1;
 
 /// Rows signed and committed together: about a megabyte, a quarter of what the store commits at once.
 const CHUNK_ROWS: usize = 256;
@@ -88,7 +89,7 @@ impl BatchState {
     }
 }
 
-/// An import as stored, version 1.
+/// An import as stored, version 2: the same as version 1, whose records stand in the index under one identifier only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImportBatch {
     /// The import.
@@ -123,7 +124,16 @@ pub struct ImportBatch {
 
 impl Row for ImportBatch {
     const NAME: &'static str = "import";
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
+}
+
+impl ImportBatch {
+    fn read(bytes: &[u8]) -> Result<Self> {
+        match bytes.first() {
+            Some(&ImportBatchV1::VERSION) => Ok(ImportBatchV1::decode(bytes)?.0),
+            _ => Self::decode(bytes),
+        }
+    }
 }
 
 /// How far an import is.
@@ -524,14 +534,23 @@ impl Node {
     }
 
     async fn batches_all(&self) -> Result<Vec<ImportBatch>> {
+        self.batches_scan(|_| true).await
+    }
+
+    /// The imports that a former version of this program wrote.
+    pub(crate) async fn batches_former(&self) -> Result<Vec<ImportBatch>> {
+        self.batches_scan(|bytes| bytes.first() != Some(&ImportBatch::VERSION)).await
+    }
+
+    async fn batches_scan(&self, wanted: fn(&[u8]) -> bool) -> Result<Vec<ImportBatch>> {
         let mut range = KeyRange::prefix(&keyspace::batches());
         let mut batches = Vec::new();
         loop {
             let page = self.parts.store.scan(range.clone(), 1_000).await?;
             let Some((last, _)) = page.last() else { return Ok(batches) };
             range = range.after(last);
-            for (_, bytes) in &page {
-                batches.push(ImportBatch::decode(bytes)?);
+            for (_, bytes) in page.iter().filter(|(_, bytes)| wanted(bytes)) {
+                batches.push(ImportBatch::read(bytes)?);
             }
         }
     }
@@ -543,7 +562,7 @@ impl Node {
             .get(&keyspace::batch(id))
             .await?
             .ok_or(ExchangeError::NotFound { what: "the import" })?;
-        ImportBatch::decode(&bytes)
+        ImportBatch::read(&bytes)
     }
 
     /// Writes the state of an import and shows or hides its records accordingly.

@@ -13,7 +13,7 @@ use chengxin_store::{KeyRange, Store};
 use tokio::task::JoinHandle;
 
 use crate::error::{ExchangeError, Result};
-use crate::import::ImportBatch;
+use crate::import::{BatchState, ImportBatch};
 use crate::import_lock::{ImportWriter, write_await};
 use crate::keyspace;
 use crate::node::Node;
@@ -129,13 +129,41 @@ impl Node {
         Ok(())
     }
 
+    /// Enters the records of imports that a former version of this program wrote under every identifier of their subjects: it
+    /// entered one with a code and a person's number under the code only, and a search by the number found nothing. Reads
+    /// all their records, once: an import is written in the present form when its records are entered, and a crash
+    /// before that leads to the same at the next start.
+    pub(crate) async fn import_index_upgrade(self: &Arc<Self>) -> Result<()> {
+        let former = self.batches_former().await?;
+        if former.is_empty() {
+            return Ok(());
+        }
+        let turn = self.importing.turn_begin().await?;
+        for batch in former {
+            let mut first = batch.first;
+            let end = match batch.state {
+                BatchState::Staging | BatchState::Committed => batch.indexed.min(batch.next),
+                BatchState::RollingBack | BatchState::RolledBack => first,
+            };
+            while first < end {
+                let next = end.min(first.saturating_add(STRETCH_RECORDS));
+                let StretchEntries { entries, .. } = self.entries_between(first, next).await?;
+                let (store, merger) = (self.parts.store.clone(), turn.writer().clone());
+                turn.writer()
+                    .write_run(async move {
+                        record_index::entries_insert(store.as_ref(), &merger, &entries).await
+                    })
+                    .await?;
+                first = next;
+            }
+            self.batch_write(turn.writer(), &batch).await?;
+        }
+        Ok(())
+    }
+
     /// The index entries of the records from `first` up to `end`, hidden ones too; numbers without a record are left
     /// out. A record that does not open or read has none that could be told.
-    pub(crate) async fn entries_between(
-        self: &Arc<Self>,
-        first: u64,
-        end: u64,
-    ) -> Result<StretchEntries> {
+    pub(crate) async fn entries_between(self: &Arc<Self>, first: u64, end: u64) -> Result<StretchEntries> {
         let mut range = KeyRange::between(&keyspace::record(first), &keyspace::record(end));
         let mut stretch = StretchEntries::default();
         loop {

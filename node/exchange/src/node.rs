@@ -115,7 +115,8 @@ pub struct Node {
 
 impl Node {
     /// Puts a node together and loads what it must know before it answers: imports in progress and open deliveries.
-    /// Restrictions are decided again if the policy or the own functions changed.
+    /// Restrictions are decided again if the policy or the own functions changed, and indexes of a former version are brought
+    /// up to this one's.
     pub async fn open(parts: Parts) -> Result<Arc<Self>> {
         let node = Self {
             parts,
@@ -137,7 +138,9 @@ impl Node {
         node.hidden_load().await?;
         node.recognition_refresh().await?;
         node.delivery_load().await?;
-        Ok(Arc::new(node))
+        let node = Arc::new(node);
+        node.import_index_upgrade().await?;
+        Ok(node)
     }
 
     /// The body that runs the node.

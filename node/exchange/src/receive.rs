@@ -219,7 +219,7 @@ impl Node {
             && record.issuer_jwt_digest() == notice.record_digest
             && record.claims().category == notice.category
             && record.claims().severity == Some(notice.severity)
-            && record.fields().subject().as_ref() == Some(&notice.subject);
+            && record.fields().is_about(&notice.subject);
         if !matches {
             return Err(integrity("the record beside it is not the determined breach it rests on").into());
         }

@@ -262,18 +262,17 @@ impl Node {
     }
 
     /// The index entries of a record, from its row, its fields and its number: the one place that says under which key
-    /// a record is found. That is its subject's, or its name's for a subject without a usable identifier.
+    /// a record is found. That is each of its subject's identifiers, or its name for a subject without a usable one.
     pub(crate) fn record_entries(
         &self,
         row: &RecordRow,
         fields: &RecordFields,
         number: u64,
     ) -> RecordEntries {
-        let key = match fields.subject() {
-            Some(subject) => self.subject_key(&subject),
-            None => SubjectKey::of_name(fields.subject_name().unwrap_or_default(), &self.parts.keys.subject),
-        };
-        RecordEntries::new(&row.id, number, &row.content, &key)
+        let mut subjects = fields.subjects().map(|subject| self.subject_key(&subject));
+        let first =
+            subjects.next().unwrap_or_else(|| self.name_key(fields.subject_name().unwrap_or_default()));
+        RecordEntries::new(&row.id, number, &row.content, &first, subjects.next().as_ref())
     }
 
     /// Reads a record by number. `None` if it does not exist for readers.

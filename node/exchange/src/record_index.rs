@@ -8,7 +8,7 @@
 //! | index | entry |
 //! |---|---|
 //! | by identifier | record identifier (16 bytes), number (8, big-endian), keyed hash of the content (16) |
-//! | by subject | first half of the subject's keyed hash (16 bytes), number (8, big-endian) |
+//! | by subject | first half of the subject's keyed hash (16 bytes), number (8, big-endian); one for each of its identifiers |
 //!
 //! One entry of its own in the store for each of the two would cost more than the record: entries come in random order,
 //! so each rewrites another page of the engine. In blocks, one merge of many sorted entries rewrites each block once.
@@ -66,12 +66,14 @@ pub(crate) struct RecordPointer {
     pub(crate) content: [u8; 16],
 }
 
-/// The entries of one record, one for each index.
+/// The entries of one record: one by identifier, one for each identifier of its subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RecordEntries {
     pub(crate) number: u64,
     by_id: [u8; 40],
     by_subject: [u8; 24],
+    /// Of a subject with two identifiers.
+    by_second: Option<[u8; 24]>,
 }
 
 /// One change of an index.
@@ -94,13 +96,25 @@ struct Block<const KEY: usize, const LENGTH: usize> {
 type BoundedBlock<const KEY: usize, const LENGTH: usize> = (Block<KEY, LENGTH>, Option<Bytes>);
 
 impl RecordEntries {
-    /// The entries of the record `number`. `subject` is its index key, `content` the keyed hash of its content.
-    pub(crate) fn new(id: &RecordId, number: u64, content: &[u8; 16], subject: &SubjectKey) -> Self {
+    /// The entries of the record `number`. `subject` is its index key and `second` that of its subject's other identifier,
+    /// `content` the keyed hash of its content.
+    pub(crate) fn new(
+        id: &RecordId,
+        number: u64,
+        content: &[u8; 16],
+        subject: &SubjectKey,
+        second: Option<&SubjectKey>,
+    ) -> Self {
         let mut by_id = [0; 40];
         by_id[..16].copy_from_slice(&id.0);
         by_id[16..24].copy_from_slice(&number.to_be_bytes());
         by_id[24..].copy_from_slice(content);
-        Self { number, by_id, by_subject: subject_entry(subject, number) }
+        let by_second = second.map(|second| subject_entry(second, number));
+        Self { number, by_id, by_subject: subject_entry(subject, number), by_second }
+    }
+
+    fn by_subject(&self) -> impl Iterator<Item = [u8; 24]> {
+        std::iter::once(self.by_subject).chain(self.by_second)
     }
 }
 
@@ -124,7 +138,7 @@ pub(crate) async fn entries_insert(
 ) -> Result<()> {
     let by_id = records.iter().map(|record| IndexChange::Insert(record.by_id)).collect();
     BY_ID.changes_apply(store, writer, by_id).await?;
-    let by_subject = records.iter().map(|record| IndexChange::Insert(record.by_subject)).collect();
+    let by_subject = records.iter().flat_map(RecordEntries::by_subject).map(IndexChange::Insert).collect();
     BY_SUBJECT.changes_apply(store, writer, by_subject).await
 }
 
@@ -136,7 +150,7 @@ pub(crate) async fn entries_remove(
 ) -> Result<()> {
     let by_id = records.iter().map(|record| IndexChange::Remove(record.by_id)).collect();
     BY_ID.changes_apply(store, writer, by_id).await?;
-    let by_subject = records.iter().map(|record| IndexChange::Remove(record.by_subject)).collect();
+    let by_subject = records.iter().flat_map(RecordEntries::by_subject).map(IndexChange::Remove).collect();
     BY_SUBJECT.changes_apply(store, writer, by_subject).await
 }
 

@@ -10,10 +10,20 @@ use chengxin_schemas::subject::SubjectId;
 use chengxin_schemas::time::{Day, PeriodEnd, UnixTime};
 use serde::{Deserialize, Serialize};
 
+use crate::import::ImportBatch;
 use crate::outbox::OutboxRow;
 use crate::recognition::Recognition;
 use crate::restriction::{RestrictionMeasure, RestrictionRow};
 use crate::row::Row;
+
+/// An import whose records stand in the index under the first identifier of their subjects only.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct ImportBatchV1(pub(crate) ImportBatch);
+
+impl Row for ImportBatchV1 {
+    const NAME: &'static str = "import";
+    const VERSION: u8 = 1;
+}
 
 /// A restriction, keyed without its issuer.
 #[derive(Serialize, Deserialize)]

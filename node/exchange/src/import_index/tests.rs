@@ -7,15 +7,16 @@ use chengxin_schemas::subject::SubjectKey;
 use chengxin_store::{Batch, SledOptions, SledStore};
 
 use super::*;
-use crate::import::{BatchState, ImportFile};
+use crate::import::ImportFile;
 use crate::import_lock::ImportLock;
 use crate::record_index::pointer_find;
-use crate::support::{Federation, HEADER, MARKET, Memory, as_role};
+use crate::row_v1::ImportBatchV1;
+use crate::support::{Federation, HEADER, MARKET, Memory, as_role, sole_trader};
 
 const STRETCH: u64 = 100;
 
 fn record(number: u64) -> RecordEntries {
-    RecordEntries::new(&record_id(number), number, &[1; 16], &SubjectKey([2; 32]))
+    RecordEntries::new(&record_id(number), number, &[1; 16], &SubjectKey([2; 32]), None)
 }
 
 fn record_id(number: u64) -> RecordId {
@@ -123,9 +124,7 @@ async fn an_import_with_records_that_cannot_be_read_is_taken_back() {
         ));
     }
     let file: Arc<dyn ImportFile> = Arc::new(Memory(text.into_bytes()));
-    let import = || {
-        node.import_run(&clerk, file.clone(), ImportOptions::default(), Arc::new(|_| {}))
-    };
+    let import = || node.import_run(&clerk, file.clone(), ImportOptions::default(), Arc::new(|_| {}));
     let mut batch = import().await.expect("import").1.expect("batch");
     // One whose signed form does not parse, one that does not even open.
     let (signed, sealed) = (batch.first + 1, batch.first + 3);
@@ -145,10 +144,46 @@ async fn an_import_with_records_that_cannot_be_read_is_taken_back() {
     let rolled = node.import_rollback(&reviewer, &batch.id).await.expect("taken back");
     assert_eq!(rolled.state, BatchState::RolledBack);
     assert!(index_bytes(&node).await.is_empty(), "nothing is left in an index");
-    assert!(node.parts.store.scan(KeyRange::prefix(&keyspace::records()), 10).await.expect("scan").is_empty());
+    assert!(
+        node.parts.store.scan(KeyRange::prefix(&keyspace::records()), 10).await.expect("scan").is_empty()
+    );
     assert_eq!(import().await.expect("import").1.expect("batch").records, 5);
 }
 
 async fn row_id(node: &Node, number: u64) -> RecordId {
     node.record_read(number).await.expect("read").expect("record").0.id
+}
+
+/// A home of version 1 knew a sole trader's records by the code only.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_former_index_gets_every_identifier_at_the_next_start() {
+    let federation = Federation::new().await;
+    let node = federation.node(MARKET);
+    let clerk = as_role(&node, Role::Clerk).await;
+    let file: Arc<dyn ImportFile> = Arc::new(Memory(sole_trader().into_bytes()));
+    let (_, batch) =
+        node.import_run(&clerk, file, ImportOptions::default(), Arc::new(|_| {})).await.expect("import");
+    let batch = batch.expect("batch");
+    let kept = index_bytes(&node).await;
+    let (row, record) = node.record_read(batch.first).await.expect("read").expect("record");
+    let code = node.subject_key(&record.fields().subject().expect("code"));
+    let mut write = Batch::new();
+    kept.iter().for_each(|(key, _)| {
+        write.delete(key.clone());
+    });
+    write.put(keyspace::batch(&batch.id), ImportBatchV1(batch.clone()).encode().expect("encoded"));
+    node.parts.store.commit(write).await.expect("committed");
+    let former = [RecordEntries::new(&row.id, batch.first, &row.content, &code, None)];
+    let turn = node.importing.turn_begin().await.expect("turn");
+    record_index::entries_insert(node.parts.store.as_ref(), turn.writer(), &former).await.expect("inserted");
+    assert_ne!(index_bytes(&node).await, kept);
+    drop(turn);
+    drop(node);
+
+    federation.node_drop_idle(MARKET).await;
+    federation.node_start(MARKET, false).await;
+    let node = federation.node(MARKET);
+    assert_eq!(index_bytes(&node).await, kept);
+    assert!(node.batches_former().await.expect("batches").is_empty(), "once");
+    assert_eq!(node.batch_read(&batch.id).await.expect("batch"), batch);
 }

@@ -177,14 +177,11 @@ async fn a_mistyped_year_is_refused_and_stands_in_nobodys_way() {
     let node = federation.node(MARKET);
     let clerk = as_role(&node, Role::Clerk).await;
     let row = |date: &str| -> Arc<dyn ImportFile> {
-        let row = format!(
-            "示例甲有限公司,{SUBJECT},,,示罚1号,类型,事实,吊销许可证件,,{date},示例市场监督管理局"
-        );
+        let row =
+            format!("示例甲有限公司,{SUBJECT},,,示罚1号,类型,事实,吊销许可证件,,{date},示例市场监督管理局");
         Arc::new(Memory(format!("{HEADER}\n{row}\n").into_bytes()))
     };
-    let import = |date: &str| {
-        node.import_run(&clerk, row(date), ImportOptions::default(), Arc::new(|_| {}))
-    };
+    let import = |date: &str| node.import_run(&clerk, row(date), ImportOptions::default(), Arc::new(|_| {}));
     let (examination, batch) = import("2096-05-04").await.expect("examined");
     assert!(batch.is_none());
     let codes: Vec<_> = examination.report.issues().map(|issue| issue.code.as_str()).collect();

@@ -14,7 +14,7 @@ use chengxin_schemas::subject::{SubjectId, SubjectKind};
 use chengxin_schemas::wire::{self, PeerResponse};
 use serde_json::Value;
 
-use crate::support::{FINANCE, Federation, MARKET, Memory, SUBJECT, as_role, nameless_debtor};
+use crate::support::{FINANCE, Federation, MARKET, Memory, SUBJECT, as_role, nameless_debtor, sole_trader};
 
 fn file(text: String) -> Arc<dyn ImportFile> {
     Arc::new(Memory(text.into_bytes()))
@@ -127,6 +127,44 @@ async fn what_is_disclosed_by_name_is_found_by_name_in_both_logs() {
     let clerk = as_role(&market, Role::Clerk).await;
     market.record_show(&clerk, &result.records[0].record).await.expect("shown");
     assert_eq!(entries_by_name(&federation, MARKET, EntryKind::RecordRead, "示例甲").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sole_trader_is_found_by_code_and_by_number() {
+    let federation = Federation::new().await;
+    import(&federation, sole_trader()).await;
+    let node = federation.node(FINANCE);
+    let clerk = as_role(&node, Role::Clerk).await;
+    let found = async || {
+        let mut found = Vec::new();
+        for subject in [SUBJECT, "person:11010519491231002X"] {
+            let request = CheckRequest {
+                subject: SubjectId::parse(subject).expect("subject"),
+                subject_name: None,
+                purpose: "government-procurement".parse().expect("purpose"),
+                case_reference: "CG-2026-031".parse().expect("case"),
+                legal_basis: None,
+                categories: Vec::new(),
+                deadline_ms: 1_000,
+            };
+            let result = node.check_run(&clerk, request).await.expect("check");
+            assert!(result.complete && result.records.iter().all(|record| !record.name_match_only));
+            found.push(result.records.len());
+        }
+        found
+    };
+    assert_eq!(found().await, [1, 1]);
+    federation.node_drop_idle(MARKET).await;
+    federation.node_start(MARKET, false).await;
+    assert_eq!(found().await, [1, 1], "after a restart");
+
+    let market = federation.node(MARKET);
+    let reviewer = as_role(&market, Role::Reviewer).await;
+    let batch = market.import_list(&reviewer).await.expect("list").remove(0);
+    market.import_rollback(&reviewer, &batch.id).await.expect("rolled back");
+    assert_eq!(found().await, [0, 0]);
+    import(&federation, sole_trader()).await;
+    assert_eq!(found().await, [1, 1], "imported again");
 }
 
 #[tokio::test(flavor = "multi_thread")]

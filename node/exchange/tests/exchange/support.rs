@@ -382,6 +382,14 @@ impl Federation {
     }
 }
 
+/// A penalty of somebody who has a code and a resident number.
+pub(crate) fn sole_trader() -> String {
+    format!(
+        "行政相对人名称,统一社会信用代码,证件类型,证件号码,行政处罚决定书文号,处罚决定日期,处罚机关\n\
+         示例甲,{SUBJECT},身份证,11010519491231002X,示罚1号,2026-09-18,示例市场监督管理局\n"
+    )
+}
+
 /// A list with one judgment debtor whose number is masked: a person's record that is found by its name only.
 pub(crate) fn nameless_debtor(name: &str) -> String {
     format!(
