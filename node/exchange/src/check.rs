@@ -54,7 +54,7 @@ pub struct CheckRequest {
     pub case_reference: CaseReference,
     /// The law, where the purpose alone does not say.
     pub legal_basis: Option<LegalBasis>,
-    /// The categories of interest; empty means all that the purpose allows.
+    /// The categories of interest, all of which the purpose must allow; empty means all that it allows.
     pub categories: Vec<InformationCategory>,
     /// How long to wait for each peer, in milliseconds.
     pub deadline_ms: u64,
@@ -242,7 +242,17 @@ impl Node {
             categories,
             action: Action::Ask,
         };
-        match SearchPermits::authorize(&authoriser, request, wanted.subject_name.is_some()) {
+        let by_name = wanted.subject_name.is_some();
+        let permits = SearchPermits::authorize(&authoriser, request.clone(), by_name).and_then(|permits| {
+            // Who names categories wants an answer about each of them: of what is left out, nothing would follow.
+            let refused: Vec<_> = permits.asked().refused().map(|(category, _)| category).collect();
+            if wanted.categories.is_empty() || refused.is_empty() {
+                return Ok(permits);
+            }
+            // Asked for alone, what is refused is denied with its rule and reason.
+            SearchPermits::authorize(&authoriser, AccessRequest { categories: refused, ..request }, false)
+        });
+        match permits {
             Ok(permits) => Ok(permits),
             Err(denied) => {
                 let entry = EntryDraft::new(EntryKind::CheckDenied)

@@ -206,6 +206,24 @@ async fn a_wrong_purpose_is_denied_with_its_rule_and_nobody_is_asked() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_category_that_is_named_and_refused_is_denied_and_not_left_out() {
+    let federation = Federation::new().await;
+    let node = federation.node(FINANCE);
+    let clerk = as_role(&node, Role::Clerk).await;
+    let both = vec![InformationCategory::SeriousBreach, InformationCategory::RiskWarning];
+    let licensing = wanted(SUBJECT, "administrative-licensing");
+    let request = CheckRequest { categories: both, ..licensing.clone() };
+    let error = node.check_run(&clerk, request).await.expect_err("risk warnings are not for licensing");
+    let ExchangeError::Denied(denied) = error else { panic!("{error}") };
+    assert_eq!(denied.rule.as_str(), "entry.no-risk-warning");
+    let denial = newest_entry(&federation, FINANCE, EntryKind::CheckDenied).await.leaf;
+    assert_eq!(denial.rule.as_deref(), Some(denied.rule.as_str()));
+    // Nobody named: what the purpose allows is asked about, and said to be.
+    let result = node.check_run(&clerk, licensing).await.expect("check");
+    assert!(result.complete && !result.categories.contains(&InformationCategory::RiskWarning));
+}
+
 /// Changes what the market regulator answers and expects the given reason for its silence.
 async fn lied(federation: &Federation, lie: Lie, reason: &str) {
     federation.lie(MARKET, Some(lie));
