@@ -80,10 +80,13 @@ issue_codes! {
     SubjectIdentityWeak = "subject_identity_weak" / Warning,
     /// The organisation code fails GB 11714.
     OrganisationCodeCheck = "organisation_code_check" / Warning,
-    /// A number in a column of organisation codes that may be a person's passport or travel permit.
+    /// A number in a column of organisations' numbers that may be a person's passport or travel permit.
     NumberUnclear = "number_unclear" / Error,
     /// A tax number that is made of a person's resident number; left out, because tax numbers are public.
     TaxNumberIsPersonNumber = "tax_number_is_person_number" / Warning,
+    /// A registration or certificate number of the form of an old resident number; left out, because these numbers are
+    /// public.
+    NumberMayBePersons = "number_may_be_persons" / Warning,
     /// A resident identity number that does not hold.
     ResidentNumberCheck = "resident_number_check" / Error,
     /// A document number with characters no document number has.

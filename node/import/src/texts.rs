@@ -143,15 +143,21 @@ pub fn issue_texts(code: IssueCode) -> IssueTexts {
             "compare with the certificate",
         ),
         IssueCode::NumberUnclear => texts(
-            "不是有效的组织机构代码，可能是护照或通行证号码",
-            "是组织机构代码的请核对改正；是个人证件号码的，移到证件号码列，没有该列的留空",
-            "not a valid organisation code: it may be the number of a passport or a travel permit",
-            "correct an organisation code; move a person's number to the document-number column, or leave it out where there is none",
+            "不是有效的组织代码或编号，可能是护照或通行证号码",
+            "是组织代码或编号的请核对改正；是个人证件号码的，移到证件号码列，没有该列的留空",
+            "not a valid number of an organisation: it may be that of a passport or a travel permit",
+            "correct an organisation's number; move a person's to the document-number column, or leave it out where there is none",
         ),
         IssueCode::TaxNumberIsPersonNumber => texts(
             "税务登记号由居民身份证号码组成，税务登记号为公开项，未保留",
             "无需处理；原文保留在来源行中",
             "the tax number is made of a resident identity number and tax numbers are public: it is left out",
+            "nothing to do; the source row keeps it",
+        ),
+        IssueCode::NumberMayBePersons => texts(
+            "该编号形如十五位居民身份证号码，本列为公开项，未保留",
+            "无需处理；原文保留在来源行中",
+            "the number has the form of an old resident identity number and the column is public: it is left out",
             "nothing to do; the source row keeps it",
         ),
         IssueCode::ResidentNumberCheck => texts(

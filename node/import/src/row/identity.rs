@@ -81,7 +81,8 @@ fn category_kind(text: &str) -> Option<SubjectKind> {
 
 impl RowWork<'_> {
     /// Text columns for numbers of organisations other than the unified code. They have no common form, but all are
-    /// public.
+    /// public. Only a text of the column's form says that the row is about an organisation: clerks write words into these
+    /// columns, and numbers of persons.
     pub(super) fn organisation_number_map(&mut self, index: usize, name: &str, text: &str) {
         let plain = number_plain(text);
         if name == "tax_registration_number" && is_resident_tax_number(&plain) {
@@ -95,9 +96,16 @@ impl RowWork<'_> {
         if name == "organisation_code" {
             return self.organisation_code_map(index, &plain);
         }
+        if is_travel_document_shaped(&plain) {
+            return self.issue(index, IssueCode::NumberUnclear);
+        }
+        // Old resident numbers have the fifteen digits of a registration number, of which one in thirty has a day of birth
+        // in it as well. The record does without it. Every company's old tax number has as many digits; those stay.
+        if name != "tax_registration_number" && is_old_resident_shaped(&plain) {
+            return self.issue(index, IssueCode::NumberMayBePersons);
+        }
         self.insert(index, name, text);
-        // Old resident numbers have the fifteen digits of a registration number.
-        self.evidence.organisation |= name != "tax_registration_number" && !is_old_resident_shaped(&plain);
+        self.evidence.organisation |= is_organisation_number(name, &plain);
     }
 
     fn organisation_code_map(&mut self, index: usize, code: &str) {
@@ -267,6 +275,26 @@ impl RowWork<'_> {
             )
         })
     }
+}
+
+/// Whether a text has the form that its column's numbers have, and no person's number has: 13 or 15 digits of the business
+/// register; the certificate of a public institution (事证第 and twelve digits) or of a social organisation (社证字,
+/// 民证字 or 基证字, before it the place); or, as certificates since 2016 have it, a unified code.
+fn is_organisation_number(name: &str, plain: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let bare = plain.strip_suffix('号').unwrap_or(plain);
+    let formed = match name {
+        "registration_number" => digits(plain) && matches!(plain.len(), 13 | 15),
+        "public_institution_certificate" => {
+            let number = bare.strip_prefix("事证第").unwrap_or(bare);
+            digits(number) && number.len() == 12
+        }
+        "social_organisation_certificate" => ["社证字第", "民证字第", "基证字第"]
+            .iter()
+            .any(|words| bare.split_once(words).is_some_and(|(_, number)| digits(number))),
+        _ => return false,
+    };
+    formed || UnifiedCode::parse(plain).is_ok_and(|code| code.has_known_prefix())
 }
 
 /// Half-width capitals without space.

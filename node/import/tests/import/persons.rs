@@ -32,8 +32,27 @@ fn a_row_is_about_an_organisation_only_if_it_says_so() {
     check_kind(nobody().with("行政相对人类别", "2"), Person);
     check_kind(nobody().with("行政相对人代码_2(工商注册号)", "150102000012345"), Organisation);
     check_kind(nobody().with("行政相对人代码_3(组织机构代码)", "10774368-0"), Organisation);
-    // A registration number of the form of an old resident number, an organisation code that does not hold.
-    check_kind(nobody().with("行政相对人代码_2(工商注册号)", "150102491231002"), Person);
+    check_kind(nobody().with("行政相对人代码_2(工商注册号)", "1501022012345"), Organisation);
+    for number in ["事证第115010000123号", "115010000123", "12100000400014815T"] {
+        check_kind(nobody().with("行政相对人代码_5(事业单位证书号)", number), Organisation);
+    }
+    for number in ["内社证字第0123号", "民证字第 010123 号", "基证字第12号"] {
+        check_kind(nobody().with("行政相对人代码_6(社会组织登记证号)", number), Organisation);
+    }
+    // Words and numbers of another form say nothing.
+    for column in [
+        "行政相对人代码_2(工商注册号)",
+        "行政相对人代码_5(事业单位证书号)",
+        "行政相对人代码_6(社会组织登记证号)",
+    ] {
+        for text in ["不详", "暂无", "个人", "张三", "0471", "13900000000", "110105491231002"] {
+            check_kind(nobody().with(column, text), Person);
+        }
+        let outcome = import_rows(&[nobody().with(column, "E12345678")]);
+        assert_eq!(codes(&outcome.rows[0])[0], "number_unclear", "{column}");
+        assert!(outcome.rows[0].fields.is_none());
+    }
+    // An organisation code that does not hold.
     check_kind(nobody().with("行政相对人代码_3(组织机构代码)", "13220410-5"), Person);
 }
 
@@ -134,6 +153,20 @@ fn no_column_of_organisations_takes_a_persons_number() {
     ] {
         let outcome = import_rows(&[PenaltyRow::new().with(column, RESIDENT)]);
         assert_eq!(codes(&outcome.rows[0]), ["code_is_person_number"], "{column}");
+    }
+    // An old resident number has no check character: it is left out of what is public.
+    for column in [
+        "行政相对人代码_2(工商注册号)",
+        "行政相对人代码_5(事业单位证书号)",
+        "行政相对人代码_6(社会组织登记证号)",
+    ] {
+        let trader = PenaltyRow::new().with("行政相对人类别", "个体工商户").with(column, "150102491231002");
+        let outcome = import_rows(&[trader]);
+        let row = &outcome.rows[0];
+        assert_eq!((codes(row), row.subject_kind), (vec!["number_may_be_persons"], Organisation), "{column}");
+        let fields = row.fields.as_ref().expect("accepted");
+        assert!(fields.iter().all(|(_, value)| !value.to_text().contains("491231")), "{column}");
+        assert!(!row.issues[0].message_zh().contains("491231"));
     }
     let outcome = import_rows(&[PenaltyRow::new().with("行政相对人代码_3(组织机构代码)", "E12345678")]);
     assert_eq!(codes(&outcome.rows[0]), ["number_unclear"]);
