@@ -7,27 +7,27 @@
 //! same file resumes where the progress stands, after what is missing in the indexes has been entered, or the import is
 //! rolled back (`import_rollback.rs`).
 
-use std::collections::BTreeSet;
 use std::io::{Read, Seek};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use chengxin_import::{
     ImportError, ImportOptions, ImportReport, ImportedRow, Importer, IssueSeverity, RowIssue,
 };
 use chengxin_schemas::digest::Sha256;
 use chengxin_schemas::identity::BatchId;
-use chengxin_schemas::operator::{OperatorName, Role};
+use chengxin_schemas::operator::Role;
 use chengxin_schemas::record::{RecordDraft, RecordFields};
 use chengxin_schemas::record_type::RecordType;
 use chengxin_schemas::sd_jwt::salt_blocks;
 use chengxin_schemas::time::{Day, UnixTime};
-use chengxin_store::{Batch, KeyRange};
-use serde::{Deserialize, Serialize};
+use chengxin_store::Batch;
+use chengxin_store::limits::MAX_BATCH_BYTES;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::audit::{EntryDraft, EntryKind};
 use crate::error::{ExchangeError, Result};
+pub use crate::import_batch::{BatchState, ImportBatch};
 use crate::import_index::{ImportIndex, STRETCH_RECORDS};
 use crate::import_lock::{ImportWriter, write_await};
 use crate::keyspace;
@@ -36,10 +36,20 @@ use crate::operation::Operation;
 use crate::record::{NewRecord, SourceReference};
 use crate::record_index::{self, RecordEntries, RecordPointer};
 use crate::row::Row;
-use crate::row_v1::ImportBatchV1;
 
-/// Rows signed and committed together: about a megabyte, a quarter of what the store commits at once.
+/// Rows signed and committed together, if their text is short: about a megabyte, a quarter of what the store commits at
+/// once.
 const CHUNK_ROWS: usize = 256;
+/// Most bytes of source text in a chunk. A record takes its row's text and, signed, at most half as much again as the text
+/// and 8 KiB, so no chunk comes near the 16 MiB that the store commits at once.
+const CHUNK_TEXT: usize = 4 * 1024 * 1024;
+/// Most bytes of one row's source text; with the signed record it is one value of the store, of at most 4 MiB. The importer
+/// takes rows of a MiB, and quotes and line ends make twice as much of that at most: only control characters, six bytes
+/// each, make more.
+const ROW_TEXT: usize = 3 * 1024 * 1024;
+/// A row below this number of bytes cannot reach [`ROW_TEXT`], so its text need not be made to know.
+const ROW_SHORT: usize = ROW_TEXT / 8;
+const _: () = assert!(ROW_TEXT <= CHUNK_TEXT && CHUNK_TEXT * 5 / 2 + CHUNK_ROWS * 8192 < MAX_BATCH_BYTES);
 /// Chunks on their way between reading, signing and keeping; bounds the memory of an import.
 const CHUNKS_IN_FLIGHT: usize = 4;
 /// Issues kept word for word in a report, errors before warnings; all are counted.
@@ -63,78 +73,6 @@ pub trait ImportFile: Send + Sync + 'static {
 /// [`Read`] and [`Seek`] in one object.
 pub trait ReadSeek: Read + Seek + Send {}
 impl<T: Read + Seek + Send> ReadSeek for T {}
-
-/// State of an import.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum BatchState {
-    /// Rows are being kept; none is visible.
-    Staging,
-    /// All rows are visible.
-    Committed,
-    /// No row is visible; rows may still be on their way out.
-    RollingBack,
-    /// No row exists any more.
-    RolledBack,
-}
-
-impl BatchState {
-    /// The spelling in machine output.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Staging => "staging",
-            Self::Committed => "committed",
-            Self::RollingBack => "rolling_back",
-            Self::RolledBack => "rolled_back",
-        }
-    }
-}
-
-/// An import as stored, version 2: the same as version 1, whose records stand in the index under one identifier only.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ImportBatch {
-    /// The import.
-    pub id: BatchId,
-    /// Its state.
-    pub state: BatchState,
-    /// The file's name where it came from.
-    pub file_name: String,
-    /// The file's digest: only the same file resumes.
-    pub file: Sha256,
-    /// Type of its records.
-    pub record_type: RecordType,
-    /// Who imported.
-    pub by: OperatorName,
-    /// When it began.
-    pub started: UnixTime,
-    /// When its state last changed.
-    pub changed: UnixTime,
-    /// Data rows of the file that have been dealt with, duplicates included.
-    pub rows_done: u64,
-    /// Records kept.
-    pub records: u64,
-    /// Rows that were the same as a record held already.
-    pub duplicates: u64,
-    /// First record number of the import.
-    pub first: u64,
-    /// The number after its last record.
-    pub next: u64,
-    /// Records of the import below this number are in the indexes; those above it may be.
-    pub indexed: u64,
-}
-
-impl Row for ImportBatch {
-    const NAME: &'static str = "import";
-    const VERSION: u8 = 2;
-}
-
-impl ImportBatch {
-    fn read(bytes: &[u8]) -> Result<Self> {
-        match bytes.first() {
-            Some(&ImportBatchV1::VERSION) => Ok(ImportBatchV1::decode(bytes)?.0),
-            _ => Self::decode(bytes),
-        }
-    }
-}
 
 /// How far an import is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -199,7 +137,12 @@ impl Node {
         progress: ProgressSink,
     ) -> Result<Examination> {
         let (sender, mut chunks) = mpsc::channel::<Vec<ImportedRow>>(CHUNKS_IN_FLIGHT);
-        let reader = tokio::task::spawn_blocking(move || read_rows(file.as_ref(), options, 0, &sender, Ok));
+        let reader = tokio::task::spawn_blocking(move || {
+            read_rows(file.as_ref(), options, 0, &sender, |mut row| {
+                let length = row_length_check(&mut row);
+                Ok((row, length))
+            })
+        });
         let mut report = ImportReport::new(ISSUES_KEPT);
         let mut already_held = 0_u64;
         let empty = self.is_empty().await?;
@@ -256,16 +199,6 @@ impl Node {
         let severity = authoriser.bundle().severity_for(fields).severity?;
         let computed = authoriser.bundle().publicity_end(severity, determined)?.end.to_string();
         (stated != computed).then(|| RowIssue::publicity_end_differs(row.row, stated, &computed))
-    }
-
-    /// Whether no record is held that a row could repeat or contradict. True for the first import of a body, which is
-    /// the largest: it then needs no look-up per row.
-    pub(crate) async fn is_empty(&self) -> Result<bool> {
-        Ok(self
-            .batches_all()
-            .await?
-            .iter()
-            .all(|batch| batch.records == 0 || batch.state != BatchState::Committed))
     }
 
     /// The record that a row with these fields becomes.
@@ -401,7 +334,8 @@ impl Node {
                     Some(fields) => Some(node.row_record(&row, fields, digest)?),
                     None => None,
                 };
-                Ok(PreparedRow { row: row.row, new })
+                let length = new.as_ref().map_or(0, |new| new.source.text.len());
+                Ok((PreparedRow { row: row.row, new }, length))
             })
         });
         let mut signing = std::collections::VecDeque::new();
@@ -511,129 +445,21 @@ impl Node {
         store_batch.put(keyspace::batch(&state.id), state.encode()?);
         Ok((store_batch, entries))
     }
-
-    /// One import.
-    pub async fn import_show(&self, operation: &Operation, id: &BatchId) -> Result<ImportBatch> {
-        operation.require(&[Role::Clerk, Role::Reviewer], "show imports")?;
-        self.batch_read(id).await
-    }
-
-    /// All imports, newest first.
-    pub async fn import_list(&self, operation: &Operation) -> Result<Vec<ImportBatch>> {
-        operation.require(&[Role::Clerk, Role::Reviewer], "list imports")?;
-        let mut batches = self.batches_all().await?;
-        batches.sort_by_key(|batch| std::cmp::Reverse((batch.started, batch.first)));
-        Ok(batches)
-    }
-
-    /// The imports that were begun and neither finished nor taken back: those whose file is still needed.
-    pub async fn imports_unfinished(&self) -> Result<BTreeSet<BatchId>> {
-        let mut batches = self.batches_all().await?;
-        batches.retain(|batch| batch.state == BatchState::Staging);
-        Ok(batches.into_iter().map(|batch| batch.id).collect())
-    }
-
-    async fn batches_all(&self) -> Result<Vec<ImportBatch>> {
-        self.batches_scan(|_| true).await
-    }
-
-    /// The imports that a former version of this program wrote.
-    pub(crate) async fn batches_former(&self) -> Result<Vec<ImportBatch>> {
-        self.batches_scan(|bytes| bytes.first() != Some(&ImportBatch::VERSION)).await
-    }
-
-    async fn batches_scan(&self, wanted: fn(&[u8]) -> bool) -> Result<Vec<ImportBatch>> {
-        let mut range = KeyRange::prefix(&keyspace::batches());
-        let mut batches = Vec::new();
-        loop {
-            let page = self.parts.store.scan(range.clone(), 1_000).await?;
-            let Some((last, _)) = page.last() else { return Ok(batches) };
-            range = range.after(last);
-            for (_, bytes) in page.iter().filter(|(_, bytes)| wanted(bytes)) {
-                batches.push(ImportBatch::read(bytes)?);
-            }
-        }
-    }
-
-    pub(crate) async fn batch_read(&self, id: &BatchId) -> Result<ImportBatch> {
-        let bytes = self
-            .parts
-            .store
-            .get(&keyspace::batch(id))
-            .await?
-            .ok_or(ExchangeError::NotFound { what: "the import" })?;
-        ImportBatch::read(&bytes)
-    }
-
-    /// Writes the state of an import and shows or hides its records accordingly.
-    pub(crate) async fn batch_write(
-        self: &Arc<Self>,
-        writer: &ImportWriter,
-        batch: &ImportBatch,
-    ) -> Result<()> {
-        let mut write = Batch::new();
-        write.put(keyspace::batch(&batch.id), batch.encode()?);
-        // What becomes visible does so after the write, what vanishes vanishes before it.
-        if matches!(batch.state, BatchState::Staging | BatchState::RollingBack) {
-            self.hidden_set(batch);
-        }
-        let (node, batch) = (self.clone(), batch.clone());
-        writer
-            .write_run(async move {
-                node.parts.store.commit(write).await?;
-                node.hidden_set(&batch);
-                Ok(())
-            })
-            .await
-    }
-
-    /// Hides or shows the records of an import for readers of this process.
-    fn hidden_set(&self, batch: &ImportBatch) {
-        let mut hidden = self.hidden.write().unwrap_or_else(PoisonError::into_inner);
-        match batch.state {
-            // Numbers are handed out to one import at a time, so everything from its first number on is its own.
-            BatchState::Staging => {
-                hidden.insert(batch.id, (batch.first, u64::MAX));
-            }
-            BatchState::RollingBack => {
-                hidden.insert(batch.id, (batch.first, batch.next.saturating_sub(1)));
-            }
-            BatchState::Committed | BatchState::RolledBack => {
-                hidden.remove(&batch.id);
-            }
-        }
-    }
-
-    /// Loads which records are hidden, when the node starts.
-    pub(crate) async fn hidden_load(&self) -> Result<()> {
-        for batch in self.batches_all().await? {
-            self.hidden_set(&batch);
-        }
-        Ok(())
-    }
-
-    /// The number after the highest ever given out: over all imports, rolled back ones included, so that no number and
-    /// no place in a status list is used twice.
-    async fn next_record_number(&self) -> Result<u64> {
-        let batches = self.batches_all().await?;
-        if let Some(open) =
-            batches.iter().find(|batch| matches!(batch.state, BatchState::Staging | BatchState::RollingBack))
-        {
-            return Err(ExchangeError::Conflict {
-                what: "import",
-                reason: format!(
-                    "import {} was interrupted: resume it with the same file, or roll it back, then import again",
-                    open.id
-                ),
-            });
-        }
-        Ok(batches.iter().map(|batch| batch.next).max().unwrap_or(1))
-    }
 }
 
 /// How an operation reads a file: as told, and by its own day, so that every pass over the file judges rows alike.
 pub(crate) fn options_of(operation: &Operation, options: ImportOptions) -> ImportOptions {
     ImportOptions { today: Some(operation.today()), ..options }
+}
+
+/// Refuses a row that no value of the store holds, and returns how long its cells are together.
+pub(crate) fn row_length_check(row: &mut ImportedRow) -> usize {
+    let length = row.source.cells.iter().map(String::len).sum();
+    if length > ROW_SHORT && row.source.to_text().len() > ROW_TEXT {
+        row.issues.push(RowIssue::control_characters(row.row));
+        row.fields = None;
+    }
+    length
 }
 
 /// Tells how far the keeping of an examined file is.
@@ -687,33 +513,37 @@ struct ReadOutcome {
     header_issues: Vec<RowIssue>,
 }
 
-/// Reads rows, prepares each, and sends them in chunks, leaving out the first `skip`. Runs on a thread that may block.
+/// Reads rows, prepares each, and sends them in chunks, leaving out the first `skip`. `prepare` also says how long the row's
+/// text is. Runs on a thread that may block.
 fn read_rows<T>(
     file: &dyn ImportFile,
     options: ImportOptions,
     skip: u64,
     sender: &mpsc::Sender<Vec<T>>,
-    prepare: impl Fn(ImportedRow) -> Result<T>,
+    prepare: impl Fn(ImportedRow) -> Result<(T, usize)>,
 ) -> Result<ReadOutcome> {
     let reader = file.open().map_err(ImportError::Read)?;
     let mut importer = Importer::open(reader, options)?;
     let record_type = importer.layout().record_type;
     let header_issues = importer.layout().issues.clone();
     let mut chunk = Vec::with_capacity(CHUNK_ROWS);
-    let mut seen = 0_u64;
+    let (mut seen, mut text) = (0_u64, 0_usize);
     for row in &mut importer {
         seen = seen.saturating_add(1);
         let row = row?;
         if seen <= skip {
             continue;
         }
-        chunk.push(prepare(row)?);
-        if chunk.len() == CHUNK_ROWS {
+        let (row, length) = prepare(row)?;
+        if chunk.len() == CHUNK_ROWS || (!chunk.is_empty() && text.saturating_add(length) > CHUNK_TEXT) {
             let full = std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK_ROWS));
             if sender.blocking_send(full).is_err() {
                 return Err(ExchangeError::Task { what: "keeping the rows" });
             }
+            text = 0;
         }
+        text = text.saturating_add(length);
+        chunk.push(row);
     }
     if !chunk.is_empty() && sender.blocking_send(chunk).is_err() {
         return Err(ExchangeError::Task { what: "keeping the rows" });

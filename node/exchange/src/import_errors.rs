@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 
 use crate::audit::{EntryDraft, EntryKind};
 use crate::error::{ExchangeError, Result};
-use crate::import::{ImportFile, options_of};
+use crate::import::{ImportFile, options_of, row_length_check};
 use crate::node::Node;
 use crate::operation::Operation;
 
@@ -65,6 +65,7 @@ impl Node {
             let mut errors = ErrorFile::new(importer.layout(), form.format, form.language, out)?;
             for row in importer {
                 let mut row = row?;
+                row_length_check(&mut row);
                 if !empty && let Some(conflict) = runtime.block_on(node.row_conflict(&row, &mut 0))? {
                     row.issues.push(conflict);
                     row.fields = None;

@@ -18,6 +18,7 @@ pub mod delivery;
 pub mod error;
 mod held;
 pub mod import;
+mod import_batch;
 pub mod import_errors;
 mod import_index;
 mod import_lock;

@@ -48,7 +48,7 @@ issue_codes! {
     RequiredMissing = "required_missing" / Error,
     /// More characters than the field holds. Parameters: `actual`, `limit`.
     TextTooLong = "text_too_long" / Error,
-    /// A control character in the cell.
+    /// A control character in the cell, or a row full of them.
     ControlCharacter = "control_character" / Error,
     /// A line break or a tab in a name or a number; the lines were joined.
     LineBreakJoined = "line_break_joined" / Warning,
@@ -203,6 +203,11 @@ impl RowIssue {
         params: Vec<(&'static str, String)>,
     ) -> Self {
         Self { row, column, code, severity: code.severity(), params }
+    }
+
+    /// The row holds so many control characters that it cannot be kept as it stands.
+    pub fn control_characters(row: u64) -> Self {
+        Self::new(row, None, IssueCode::ControlCharacter, Vec::new())
     }
 
     /// The row contradicts a record that is held already.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chengxin_exchange::import::{BatchState, ImportFile};
 use chengxin_exchange::record::RecordFilter;
-use chengxin_import::ImportOptions;
+use chengxin_import::{ImportOptions, IssueSeverity};
 use chengxin_schemas::ErrorCode;
 use chengxin_schemas::operator::Role;
 use chengxin_schemas::subject::SubjectId;
@@ -188,4 +188,32 @@ async fn a_mistyped_year_is_refused_and_stands_in_nobodys_way() {
     assert_eq!(codes, ["date_in_future"]);
     assert!(import("2026-11-23").await.expect("examined").1.is_none(), "tomorrow");
     assert!(import("2026-11-22").await.expect("import").1.is_some(), "today");
+}
+
+/// More in one chunk than the store commits at once, in a column that no field corresponds to.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_with_long_texts_are_imported_whole() {
+    let federation = Federation::new().await;
+    let node = federation.node(MARKET);
+    let clerk = as_role(&node, Role::Clerk).await;
+    let import = |rows: u64, note: &str| {
+        let mut text = format!("{HEADER},经办说明\n");
+        for row in 0..rows {
+            let code = chengxin_import::generate::organisation_code(row);
+            text.push_str(&format!(
+                "示例第{row}有限公司,{code},,,示罚{row}号,类型,事实,罚款,1,2026-09-18,示例市场监督管理局,{note}\n"
+            ));
+        }
+        let file: Arc<dyn ImportFile> = Arc::new(Memory(text.into_bytes()));
+        node.import_run(&clerk, file, ImportOptions::default(), Arc::new(|_| {}))
+    };
+    // Control characters alone make a row longer than the store takes, and the examination says so.
+    let (examination, batch) = import(1, &"\u{1}".repeat(800_000)).await.expect("examined");
+    let errors: Vec<_> =
+        examination.report.issues().filter(|issue| issue.severity == IssueSeverity::Error).collect();
+    assert_eq!(errors.iter().map(|issue| issue.code.as_str()).collect::<Vec<_>>(), ["control_character"]);
+    assert!(batch.is_none());
+    let (_, batch) = import(200, &"长".repeat(33_000)).await.expect("import");
+    assert_eq!(batch.expect("batch").records, 200);
+    assert_eq!(held(&federation).await, 200);
 }
