@@ -1,6 +1,8 @@
 //! Verifying an answer: when it arrives, and again when somebody verifies the certificate that rests on it. One verifier
 //! for both, so that no certificate holds with an answer that the check itself would have refused.
 
+use std::collections::BTreeSet;
+
 use chengxin_schemas::answer::{ANSWER_TYP, AnswerClaims, AnswerOutcome, PresentedRecord};
 use chengxin_schemas::category::InformationCategory;
 use chengxin_schemas::certificate::CoverageOutcome;
@@ -67,7 +69,11 @@ pub(crate) fn answer_verify(
                 return Err(integrity("it names more categories than there are"));
             }
             let rule = peer_words(&rule);
-            let mut answered = Vec::with_capacity(records.len());
+            let mut answered: Vec<AnsweredRecord> = Vec::with_capacity(records.len());
+            let mut seen = BTreeSet::new();
+            if !records.iter().all(|listed| seen.insert(listed.record)) {
+                return Err(integrity("it lists a record twice"));
+            }
             for (listed, text) in records.into_iter().zip(presentations) {
                 let record = record_verify(entry, request, &categories, &listed, text, now)?;
                 answered.push(AnsweredRecord { listed, record, rule: rule.clone() });
@@ -85,8 +91,8 @@ pub(crate) fn answer_verify(
     }
 }
 
-/// Verifies one record: signed by the answering agency, the one listed, of an answered category, about the subject
-/// asked about, and with remarks on fields only that its type has.
+/// Verifies one record: signed by the answering agency, the one listed, in a state that counts, of an answered category,
+/// about the subject asked about, and with remarks on fields only that its type has.
 fn record_verify(
     entry: &DirectoryEntry,
     request: &RequestClaims,
@@ -98,6 +104,9 @@ fn record_verify(
     let integrity = |reason: &str| SchemaError::Integrity { form: "record", reason: reason.to_owned() };
     let record = record_verify_from(SdJwt::parse(text, SD_JWT_LIMIT)?, entry, now)?;
     listed.check_record(&record)?;
+    if !listed.state.counts() {
+        return Err(integrity("in a state in which it does not count"));
+    }
     let claims = record.claims();
     if !categories.contains(&claims.category) || !request.categories.contains(&claims.category) {
         return Err(integrity("of a category that was not asked about"));

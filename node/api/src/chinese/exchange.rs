@@ -16,6 +16,9 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("it names more categories than there are", "所列类别多于全部类别"),
     ("another record than the one listed", "不是清单所列的记录"),
     ("of a category that was not asked about", "属于未询问的类别"),
+    ("it lists a record twice", "同一记录列了两次"),
+    ("in a state in which it does not count", "所处状态不应计入"),
+    ("it shows by name what the purpose does not reach", "按名称给出了该用途不涉及的内容"),
     ("about another subject than the one asked about", "主体不是所询问的主体"),
     // asking.rs
     ("answered with another kind of message", "答复的消息种类不符"),

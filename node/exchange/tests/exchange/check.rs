@@ -10,7 +10,7 @@ use chengxin_exchange::certificate::certificate_verify;
 use chengxin_exchange::check::{CheckRequest, CheckResult};
 use chengxin_schemas::ErrorCode;
 use chengxin_schemas::answer::{ANSWER_TYP, AnswerClaims, AnswerOutcome};
-use chengxin_schemas::category::InformationCategory;
+use chengxin_schemas::category::{InformationCategory, RecordState};
 use chengxin_schemas::certificate::CoverageOutcome;
 use chengxin_schemas::jws::{JWS_LIMIT, UnverifiedJws, jws_sign};
 use chengxin_schemas::operator::Role;
@@ -283,9 +283,9 @@ async fn a_lying_member_counts_as_silent_with_the_reason() {
     let hide = rewritten(|_, presentations| presentations.clear());
     lied(&federation, hide, "another number of records").await;
     let as_other = rewritten(|claims, _| claims.iss = agency(LEAGUE));
-    lied(&federation, as_other, "").await;
+    lied(&federation, as_other, "iss names another agency").await;
     let hour = rewritten(|claims, _| claims.iat = NOW.plus(3_600));
-    lied(&federation, hour, "").await;
+    lied(&federation, hour, "clocks of both nodes").await;
     let swapped = rewritten(|claims, _| {
         if let AnswerOutcome::Answered { records, .. } = &mut claims.outcome {
             records[0].record = chengxin_schemas::identity::RecordId([9; 16]);
@@ -298,6 +298,22 @@ async fn a_lying_member_counts_as_silent_with_the_reason() {
         }
     });
     lied(&federation, by_name, "another subject").await;
+    for state in RecordState::ALL.iter().copied().filter(|state| !state.counts()) {
+        let over = rewritten(move |claims, _| {
+            if let AnswerOutcome::Answered { records, .. } = &mut claims.outcome {
+                records[0].state = state;
+            }
+        });
+        lied(&federation, over, "does not count").await;
+    }
+    let twice = rewritten(|claims, presentations| {
+        presentations.push(presentations[0].clone());
+        claims.sd_hash = chengxin_schemas::sd_jwt::presentations_digest(presentations);
+        if let AnswerOutcome::Answered { records, .. } = &mut claims.outcome {
+            records.push(records[0].clone());
+        }
+    });
+    lied(&federation, twice, "a record twice").await;
     assert_eq!(check(&federation).await.records.len(), 1, "the node works on");
 }
 
