@@ -1,5 +1,7 @@
 //! The answering side of a check: verify, authorise, redact, log, sign, answer. In that order.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use chengxin_audit_log::Disclosed;
 use chengxin_policy::{AccessRequest, Action, AskerContext, Denied};
@@ -28,7 +30,7 @@ impl Node {
     /// Handles one message from a member whose identity the transport has proven. Always gives an answer: a message
     /// that cannot be considered is answered with the reason, as far as the peer may know it.
     pub async fn peer_handle(
-        &self,
+        self: &Arc<Self>,
         from: &AgencyCode,
         request: std::result::Result<PeerRequest, SchemaError>,
     ) -> Bytes {
@@ -83,7 +85,7 @@ impl Node {
     }
 
     /// Answers a signed request from `from`.
-    async fn answer_check(&self, from: &AgencyCode, text: &str) -> Result<PeerResponse> {
+    async fn answer_check(self: &Arc<Self>, from: &AgencyCode, text: &str) -> Result<PeerResponse> {
         let now = self.now();
         let directory = self.directory_current()?;
         let entry =
@@ -130,7 +132,7 @@ impl Node {
     }
 
     async fn answer_permitted(
-        &self,
+        self: &Arc<Self>,
         request: &RequestClaims,
         digest: Sha256,
         permits: &SearchPermits,
@@ -205,7 +207,7 @@ impl Node {
 
     /// The records the permits cover, each cut down to what the asker may see of it.
     async fn answer_records(
-        &self,
+        self: &Arc<Self>,
         request: &RequestClaims,
         permits: &SearchPermits,
     ) -> Result<(Vec<PeerPresentation>, bool)> {

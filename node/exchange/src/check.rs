@@ -4,6 +4,8 @@
 //! verify everything, own log entry with the result's digest, show. No request leaves the node before the entry that
 //! names it is durable (`asking.rs`), and nothing is shown before the last one is.
 
+use std::sync::Arc;
+
 use chengxin_policy::{AccessRequest, Action, AskerContext};
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::category::{InformationCategory, RecordState};
@@ -155,7 +157,11 @@ pub(crate) struct PeerPart {
 
 impl Node {
     /// Checks a subject across the federation.
-    pub async fn check_run(&self, operation: &Operation, wanted: CheckRequest) -> Result<CheckResult> {
+    pub async fn check_run(
+        self: &Arc<Self>,
+        operation: &Operation,
+        wanted: CheckRequest,
+    ) -> Result<CheckResult> {
         operation.require(&[Role::Clerk, Role::Reviewer], "check a subject")?;
         let directory = self.directory_current()?;
         let own = self.own_entry()?;
@@ -268,7 +274,7 @@ impl Node {
     /// peer's. What was cut off covers nothing: neither records, nor the restrictions of which `restrictions_complete`
     /// says whether all were looked at.
     async fn check_own(
-        &self,
+        self: &Arc<Self>,
         wanted: &CheckRequest,
         permits: &SearchPermits,
         own: &DirectoryEntry,

@@ -1,14 +1,18 @@
 //! What this body holds about a subject, as far as permits cover it: the one search behind an answer to a peer and the
 //! own part of a check.
 
+use std::sync::Arc;
+
 use chengxin_policy::{AccessRequest, Authoriser, Decision, Denied, Permit};
 use chengxin_schemas::category::RecordState;
 use chengxin_schemas::identity::RecordId;
 use chengxin_schemas::sd_jwt::VerifiedRecord;
 use chengxin_schemas::subject::{SubjectId, SubjectKey, SubjectKind};
 
-use crate::error::Result;
+use crate::error::{ExchangeError, Result};
+use crate::keyspace;
 use crate::node::Node;
+use crate::record::RecordRow;
 
 /// Most records looked at for one subject. Category and state stand in the record, not in the index, so a search for
 /// one category reads and opens all others too, and a peer may ask for as many searches as it has requests in flight.
@@ -73,6 +77,15 @@ fn other(kind: SubjectKind) -> SubjectKind {
     }
 }
 
+/// Records opened in one step. A search waits for its turn before each, so that a peer that asks for many long searches
+/// takes turns with everybody else.
+const STEP_RECORDS: usize = 64;
+/// Records opened without changing threads: most subjects have a few, and they take less than a millisecond.
+const STEP_SHORT: usize = 8;
+/// Steps at work at the same time, on threads beside the runtime's: as many as a small machine has cores, and far fewer
+/// than the requests that a peer may have in flight, whose records would be in memory together otherwise.
+pub(crate) const STEPS_AT_ONCE: usize = 4;
+
 /// A record found, not yet cut down to what its reader may see.
 pub(crate) struct HeldRecord {
     pub(crate) id: RecordId,
@@ -110,7 +123,7 @@ impl Node {
     /// Finds the records about `subject` that count and that `permits` cover: by identifier, and by `name` those that
     /// have none. What is not asked about is passed over before anything is counted against the limit of what is found.
     pub(crate) async fn records_held(
-        &self,
+        self: &Arc<Self>,
         subject: &SubjectId,
         name: Option<&str>,
         permits: &SearchPermits,
@@ -125,38 +138,68 @@ impl Node {
         let mut left = limits.looked_at;
         for (key, identified) in keys {
             // One more than may be looked at tells whether those are all.
-            for number in self.record_numbers_of(&key, left.saturating_add(1)).await? {
-                let Some(rest) = left.checked_sub(1) else {
-                    held.more = true;
-                    return Ok(held);
-                };
-                left = rest;
-                let Some((row, record)) = self.record_read(number).await? else { continue };
-                let fields = record.fields();
-                let same = if identified { fields.is_about(subject) } else { fields.subject().is_none() };
-                let found = HeldRecord { id: row.id, state: row.state, record, identified };
-                let category = found.record.claims().category;
-                // An answer names the categories of the permit for the subject asked about.
-                let covered = permits.asked.categories().contains(&category)
-                    && found.permit(permits).is_some_and(|permit| permit.categories().contains(&category));
-                if !same || !found.state.counts() || !covered {
-                    continue;
+            let mut numbers = self.record_numbers_of(&key, left.saturating_add(1)).await?;
+            let beyond = numbers.len() > left;
+            numbers.truncate(left);
+            left = left.saturating_sub(numbers.len());
+            for step in numbers.chunks(STEP_RECORDS) {
+                for (row, record) in self.records_open(step).await? {
+                    let fields = record.fields();
+                    let same = if identified { fields.is_about(subject) } else { fields.subject().is_none() };
+                    let found = HeldRecord { id: row.id, state: row.state, record, identified };
+                    let category = found.record.claims().category;
+                    // An answer names the categories of the permit for the subject asked about.
+                    let covered = permits.asked.categories().contains(&category)
+                        && found
+                            .permit(permits)
+                            .is_some_and(|permit| permit.categories().contains(&category));
+                    if !same || !found.state.counts() || !covered {
+                        continue;
+                    }
+                    if held.records.len() == limits.found {
+                        held.more = true;
+                        return Ok(held);
+                    }
+                    held.records.push(found);
                 }
-                if held.records.len() == limits.found {
-                    held.more = true;
-                    return Ok(held);
-                }
-                held.records.push(found);
+            }
+            if beyond {
+                held.more = true;
+                return Ok(held);
             }
         }
         Ok(held)
+    }
+
+    /// Reads the records with these numbers, leaving out those that do not exist for readers.
+    async fn records_open(self: &Arc<Self>, numbers: &[u64]) -> Result<Vec<(RecordRow, VerifiedRecord)>> {
+        let long = numbers.len() > STEP_SHORT;
+        let turn = if long { self.searching.clone().acquire_owned().await.ok() } else { None };
+        let mut sealed = Vec::with_capacity(numbers.len());
+        for number in numbers.iter().filter(|number| !self.number_is_hidden(**number)) {
+            let key = keyspace::record(*number);
+            if let Some(bytes) = self.parts.store.get(&key).await? {
+                sealed.push((key, bytes));
+            }
+        }
+        let node = self.clone();
+        let open = move || {
+            let opened = sealed.iter().map(|(key, bytes)| node.record_open(key, bytes)).collect();
+            // Given back when the work is done, even if nobody waits for it any more.
+            drop(turn);
+            opened
+        };
+        if !long {
+            return open();
+        }
+        tokio::task::spawn_blocking(open)
+            .await
+            .map_err(|_| ExchangeError::Task { what: "reading records" })?
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use chengxin_import::ImportOptions;
 
     use chengxin_policy::{Action, AskerContext};
@@ -229,6 +272,40 @@ mod tests {
         assert!(persons.other.is_none());
         let held = node.records_held(&person, name, &persons, limits).await.expect("held");
         assert_eq!((held.records.len(), held.more), (1, false));
+    }
+
+    /// One thread for everything: a search that held it would stop the other task.
+    #[tokio::test]
+    async fn a_long_search_lets_others_work() {
+        let federation = Federation::new().await;
+        let node = federation.node(MARKET);
+        let clerk = as_role(&node, Role::Clerk).await;
+        let rows = STEP_RECORDS * 20;
+        node.import_run(&clerk, serious_then_general(rows), ImportOptions::default(), Arc::new(|_| {}))
+            .await
+            .expect("import");
+        let subject = SubjectId::parse(SUBJECT).expect("code");
+        let basic = vec![InformationCategory::Basic];
+        let request = wanted(&node, "government-procurement", subject.kind(), basic);
+        let permits = SearchPermits::authorize(&node.policy(), request, false).expect("permitted");
+        let ticks = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let counted = ticks.clone();
+        let ticker = tokio::spawn(async move {
+            loop {
+                counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                tokio::task::yield_now().await;
+            }
+        });
+        // What the index takes is not counted.
+        node.record_numbers_of(&node.subject_key(&subject), rows).await.expect("numbers");
+        let before = ticks.load(std::sync::atomic::Ordering::Relaxed);
+        let limits = HeldLimits { found: 5, looked_at: HELD_SCAN_LIMIT };
+        let held = node.records_held(&subject, None, &permits, limits).await.expect("held");
+        let during = ticks.load(std::sync::atomic::Ordering::Relaxed) - before;
+        ticker.abort();
+        assert_eq!((held.records.len(), held.more), (0, false));
+        assert!(during >= 20, "{during} ticks during twenty steps");
+        assert_eq!(node.searching.available_permits(), STEPS_AT_ONCE, "every turn is given back");
     }
 
     #[tokio::test(flavor = "multi_thread")]

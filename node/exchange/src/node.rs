@@ -20,6 +20,7 @@ use zeroize::Zeroizing;
 
 use crate::budget::{DayBudget, INTAKE_BYTES_PER_DAY, INTAKE_ITEMS_PER_DAY, REWINDS_PER_DAY};
 use crate::error::{ExchangeError, Result};
+use crate::held::STEPS_AT_ONCE;
 use crate::import_lock::ImportLock;
 use crate::peers::Peers;
 use crate::refusal::RefusalBudget;
@@ -98,6 +99,8 @@ pub struct Node {
     pub(crate) hidden: RwLock<BTreeMap<BatchId, (u64, u64)>>,
     /// One import at a time: records of a batch have contiguous numbers, and the indexes over them one writer.
     pub(crate) importing: ImportLock,
+    /// Turns of searches that look at many records.
+    pub(crate) searching: Arc<tokio::sync::Semaphore>,
     /// Shared by who issues a notice, from reading its record to the notice's commit; held alone by a rollback from
     /// looking for notices until the records are hidden. So no notice rests on a record that is on its way out.
     pub(crate) resting: Arc<tokio::sync::RwLock<()>>,
@@ -129,6 +132,7 @@ impl Node {
             strangers: Mutex::default(),
             hidden: RwLock::default(),
             importing: ImportLock::default(),
+            searching: Arc::new(tokio::sync::Semaphore::new(STEPS_AT_ONCE)),
             resting: Arc::default(),
             issuing: Arc::default(),
             heads: tokio::sync::Mutex::default(),
