@@ -31,8 +31,15 @@ pub struct CertificateClaims {
     pub jti: String,
     /// About whom.
     pub subject: SubjectId,
+    /// The name that was searched for as well. Absent if none was: then records that carry no identifier were not looked
+    /// for, and nothing about them follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject_name: Option<String>,
     /// For what.
     pub purpose: PurposeCode,
+    /// Under which law, where the purpose alone does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub legal_basis: Option<LegalBasis>,
     /// The open file.
     pub case_reference: CaseReference,
     /// By whom.

@@ -109,7 +109,9 @@ fn content(certificate: &VerifiedCertificate, names: &Bundle) -> CertificateCont
         agency: claims.iss,
         agency_name: Some(certificate.issuer_name().to_owned()),
         subject: claims.subject.masked(),
+        subject_name: claims.subject_name.clone(),
         purpose: claims.purpose.clone(),
+        legal_basis: claims.legal_basis.clone(),
         purpose_name: names
             .purpose(&claims.purpose)
             .map(|purpose| (purpose.chinese.clone(), purpose.english.clone())),

@@ -13,7 +13,7 @@ use chengxin_schemas::certificate::{CertificateRecord, CertificateRestriction};
 use chengxin_schemas::federation::FederationId;
 use chengxin_schemas::identity::CaseReference;
 use chengxin_schemas::operator::{OperatorName, Role};
-use chengxin_schemas::purpose::PurposeCode;
+use chengxin_schemas::purpose::{LegalBasis, PurposeCode};
 use chengxin_schemas::record_type::RecordType;
 use serde::{Deserialize, Serialize};
 
@@ -269,8 +269,14 @@ pub struct CertificateContent {
     pub agency_name: Option<String>,
     /// The subject, a person's number masked.
     pub subject: String,
+    /// The name that was searched for as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject_name: Option<String>,
     /// For what.
     pub purpose: PurposeCode,
+    /// Under which law, where the purpose alone does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub legal_basis: Option<LegalBasis>,
     /// The purpose's name in Chinese and English, if the policy built into this program knows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purpose_name: Option<(String, String)>,

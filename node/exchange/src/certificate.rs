@@ -76,7 +76,9 @@ impl Node {
             iat: result.at,
             jti: self.request_nonce().to_string(),
             subject: result.subject.clone(),
+            subject_name: result.subject_name.clone(),
             purpose: result.purpose.clone(),
+            legal_basis: result.legal_basis.clone(),
             case_reference: result.case_reference.clone(),
             operator: result.operator.clone(),
             policy: result.policy.clone(),
@@ -109,8 +111,9 @@ impl Node {
         let file = CertificateFile { schema: CertificateSchema::V2, certificate, answers, evidence };
         file_length_check(&file)?;
         let entry = EntryDraft::new(EntryKind::CertificateIssued)
-            .purpose(&result.purpose, &result.case_reference, None)
+            .purpose(&result.purpose, &result.case_reference, result.legal_basis.as_ref())
             .subject(&result.subject)
+            .subject_name(result.subject_name.as_deref())
             .policy(&result.policy)
             .result(Sha256::of(file.certificate.as_bytes()));
         self.audit_append(Some(operation), entry).await?;

@@ -119,7 +119,9 @@ fn request_agrees(
     let age = claims.iat.since(request.iat);
     for (what, agrees) in [
         ("about the subject of the certificate", request.subject == claims.subject),
+        ("about the name it says was searched for", request.subject_name == claims.subject_name),
         ("for its purpose", request.purpose == claims.purpose),
+        ("on its legal basis", request.legal_basis == claims.legal_basis),
         ("for its case", request.case_reference == claims.case_reference),
         ("by its operator", request.operator == claims.operator),
         ("about its categories", request.categories == claims.categories),

@@ -77,8 +77,12 @@ impl CheckRequest {
 pub struct CheckResult {
     /// The subject.
     pub subject: SubjectId,
+    /// The name that was searched for as well; without one, records without an identifier were not looked for.
+    pub subject_name: Option<String>,
     /// For what it was asked.
     pub purpose: PurposeCode,
+    /// Under which law, where the purpose alone does not say.
+    pub legal_basis: Option<LegalBasis>,
     /// Under which file.
     pub case_reference: CaseReference,
     /// Who asked.
@@ -198,7 +202,9 @@ impl Node {
             .sort_by_key(|record| std::cmp::Reverse((record.claims.category, record.claims.determined_on)));
         let mut result = CheckResult {
             subject: wanted.subject.clone(),
+            subject_name: wanted.subject_name.clone(),
             purpose: wanted.purpose.clone(),
+            legal_basis: wanted.legal_basis.clone(),
             case_reference: wanted.case_reference.clone(),
             operator,
             at: self.now(),

@@ -153,6 +153,12 @@ fn a_request_and_its_answers() {
     let refused = message("answer-refused", &refusal(asked.digest()), &issuer_key(), &issuer_entry());
     check(refused.claims(), &[]);
     message("certificate", &certificate(verified.digest()), &asker_key(), &asker_entry());
+    let by_name = CertificateClaims {
+        subject_name: Some("示例建设有限公司".to_owned()),
+        legal_basis: Some("《示例条例》第十八条".parse().expect("basis")),
+        ..certificate(verified.digest())
+    };
+    message("certificate-by-name", &by_name, &asker_key(), &asker_entry());
 }
 
 #[test]

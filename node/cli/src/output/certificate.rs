@@ -4,7 +4,7 @@ use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::record_type::RecordType;
 
 use super::Document;
-use super::check::coverage_strip;
+use super::check::{coverage_strip, name_searched};
 use super::page::{Cell, Page, Table, Tone, View, column, wide};
 use crate::host::{CertificateContent, CertificateVerification, CertifiedRestriction};
 use crate::texts::Key;
@@ -77,10 +77,11 @@ fn certificate_lines(page: &mut Page, claims: &CertificateContent, view: View) {
         page.table(certified_records(claims, view));
     }
     page.heading(view.text(Key::CheckDetails));
-    page.pairs(vec![
+    let mut pairs = vec![
         (Key::Agency, Cell::new(agency)),
         (Key::Operator, Cell::of(format!("{} ({})", claims.operator, view.role(claims.role)))),
         (Key::Subject, Cell::new(&claims.subject)),
+        (Key::NameSearched, name_searched(claims.subject_name.as_deref(), view)),
         (Key::Purpose, Cell::new(named(claims.purpose.as_str(), claims.purpose_name.as_ref(), view))),
         (Key::CaseReference, Cell::of(&claims.case_reference)),
         (Key::Categories, Cell::new(view.join(claims.categories.iter().map(|one| view.category(*one))))),
@@ -89,7 +90,11 @@ fn certificate_lines(page: &mut Page, claims: &CertificateContent, view: View) {
         (Key::PolicyVersion, Cell::new(&claims.policy)),
         (Key::AuditEntry, Cell::of(claims.audit_entry)),
         (Key::CheckNumber, Cell::new(&claims.check)),
-    ]);
+    ];
+    if let Some(basis) = &claims.legal_basis {
+        pairs.push((Key::LegalBasis, Cell::of(basis)));
+    }
+    page.pairs(pairs);
 }
 
 /// A name with the code that commands take, or the code alone.

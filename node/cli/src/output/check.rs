@@ -92,7 +92,8 @@ impl Document for CheckResult {
         }
         page.heading(view.text(Key::CheckDetails));
         page.pairs(vec![
-            (Key::Subject, subject_cell(&self.subject, self.name.as_deref())),
+            (Key::Subject, Cell::new(&self.subject)),
+            (Key::NameSearched, name_searched(self.name.as_deref(), view)),
             (Key::Purpose, purpose_cell(self, view)),
             (Key::CaseReference, Cell::of(&self.case_reference)),
             (Key::Categories, Cell::new(view.join(self.categories.iter().map(|one| view.category(*one))))),
@@ -100,6 +101,15 @@ impl Document for CheckResult {
             (Key::AuditEntry, Cell::of(self.audit_entry)),
         ]);
         page
+    }
+}
+
+/// The name that was searched for, or what its absence means: a check by identifier alone does not look at records that
+/// have none.
+pub(crate) fn name_searched(name: Option<&str>, view: View) -> Cell {
+    match name {
+        Some(name) => Cell::new(name),
+        None => Cell::new(view.text(Key::NamesNotSearched)).toned(Tone::Warning),
     }
 }
 

@@ -46,6 +46,8 @@ keys! {
     CertificateSays,
     CertificateWritten,
     CheckDetails,
+    NameSearched,
+    NamesNotSearched,
     Checking,
     CheckNumber,
     Clock,

@@ -29,6 +29,8 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::CertificateSays => "凭证内容",
         Key::CertificateWritten => "核查凭证已写入 {0}",
         Key::CheckDetails => "核查",
+        Key::NameSearched => "按名称查询",
+        Key::NamesNotSearched => "未按名称查询: 没有代码或证件号码的记录未查",
         Key::Checking => "校验",
         Key::CheckNumber => "核查编号",
         Key::Clock => "本机时钟",

@@ -48,6 +48,51 @@ fn claims_of(file: &CertificateFile) -> CertificateClaims {
         .expect("claims")
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_says_which_name_was_searched_for() {
+    let federation = Federation::new().await;
+    let node = federation.node(FINANCE);
+    let clerk = as_role(&node, Role::Clerk).await;
+    let unnamed = CheckRequest {
+        legal_basis: Some("《示例条例》第十八条".parse().expect("basis")),
+        ..wanted(SUBJECT, "government-procurement")
+    };
+    let named = CheckRequest { subject_name: Some("示例甲".to_owned()), ..unnamed.clone() };
+    let root = federation.fingerprint;
+    let mut files = Vec::new();
+    for request in [unnamed, named] {
+        let result = node.check_run(&clerk, request.clone()).await.expect("check");
+        let file = issued(&federation, &result).await;
+        let claims = verify(&file, root).await.expect("verifies");
+        assert_eq!(
+            (&claims.subject_name, &claims.legal_basis),
+            (&request.subject_name, &request.legal_basis)
+        );
+        files.push(file);
+    }
+    // Neither a name that nobody was asked for, nor one that is kept silent about, nor another law.
+    let changes: [(usize, &str, Change); 4] = [
+        (0, "about the name", |claims| claims.subject_name = Some("示例甲".to_owned())),
+        (1, "about the name", |claims| claims.subject_name = None),
+        (1, "about the name", |claims| claims.subject_name = Some("示例乙".to_owned())),
+        (1, "on its legal basis", |claims| claims.legal_basis = None),
+    ];
+    for (file, reason, change) in changes {
+        let error = verify(&with_claims(&files[file], change), root).await.expect_err(reason).to_string();
+        assert!(error.contains(reason), "{error} / {reason}");
+    }
+    // Of two requests of one check only one searched for the name.
+    let mut mixed = files[1].clone();
+    let agency = |answer: &chengxin_exchange::certificate::CertificateAnswer| {
+        let jws = UnverifiedJws::parse(&answer.request, REQUEST_TYP, JWS_LIMIT).expect("jws");
+        jws.claims_unverified::<RequestClaims>().expect("claims").aud
+    };
+    let place = files[0].answers.iter().position(|answer| agency(answer) == agency(&mixed.answers[0]));
+    mixed.answers[0] = files[0].answers[place.expect("answered")].clone();
+    let error = verify(&mixed, root).await.expect_err("mixed").to_string();
+    assert!(error.contains("about the name"), "{error}");
+}
+
 type Change = fn(&mut CertificateClaims);
 
 /// The file with other claims, signed by the issuer's own key: it lies with its own name.
