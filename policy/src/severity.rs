@@ -230,8 +230,7 @@ impl Bundle {
     /// unverified: which rule governs decisions made before 2026-04-01 is an open fact.
     pub fn severity_for(&self, fields: &RecordFields) -> SeverityRuling {
         let kind = fields.record_type();
-        let determined: Option<Day> =
-            fields.text(kind.determination_field()).and_then(|text| text.parse().ok());
+        let determined = fields.determined_on();
         let decisive = self
             .severity_rules()
             .iter()

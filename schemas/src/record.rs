@@ -192,6 +192,12 @@ impl RecordFields {
     pub fn subject_name(&self) -> Option<&str> {
         self.text(SUBJECT_NAME)
     }
+
+    /// The day the fact was determined on, as far as these fields say.
+    pub fn determined_on(&self) -> Option<Day> {
+        let stated = self.record_type.determination_fields().iter().find_map(|name| self.text(name));
+        stated.and_then(|text| text.parse().ok())
+    }
 }
 
 fn list_check(definition: &FieldDefinition, texts: &[String]) -> Result<(), SchemaError> {
@@ -283,7 +289,7 @@ impl RecordDraft {
 
     /// The day the fact was determined on.
     pub fn determined_on(&self) -> Option<Day> {
-        self.fields.text(self.fields.record_type.determination_field()).and_then(|text| text.parse().ok())
+        self.fields.determined_on()
     }
 }
 

@@ -188,11 +188,13 @@ impl RecordType {
         })
     }
 
-    /// The field that carries the date the breach was determined on, from which publicity periods run.
-    pub fn determination_field(self) -> &'static str {
+    /// The fields that may carry the day on which the breach was determined, from which publicity periods run; the first
+    /// that a record has does. A debtor is put on the list after the case was filed, and published then; a list without
+    /// days of publication leaves the day of filing, the only one it has.
+    pub fn determination_fields(self) -> &'static [&'static str] {
         match self {
-            Self::AdministrativePenalty => "decision_date",
-            Self::JudgmentDebtor => "filing_date",
+            Self::AdministrativePenalty => &["decision_date"],
+            Self::JudgmentDebtor => &["publication_date", "filing_date"],
         }
     }
 
@@ -304,9 +306,13 @@ mod tests {
             names.sort_unstable();
             names.dedup();
             assert_eq!(names.len(), kind.fields().len());
-            for special in [SUBJECT_CODE, SUBJECT_NAME, PERSON_NUMBER, kind.determination_field()] {
+            for special in
+                [SUBJECT_CODE, SUBJECT_NAME, PERSON_NUMBER].iter().chain(kind.determination_fields())
+            {
                 assert!(kind.field(special).is_ok(), "{kind} lacks {special}");
             }
+            let required = |name: &&&str| kind.field(name).is_ok_and(|(_, definition)| definition.required);
+            assert!(kind.determination_fields().last().is_some_and(|name| required(&name)), "always a day");
             for name in kind.duplicate_fields() {
                 assert!(kind.field(name).is_ok_and(|(_, definition)| definition.required), "{kind} {name}");
             }

@@ -19,7 +19,7 @@ use chengxin_schemas::operator::Role;
 use chengxin_schemas::record::{RecordDraft, RecordFields};
 use chengxin_schemas::record_type::RecordType;
 use chengxin_schemas::sd_jwt::salt_blocks;
-use chengxin_schemas::time::{Day, UnixTime};
+use chengxin_schemas::time::UnixTime;
 use chengxin_store::Batch;
 use chengxin_store::limits::MAX_BATCH_BYTES;
 use tokio::sync::mpsc;
@@ -194,7 +194,7 @@ impl Node {
     fn publicity_compare(&self, row: &ImportedRow) -> Option<RowIssue> {
         let fields = row.fields.as_ref()?;
         let stated = fields.text(PUBLICITY_END)?;
-        let determined: Day = fields.text(fields.record_type().determination_field())?.parse().ok()?;
+        let determined = fields.determined_on()?;
         let authoriser = self.policy();
         let severity = authoriser.bundle().severity_for(fields).severity?;
         let computed = authoriser.bundle().publicity_end(severity, determined)?.end.to_string();

@@ -342,7 +342,7 @@ impl RowWork<'_> {
 
     /// Whether a fact would have been determined after the present day. Documents name later days for other things.
     fn is_ahead(&self, definition: &FieldDefinition, date: Date) -> bool {
-        definition.name == self.mapper.header.record_type.determination_field()
+        self.mapper.header.record_type.determination_fields().contains(&definition.name)
             && self.mapper.today.is_some_and(|today| date > today.0)
     }
 

@@ -182,4 +182,33 @@ async fn a_debtor_with_a_masked_number_is_kept_as_a_person() {
     let records = node.record_list(&clerk, filter).await.expect("list").records;
     let detail = node.record_show(&clerk, &records[0].id).await.expect("shown");
     assert_eq!(detail.claims.subject_kind, Some(SubjectKind::Person));
+    assert_eq!(detail.claims.determined_on.to_string(), "2026-09-10", "the only day the list has");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_debtor_filed_long_before_is_determined_when_published() {
+    let federation = Federation::new().await;
+    import(&federation, nameless_debtor("示例甲").replace("2026-09-10", "2021-02-10")).await;
+    let node = federation.node(MARKET);
+    let clerk = as_role(&node, Role::Clerk).await;
+    let filter = RecordFilter { limit: 10, ..RecordFilter::default() };
+    let record = node.record_list(&clerk, filter).await.expect("list").records.remove(0);
+    assert_eq!(record.determined_on.to_string(), "2026-09-20");
+    // A peer verifies it, whichever of the days it is shown.
+    let asker = federation.node(FINANCE);
+    let clerk = as_role(&asker, Role::Clerk).await;
+    let request = CheckRequest {
+        subject: SubjectId::parse(SUBJECT).expect("subject"),
+        subject_name: Some("示例甲".to_owned()),
+        purpose: "bidding".parse().expect("purpose"),
+        case_reference: "ZB-2026-007".parse().expect("case"),
+        legal_basis: None,
+        categories: Vec::new(),
+        deadline_ms: 1_000,
+    };
+    let result = asker.check_run(&clerk, request).await.expect("check");
+    assert_eq!(
+        result.records.iter().map(|one| one.claims.determined_on.to_string()).collect::<Vec<_>>(),
+        ["2026-09-20"]
+    );
 }
