@@ -155,8 +155,8 @@ impl Node {
             more,
         };
         let answer = self.answer_signed(request, digest, &texts, outcome, now)?;
-        let entry = EntryDraft::new(EntryKind::AnswerDisclosed)
-            .rule(permit.rule().as_str(), permit.policy_version())
+        let entry = permits
+            .entry(EntryDraft::new(EntryKind::AnswerDisclosed))
             .result(Sha256::of(answer.as_bytes()))
             .disclosed(disclosed);
         self.audit_append(None, answer_entry(entry, request, digest)).await?;

@@ -88,8 +88,7 @@ impl Node {
         for entry in stretch {
             requests.push_back(self.request_sign(asking, entry)?);
         }
-        let mut entry = EntryDraft::new(EntryKind::CheckRequested)
-            .rule(asking.permits.asked().rule().as_str(), asking.permits.asked().policy_version());
+        let mut entry = asking.permits.entry(EntryDraft::new(EntryKind::CheckRequested));
         for request in &requests {
             entry = entry.asked(&request.entry.agency, request.digest);
         }

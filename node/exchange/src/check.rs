@@ -218,8 +218,8 @@ impl Node {
             audit_entry: 0,
             evidence,
         };
-        let finished = EntryDraft::new(EntryKind::CheckAnswered)
-            .rule(permit.rule().as_str(), permit.policy_version())
+        let finished = permits
+            .entry(EntryDraft::new(EntryKind::CheckAnswered))
             .result(result_digest(&result))
             .detail("complete", if complete { "true" } else { "false" })
             .detail("records", &result.records.len().to_string())

@@ -9,6 +9,7 @@ use chengxin_schemas::identity::RecordId;
 use chengxin_schemas::sd_jwt::VerifiedRecord;
 use chengxin_schemas::subject::{SubjectId, SubjectKey, SubjectKind};
 
+use crate::audit::EntryDraft;
 use crate::error::{ExchangeError, Result};
 use crate::keyspace;
 use crate::node::Node;
@@ -18,6 +19,15 @@ use crate::record::RecordRow;
 /// one category reads and opens all others too, and a peer may ask for as many searches as it has requests in flight.
 /// As many as one page of a list looks at.
 pub(crate) const HELD_SCAN_LIMIT: usize = 20_000;
+
+/// Records opened in one step. A search waits for its turn before each, so that a peer that asks for many long searches
+/// takes turns with everybody else.
+const STEP_RECORDS: usize = 64;
+/// Records opened without changing threads: most subjects have a few, and they take less than a millisecond.
+const STEP_SHORT: usize = 8;
+/// Steps at work at the same time, on threads beside the runtime's: as many as a small machine has cores, and far fewer
+/// than the requests that a peer may have in flight, whose records would be in memory together otherwise.
+pub(crate) const STEPS_AT_ONCE: usize = 4;
 
 /// What policy lets a search find. The identifier asked with says what kind of subject is meant; a name does not, and
 /// finds records about the other kind too, which that kind's permit must cover.
@@ -41,8 +51,8 @@ impl SearchPermits {
             Decision::Permit(permit) => permit,
             Decision::Denied(denied) => return Err(Box::new(denied)),
         };
-        let other =
-            by_name.then(|| authoriser.authorize(&AccessRequest { subject_kind: other(kind), ..request }));
+        let other = by_name
+            .then(|| authoriser.authorize(&AccessRequest { subject_kind: other_kind(kind), ..request }));
         let other = match other {
             Some(Decision::Permit(permit)) => Some(permit),
             Some(Decision::Denied(_)) | None => None,
@@ -66,25 +76,27 @@ impl SearchPermits {
     /// an organisation's are about no person. Said whether or not there is any: that there is a record of some name
     /// is something about a person, too.
     fn names_unreached(&self) -> bool {
-        self.kind == SubjectKind::Organisation && self.other.is_none()
+        let reached =
+            |category| self.other.as_ref().is_some_and(|other| other.categories().contains(category));
+        self.kind == SubjectKind::Organisation && !self.asked.categories().iter().all(reached)
+    }
+
+    /// Adds the rules by which the search is allowed to its log entry.
+    pub(crate) fn entry(&self, entry: EntryDraft) -> EntryDraft {
+        let entry = entry.rule(self.asked.rule().as_str(), self.asked.policy_version());
+        match &self.other {
+            Some(other) => entry.detail("rule_by_name", other.rule().as_str()),
+            None => entry,
+        }
     }
 }
 
-fn other(kind: SubjectKind) -> SubjectKind {
+fn other_kind(kind: SubjectKind) -> SubjectKind {
     match kind {
         SubjectKind::Organisation => SubjectKind::Person,
         SubjectKind::Person => SubjectKind::Organisation,
     }
 }
-
-/// Records opened in one step. A search waits for its turn before each, so that a peer that asks for many long searches
-/// takes turns with everybody else.
-const STEP_RECORDS: usize = 64;
-/// Records opened without changing threads: most subjects have a few, and they take less than a millisecond.
-const STEP_SHORT: usize = 8;
-/// Steps at work at the same time, on threads beside the runtime's: as many as a small machine has cores, and far fewer
-/// than the requests that a peer may have in flight, whose records would be in memory together otherwise.
-pub(crate) const STEPS_AT_ONCE: usize = 4;
 
 /// A record found, not yet cut down to what its reader may see.
 pub(crate) struct HeldRecord {
@@ -201,7 +213,6 @@ impl Node {
 #[cfg(test)]
 mod tests {
     use chengxin_import::ImportOptions;
-
     use chengxin_policy::{Action, AskerContext};
     use chengxin_schemas::category::InformationCategory;
     use chengxin_schemas::operator::Role;

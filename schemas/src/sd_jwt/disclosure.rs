@@ -89,8 +89,8 @@ pub(super) fn field_insert(
 /// Checks what claims and fields say together, by the rules under which a record may be issued. `publicity_end` is not
 /// compared: the claim is what the rules give, the field what the document says.
 pub(super) fn claims_agree(claims: &RecordClaims, fields: &RecordFields) -> Result<(), SchemaError> {
-    // A field that is not shown here may be the one that says the day, so only all of them together can contradict. Any of
-    // them may be it: debtors were once determined by the day of filing, whatever else their records say.
+    // A field that is not shown here may be the one that says the day, so only all of them together can contradict. Which of
+    // a debtor's two days it is, is the issuer's choice.
     let determined = claims.determined_on.to_string();
     let other = |name: &&str| fields.text(name).is_some_and(|day| day != determined);
     if fields.record_type().determination_fields().iter().all(other) {

@@ -34,7 +34,6 @@ pub fn record_issue(
     claims_check(draft, &claims)?;
     let mut payload = serde_json::to_vec(&claims).map_err(|_| malformed("the claims do not serialise"))?;
     // Nobody could open a record whose claims read differently or not at all, and its signature cannot be taken back.
-    // A fraction of what the signature costs.
     if !serde_json::from_slice::<RecordClaims>(&payload).is_ok_and(|read| read == claims) {
         return Err(malformed("the claims do not read back as they are written"));
     }
