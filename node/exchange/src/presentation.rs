@@ -8,7 +8,7 @@ use chengxin_schemas::answer::PresentedRecord;
 use chengxin_schemas::category::{ClassificationLevel, InformationCategory, RecordState};
 use chengxin_schemas::identity::RecordId;
 use chengxin_schemas::record::FieldValue;
-use chengxin_schemas::record_type::{PERSON_NUMBER, RecordType, SUBJECT_CODE};
+use chengxin_schemas::record_type::{PERSON_NUMBER, RecordType, SUBJECT_CODE, SUBJECT_NAME};
 use chengxin_schemas::sd_jwt::{Presentation, VerifiedRecord};
 use chengxin_schemas::subject::{SubjectId, SubjectKind};
 
@@ -23,8 +23,8 @@ pub(crate) struct PeerPresentation {
 
 /// Chooses, field by field, what `permit` lets a peer see of `record`.
 ///
-/// The field that holds the identifier the asker asked with is always disclosed: the asker knows it, and without it
-/// the answer could be about anybody.
+/// The field that holds what the asker asked with, the identifier `asked` or else the name, is always disclosed: the asker
+/// knows it, and without it the answer could be about anybody.
 pub(crate) fn present_to_peer(
     permit: &Permit,
     bundle: &Bundle,
@@ -37,9 +37,9 @@ pub(crate) fn present_to_peer(
     let record_type = record.record_type();
     let person = record.subject_kind() == SubjectKind::Person;
     let asked_field = match asked {
-        Some(SubjectId::Organisation(_)) => Some(SUBJECT_CODE),
-        Some(SubjectId::Person(_)) => Some(PERSON_NUMBER),
-        None => None,
+        Some(SubjectId::Organisation(_)) => SUBJECT_CODE,
+        Some(SubjectId::Person(_)) => PERSON_NUMBER,
+        None => SUBJECT_NAME,
     };
     let disclosable: Vec<_> = record.sd_jwt().disclosable().collect();
     let mut masked = BTreeMap::new();
@@ -50,7 +50,7 @@ pub(crate) fn present_to_peer(
         let name = name.as_str();
         let public = !disclosable.contains(&name);
         match permit.release(record_type, claims.category, name, person) {
-            _ if public || asked_field == Some(name) => {
+            _ if public || asked_field == name => {
                 keep.push(name);
                 counts.shown(name);
             }
@@ -168,5 +168,65 @@ impl<'a> DisclosureCounts<'a> {
             .into_iter()
             .map(|(level, (shown, masked))| Disclosed { category, level, shown, masked })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use chengxin_import::ImportOptions;
+    use chengxin_policy::{AccessRequest, Action, AskerContext, Authoriser, BundleFiles, Decision};
+    use chengxin_schemas::operator::Role;
+    use chengxin_schemas::sd_jwt::SdJwt;
+
+    use super::*;
+    use crate::support::{Federation, MARKET, Memory, as_role, nameless_debtor};
+
+    /// The asker compares the name: masked, every record found by name would be refused as somebody else's.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_name_asked_with_is_shown_even_where_names_are_masked() {
+        let federation = Federation::new().await;
+        let node = federation.node(MARKET);
+        let clerk = as_role(&node, Role::Clerk).await;
+        let file = Arc::new(Memory(nameless_debtor("示例甲").into_bytes()));
+        let (_, batch) =
+            node.import_run(&clerk, file, ImportOptions::default(), Arc::new(|_| {})).await.expect("import");
+        let first = batch.expect("batch").first;
+        let (row, record) = node.record_read(first).await.expect("read").expect("record");
+
+        let mut texts: BTreeMap<String, String> =
+            BundleFiles::baseline().iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
+        // Names of persons rise to a level that is masked, as does all else of theirs that was at the level of names; the
+        // decision tests that speak of it go.
+        texts.entry("classification.toml".to_owned()).and_modify(|text| {
+            *text = text.replace("person_level = \"L2\"", "person_level = \"L3\"");
+        });
+        texts.entry("tests.toml".to_owned()).and_modify(|text| {
+            let second = text.match_indices("[[test]]").nth(1).expect("more than one test").0;
+            text.truncate(second);
+        });
+        let strict = BundleFiles::new(texts).and_then(Bundle::from_files).expect("bundle");
+        let authoriser = Authoriser::new(strict).expect("policy");
+        let own = node.own_entry().expect("entry");
+        let request = AccessRequest {
+            asker: AskerContext { agency: own.agency, functions: own.functions, region: own.region },
+            role: Role::Clerk,
+            purpose: "bidding".parse().expect("purpose"),
+            case_reference: Some("ZB-2026-007".parse().expect("case")),
+            legal_basis: None,
+            subject_kind: SubjectKind::Person,
+            own_records: false,
+            categories: vec![record.claims().category],
+            action: Action::Answer,
+        };
+        let Decision::Permit(permit) = authoriser.authorize(&request) else { panic!("permitted") };
+        let release = permit.release(record.record_type(), record.claims().category, SUBJECT_NAME, true);
+        assert!(matches!(release, Release::Mask(_)), "{release:?}");
+        let presented = present_to_peer(&permit, authoriser.bundle(), &record, row.id, row.state, None);
+        let shown = SdJwt::stored(presented.presentation.text()).expect("reads");
+        assert_eq!(shown.fields().subject_name(), Some("示例甲"));
+        assert!(presented.entry.name_match_only && !presented.entry.masked.contains_key(SUBJECT_NAME));
+        presented.entry.check_record(&shown).expect("what is listed");
     }
 }
