@@ -39,7 +39,6 @@ pub struct EntryDraft {
     disclosed: Vec<Disclosed>,
     case_reference: Option<CaseReference>,
     legal_basis: Option<LegalBasis>,
-    fields: Vec<String>,
     details: BTreeMap<String, String>,
 }
 
@@ -61,7 +60,6 @@ impl EntryDraft {
             disclosed: Vec::new(),
             case_reference: None,
             legal_basis: None,
-            fields: Vec::new(),
             details: BTreeMap::new(),
         }
     }
@@ -148,12 +146,6 @@ impl EntryDraft {
         self
     }
 
-    /// Names of the fields disclosed; kept in the sealed body.
-    pub fn fields(mut self, fields: Vec<String>) -> Self {
-        self.fields = fields;
-        self
-    }
-
     /// Something worth keeping in the sealed body.
     pub fn detail(mut self, name: &str, value: &str) -> Self {
         self.details.insert(name.to_owned(), value.to_owned());
@@ -197,7 +189,7 @@ impl Node {
             subject: draft.subject,
             case_reference: draft.case_reference,
             legal_basis: draft.legal_basis,
-            fields: draft.fields,
+            fields: Vec::new(),
             details,
         };
         Ok(self.parts.log.append(entry, body).await?)

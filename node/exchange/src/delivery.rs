@@ -90,11 +90,6 @@ impl Node {
         self.delivery.lock().unwrap_or_else(PoisonError::into_inner).due(now)
     }
 
-    /// When to look again.
-    pub fn delivery_next(&self) -> Option<UnixTime> {
-        self.delivery.lock().unwrap_or_else(PoisonError::into_inner).next_due()
-    }
-
     /// Recipients something is owed to.
     pub fn delivery_owed(&self) -> usize {
         self.delivery.lock().unwrap_or_else(PoisonError::into_inner).owed()

@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use chengxin_schemas::ErrorCode;
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::identity::Nonce;
 use chengxin_schemas::request::{CLOCK_TOLERANCE, REQUEST_LIFETIME_LIMIT};
@@ -54,16 +53,6 @@ pub enum ReplayFault {
     Replayed,
     /// The member has used up its share of the memory.
     Full,
-}
-
-impl ReplayFault {
-    /// The outward code.
-    pub fn code(self) -> ErrorCode {
-        match self {
-            Self::Replayed => ErrorCode::Conflict,
-            Self::Full => ErrorCode::Busy,
-        }
-    }
 }
 
 impl ReplayGuard {
