@@ -51,6 +51,18 @@ pub struct RecipientState {
     pub receipt: Option<ReceiptClaims>,
 }
 
+/// What a recipient made of an item.
+enum Reply {
+    /// Its receipt, not verified.
+    Receipt(String),
+    /// It has the stream up to this number only.
+    Gap { have: u64 },
+    /// It answered and did not take the item.
+    NotTaken,
+    /// Nobody answered.
+    Unreachable,
+}
+
 /// Ends an attempt whatever becomes of it: one that panics or is dropped has failed, and is due again after its wait.
 struct RunningAttempt<'a> {
     node: &'a Node,
@@ -128,7 +140,7 @@ impl Node {
 
     /// Sends what is owed to one recipient, in order, until done, refused or out of reach; then reschedules.
     pub async fn delivery_attempt(self: &Arc<Self>, recipient: &AgencyCode) -> AttemptOutcome {
-        let mut attempt = RunningAttempt { node: self, recipient, outcome: AttemptOutcome::Failed };
+        let mut attempt = RunningAttempt { node: self, recipient, outcome: AttemptOutcome::Refused };
         match self.delivery_run(recipient).await {
             Ok(outcome) => attempt.outcome = outcome,
             Err(error) => {
@@ -142,7 +154,7 @@ impl Node {
         let directory = self.directory_current()?;
         let Some(entry) = directory.entry(recipient) else {
             // A former member gets nothing more; its items stay until it is admitted again or the notice ends.
-            return Ok(AttemptOutcome::Failed);
+            return Ok(AttemptOutcome::Refused);
         };
         for _ in 0..ITEMS_PER_RUN {
             let (_, head) = self.outbox_head(recipient).await?;
@@ -152,22 +164,17 @@ impl Node {
             let sequence = head.acknowledged.saturating_add(1);
             let (bytes, row) = self.outbox_row(recipient, sequence).await?;
             match self.delivery_send(entry, &row).await? {
-                PeerResponse::Receipt(receipt) => {
+                Reply::Receipt(receipt) => {
                     let claims = receipt_verify(entry, &self.parts.agency, &receipt, sequence, &row)?;
                     self.notice_requeue(entry, sequence, &row, &claims).await?;
                     self.receipt_commit(entry, &claims, receipt, bytes, row).await?;
                 }
-                PeerResponse::Gap { have } => {
+                Reply::Gap { have } => {
                     self.delivery_rewind(recipient, have).await?;
-                    return Ok(AttemptOutcome::Failed);
+                    return Ok(AttemptOutcome::Refused);
                 }
-                PeerResponse::Failed { code, reason } => {
-                    tracing::warn!(peer = %recipient, code = code.as_str(), reason, "the recipient did not take an item");
-                    return Ok(AttemptOutcome::Failed);
-                }
-                PeerResponse::Check { .. } | PeerResponse::Metadata(_) | PeerResponse::Versions { .. } => {
-                    return Ok(AttemptOutcome::Failed);
-                }
+                Reply::NotTaken => return Ok(AttemptOutcome::Refused),
+                Reply::Unreachable => return Ok(AttemptOutcome::Unreachable),
             }
         }
         Ok(AttemptOutcome::MoreOwed)
@@ -181,32 +188,48 @@ impl Node {
         }
         let (_, row) = self.outbox_row(&entry.agency, head.last).await?;
         match self.delivery_send(entry, &row).await? {
-            PeerResponse::Receipt(receipt) => {
+            Reply::Receipt(receipt) => {
                 receipt_verify(entry, &self.parts.agency, &receipt, head.last, &row)?;
                 Ok(AttemptOutcome::NothingOwed)
             }
-            PeerResponse::Gap { have } => {
+            Reply::Gap { have } => {
                 self.delivery_rewind(&entry.agency, have).await?;
-                Ok(AttemptOutcome::Failed)
+                Ok(AttemptOutcome::Refused)
             }
-            PeerResponse::Failed { .. }
-            | PeerResponse::Check { .. }
-            | PeerResponse::Metadata(_)
-            | PeerResponse::Versions { .. } => {
-                // Nothing is owed as far as is known, so it is not tried until the recipient is heard of again.
+            // Nothing is owed as far as is known: it is due again when the streams are looked through again.
+            Reply::NotTaken => Ok(AttemptOutcome::NothingOwed),
+            Reply::Unreachable => {
+                // Or when the recipient is heard of.
                 self.comparing.lock().unwrap_or_else(PoisonError::into_inner).insert(entry.agency);
                 Ok(AttemptOutcome::NothingOwed)
             }
         }
     }
 
-    async fn delivery_send(&self, entry: &DirectoryEntry, row: &OutboxRow) -> Result<PeerResponse> {
+    /// Sends one item. Why it was not taken goes into the running log as a code only: the words are the peer's own, and it
+    /// could repeat in them whom the item is about.
+    ///
+    /// A peer whose network refuses with the code of one that is down cannot be told from it.
+    async fn delivery_send(&self, entry: &DirectoryEntry, row: &OutboxRow) -> Result<Reply> {
         let header = self.header_current(row)?;
         let message = wire::encode(&PeerRequest::Deliver { header, sealed: row.sealed.clone() })?;
-        match self.parts.peers.call(entry, Bytes::from(message), DELIVERY_DEADLINE_MS).await {
-            Ok(reply) => Ok(wire::decode(&reply)?),
-            Err(fault) => Ok(PeerResponse::Failed { code: fault.code, reason: fault.reason }),
-        }
+        let called = self.parts.peers.call(entry, Bytes::from(message), DELIVERY_DEADLINE_MS).await;
+        let (code, reply) = match called {
+            Ok(reply) => match wire::decode(&reply)? {
+                PeerResponse::Receipt(receipt) => return Ok(Reply::Receipt(receipt)),
+                PeerResponse::Gap { have } => return Ok(Reply::Gap { have }),
+                PeerResponse::Failed { code, .. } => (code, Reply::NotTaken),
+                PeerResponse::Check { .. } | PeerResponse::Metadata(_) | PeerResponse::Versions { .. } => {
+                    (ErrorCode::Integrity, Reply::NotTaken)
+                }
+            },
+            Err(fault) => match fault.code {
+                ErrorCode::Unavailable | ErrorCode::Timeout => (fault.code, Reply::Unreachable),
+                code => (code, Reply::NotTaken),
+            },
+        };
+        tracing::warn!(peer = %entry.agency, code = code.as_str(), "an item was not taken");
+        Ok(reply)
     }
 
     /// Keeps a receipt. The audit entry comes first: a receipt that was kept is a receipt that was logged.

@@ -23,13 +23,16 @@ struct Attempt {
     due: UnixTime,
     failures: u32,
     running: bool,
+    /// The wait follows an attempt in which nobody answered, and hearing of the recipient ends it. One that answered and
+    /// took nothing would answer the same again, however often it is heard of.
+    unreachable: bool,
     /// Something was queued while the attempt ran, perhaps after it had looked.
     woken: bool,
 }
 
 impl Attempt {
     fn at(due: UnixTime) -> Self {
-        Self { due, failures: 0, running: false, woken: false }
+        Self { due, failures: 0, running: false, unreachable: false, woken: false }
     }
 }
 
@@ -48,9 +51,11 @@ impl DeliverySchedule {
         self.open.entry(recipient).or_insert(Attempt::at(now));
     }
 
-    /// The recipient was heard of: try now if anything is owed.
+    /// The recipient was heard of: try now if anything is owed and it was out of reach.
     pub fn contact(&mut self, recipient: &AgencyCode, now: UnixTime) {
-        if let Some(attempt) = self.open.get_mut(recipient) {
+        if let Some(attempt) = self.open.get_mut(recipient)
+            && attempt.unreachable
+        {
             attempt.due = attempt.due.min(now);
             attempt.failures = 0;
         }
@@ -77,7 +82,7 @@ impl DeliverySchedule {
                 self.open.remove(recipient);
             }
             AttemptOutcome::NothingOwed | AttemptOutcome::MoreOwed => *attempt = Attempt::at(now),
-            AttemptOutcome::Failed => {
+            AttemptOutcome::Refused | AttemptOutcome::Unreachable => {
                 let ceiling = RETRY_SHORTEST
                     .checked_shl(attempt.failures.min(20))
                     .unwrap_or(RETRY_LONGEST)
@@ -86,6 +91,7 @@ impl DeliverySchedule {
                 attempt.failures = attempt.failures.saturating_add(1);
                 attempt.due = now.plus(wait);
                 attempt.running = false;
+                attempt.unreachable = outcome == AttemptOutcome::Unreachable;
             }
         }
     }
@@ -103,8 +109,10 @@ pub enum AttemptOutcome {
     NothingOwed,
     /// There are more items.
     MoreOwed,
-    /// The recipient could not be reached or did not accept.
-    Failed,
+    /// The recipient answered, but did not take what is owed; or the attempt broke off here.
+    Refused,
+    /// Nobody answered.
+    Unreachable,
 }
 
 #[cfg(test)]
@@ -128,19 +136,37 @@ mod tests {
         for failure in 0..40_u32 {
             assert_eq!(schedule.due(now), [agency()], "failure {failure}");
             assert!(schedule.due(now).is_empty(), "one attempt at a time");
-            schedule.finished(&agency(), AttemptOutcome::Failed, now, u64::MAX);
+            schedule.finished(&agency(), AttemptOutcome::Unreachable, now, u64::MAX);
             let due = next_due(&schedule).expect("still owed");
             assert!((1..=RETRY_LONGEST).contains(&due.since(now)), "{}", due.since(now));
             now = due;
         }
         schedule.due(now);
-        schedule.finished(&agency(), AttemptOutcome::Failed, now, RETRY_LONGEST.unsigned_abs() - 1);
+        schedule.finished(&agency(), AttemptOutcome::Unreachable, now, RETRY_LONGEST.unsigned_abs() - 1);
         assert!(schedule.due(now.plus(1)).is_empty());
         schedule.contact(&agency(), now.plus(1));
         assert_eq!(schedule.due(now.plus(1)), [agency()]);
         schedule.finished(&agency(), AttemptOutcome::NothingOwed, now, 0);
         assert_eq!(schedule.owed(), 0);
         assert_eq!(next_due(&schedule), None);
+    }
+
+    #[test]
+    fn contact_with_one_that_refused_does_not_end_its_wait() {
+        let mut schedule = DeliverySchedule::default();
+        schedule.wake(agency(), UnixTime(0));
+        let mut now = UnixTime(0);
+        for failure in 0..20_u32 {
+            assert_eq!(schedule.due(now), [agency()], "failure {failure}");
+            schedule.contact(&agency(), now);
+            schedule.finished(&agency(), AttemptOutcome::Refused, now, u64::MAX);
+            schedule.contact(&agency(), now);
+            assert!(schedule.due(now).is_empty(), "failure {failure}");
+            now = next_due(&schedule).expect("still owed");
+        }
+        assert!(now.since(UnixTime(0)) > RETRY_LONGEST, "the waits grow: {now:?}");
+        schedule.wake(agency(), now.plus(-1));
+        assert_eq!(schedule.due(now.plus(-1)), [agency()], "something new is tried at once");
     }
 
     #[test]
@@ -159,7 +185,7 @@ mod tests {
         let mut schedule = DeliverySchedule::default();
         schedule.owe(agency(), UnixTime(0));
         assert_eq!(schedule.due(UnixTime(0)), [agency()]);
-        schedule.finished(&agency(), AttemptOutcome::Failed, UnixTime(0), 0);
+        schedule.finished(&agency(), AttemptOutcome::Unreachable, UnixTime(0), 0);
         let due = next_due(&schedule);
         schedule.owe(agency(), UnixTime(0));
         assert_eq!(next_due(&schedule), due);

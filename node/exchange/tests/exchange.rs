@@ -14,6 +14,8 @@ mod import;
 mod import_file;
 #[path = "exchange/import_index.rs"]
 mod import_index;
+#[path = "exchange/journal.rs"]
+mod journal;
 #[path = "exchange/notice.rs"]
 mod notice;
 #[path = "exchange/operator.rs"]

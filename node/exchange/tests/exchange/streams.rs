@@ -20,6 +20,7 @@ use chengxin_schemas::subject::SubjectId;
 use chengxin_schemas::wire::{self, PeerRequest, PeerResponse};
 
 use crate::hooked::Call;
+use crate::journal::Journal;
 use crate::support::{
     FINANCE, Federation, LEAGUE, MARKET, NOW, SUBJECT, agency, as_role, seal_identity, seal_recipient,
     signing,
@@ -397,4 +398,28 @@ async fn a_lost_store_is_noticed_although_nothing_new_is_sent() {
     federation.clocks[&agency(MARKET)].set(NOW.plus(10));
     federation.deliver(MARKET).await;
     assert_eq!((applied(&federation, LEAGUE).await, market.delivery_owed()), (2, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_words_of_a_recipient_stay_out_of_the_running_log_and_its_messages_do_not_hasten_it() {
+    let federation = Federation::new().await;
+    federation.penalty_import().await;
+    let words = format!("about {SUBJECT}");
+    let refusal = PeerResponse::Failed { code: ErrorCode::Busy, reason: words.clone() };
+    let refusal = Bytes::from(wire::encode(&refusal).expect("encoded"));
+    federation.lie(LEAGUE, Some(Arc::new(move |_, _| refusal.clone())));
+    federation.refuse(FINANCE, Some(&words));
+    let journal = Journal::default();
+    {
+        let _journal = tracing::subscriber::set_default(journal.clone());
+        issue(&federation, MARKET, &[PROCUREMENT]).await;
+        federation.deliver(MARKET).await;
+    }
+    let text = journal.text();
+    assert_eq!(text.matches("an item was not taken").count(), 2, "{text}");
+    assert!(text.contains(LEAGUE) && text.contains("busy") && !text.contains(SUBJECT), "{text}");
+    let market = federation.node(MARKET);
+    market.peer_handle(&agency(LEAGUE), Ok(PeerRequest::Versions)).await;
+    market.peer_handle(&agency(FINANCE), Ok(PeerRequest::Versions)).await;
+    assert_eq!((market.delivery_due().len(), market.delivery_owed()), (0, 2));
 }
