@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroize as _;
 
+use crate::digest::Sha256;
 use crate::error::{ErrorCode, SchemaError};
 
 /// Version of the wire protocol; the first byte of every message.
@@ -81,6 +82,14 @@ pub enum PeerResponse {
         /// Why, in words the peer may know.
         reason: String,
     },
+    /// To [`PeerRequest::Deliver`], when the recipient has another item under the number, or another one before it: where
+    /// its stream stands, so that the issuer can go on from there.
+    Diverged {
+        /// Highest contiguous sequence number held.
+        have: u64,
+        /// Link of the item with that number; all zero for none.
+        link: Sha256,
+    },
 }
 
 /// Shows kinds and lengths: presentations disclose their fields to anyone who reads base64.
@@ -92,6 +101,7 @@ impl fmt::Debug for PeerResponse {
             }
             Self::Receipt(receipt) => write!(formatter, "Receipt({} bytes)", receipt.len()),
             Self::Gap { have } => write!(formatter, "Gap({have})"),
+            Self::Diverged { have, link: _ } => write!(formatter, "Diverged({have})"),
             Self::Metadata(file) => write!(formatter, "Metadata({:?} bytes)", file.as_ref().map(Vec::len)),
             Self::Versions { timestamp, directory, policy } => {
                 write!(formatter, "Versions({timestamp}, {directory}, {policy:?})")

@@ -240,6 +240,7 @@ async fn peer_timestamp(running: &Running, entry: &DirectoryEntry) -> Option<u64
         PeerResponse::Check { .. }
         | PeerResponse::Receipt(_)
         | PeerResponse::Gap { .. }
+        | PeerResponse::Diverged { .. }
         | PeerResponse::Metadata(_)
         | PeerResponse::Failed { .. } => None,
     }

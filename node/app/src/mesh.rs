@@ -152,6 +152,7 @@ impl MetadataSource for PeerSource {
                 PeerResponse::Check { .. }
                 | PeerResponse::Receipt(_)
                 | PeerResponse::Gap { .. }
+                | PeerResponse::Diverged { .. }
                 | PeerResponse::Versions { .. }
                 | PeerResponse::Failed { .. } => Err(failed("the peer answered something else".to_owned())),
             }

@@ -57,7 +57,7 @@ impl Node {
     /// Logs that a member's message was refused before policy could decide: a replay, a wrong clock, a broken signature.
     /// Bounded per member and minute, so that nobody fills the log; the running log has the rest. What is disclosed to
     /// the member is only that it was refused, so a log that cannot be written does not hold this back.
-    async fn refusal_log(&self, from: &AgencyCode, error: &ExchangeError) {
+    pub(crate) async fn refusal_log(&self, from: &AgencyCode, error: &ExchangeError) {
         let admitted = {
             let mut refusals = self.refusals.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             refusals.admit(from, self.now())

@@ -182,6 +182,7 @@ impl Node {
             }
             PeerResponse::Receipt(_)
             | PeerResponse::Gap { .. }
+            | PeerResponse::Diverged { .. }
             | PeerResponse::Metadata(_)
             | PeerResponse::Versions { .. } => {
                 let reason = "answered with another kind of message".to_owned();

@@ -143,10 +143,10 @@ impl Node {
         for entry in new.iter().filter(|entry| self.notice_entitled(entry, content)) {
             let has_item = match places.get(&entry.agency) {
                 // Only an entry that was looked at before can have changed its key since.
-                Some(sequence)
+                Some(place)
                     if held.members.get(&entry.agency).is_some_and(|seen| *seen != entry_digest(entry)) =>
                 {
-                    let (_, row) = self.outbox_row(&entry.agency, *sequence).await?;
+                    let (_, row) = self.outbox_row(&entry.agency, *place).await?;
                     !sealed_in_vain(&row, entry, None)?
                 }
                 Some(_) => true,
@@ -167,7 +167,7 @@ impl Node {
     pub(crate) async fn notice_requeue(
         self: &Arc<Self>,
         entry: &DirectoryEntry,
-        sequence: u64,
+        place: u64,
         row: &OutboxRow,
         receipt: &ReceiptClaims,
     ) -> Result<()> {
@@ -177,7 +177,7 @@ impl Node {
         let key = keyspace::notice(&row.notice, &self.parts.agency);
         let Some(bytes) = self.parts.store.get(&key).await? else { return Ok(()) };
         let notice = NoticeRow::open(&bytes, &key, &self.parts.keys.data)?;
-        let is_newest = notice.recipients.contains(&(entry.agency, sequence));
+        let is_newest = notice.recipients.contains(&(entry.agency, place));
         if is_newest && notice.content.version == row.version {
             tracing::info!(peer = %entry.agency, "an item was sealed to a former key, queueing it again");
             match self.notice_append(&notice, vec![entry.clone()]).await {
@@ -236,7 +236,7 @@ impl Node {
         let places = self.items_stage(&outgoing, &to).await?;
         for place in &places {
             row.recipients.retain(|(agency, _)| *agency != place.agency);
-            row.recipients.push((place.agency, place.sequence));
+            row.recipients.push((place.agency, place.place));
         }
         let _heads = self.heads.lock().await;
         let mut batch = Batch::new();

@@ -12,8 +12,9 @@ pub const INTAKE_ITEMS_PER_DAY: u64 = 20_000;
 /// Bytes of payload of one issuer that are taken in one day (256 MiB): as many items as above at three times the usual
 /// size. What is kept of an item is about as long as the item.
 pub const INTAKE_BYTES_PER_DAY: u64 = 256 * 1024 * 1024;
-/// How often in one day a recipient may say that it lost items. Each time costs an audit entry, and sending again what it
-/// says it lost; losing its store is a rare accident, and a botched restore is tried a few times.
+/// How often in one day a recipient may say that it lost items, or that it has others. Each time costs an audit entry, and
+/// sending again what it says it does not have; losing a store is a rare accident, and a botched restore is tried a few
+/// times.
 pub const REWINDS_PER_DAY: u64 = 4;
 
 /// What each member has used of its share of the day. Grows with the members only; a restart forgets it, which no member

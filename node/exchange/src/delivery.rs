@@ -5,14 +5,15 @@
 //! A recipient may lose its store and with it what it acknowledged. It says so when it is sent the next item. To find out
 //! where nothing new is to be sent, the newest item of each stream is sent again from time to time, when the recipient is
 //! heard of: the header of an item is a signed head of the stream, with its number and the hash chain up to it, and a
-//! recipient that has it answers with the receipt it gave before.
+//! recipient that has it answers with the receipt it gave before. What is done where both ends disagree stands in
+//! [`crate::divergence`].
 
 use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 use chengxin_schemas::ErrorCode;
 use chengxin_schemas::agency::AgencyCode;
-use chengxin_schemas::delivery::{ITEM_TYP, ItemClaims};
+use chengxin_schemas::delivery::ItemClaims;
 use chengxin_schemas::digest::Sha256;
 use chengxin_schemas::directory::DirectoryEntry;
 use chengxin_schemas::error::SchemaError;
@@ -24,7 +25,6 @@ use chengxin_schemas::wire::{self, PeerRequest, PeerResponse};
 use chengxin_store::{Batch, KeyRange};
 
 use crate::audit::{EntryDraft, EntryKind};
-use crate::budget::Admission;
 use crate::error::{ExchangeError, Result};
 use crate::keyspace;
 use crate::node::Node;
@@ -43,8 +43,8 @@ const ITEMS_PER_RUN: usize = 64;
 pub struct RecipientState {
     /// The recipient.
     pub agency: AgencyCode,
-    /// Number in its stream.
-    pub sequence: u64,
+    /// Place of the item in the outbox, from 1.
+    pub place: u64,
     /// When it was queued.
     pub queued: UnixTime,
     /// Its receipt, verified when it came.
@@ -52,11 +52,13 @@ pub struct RecipientState {
 }
 
 /// What a recipient made of an item.
-enum Reply {
+pub(crate) enum Reply {
     /// Its receipt, not verified.
     Receipt(String),
     /// It has the stream up to this number only.
     Gap { have: u64 },
+    /// It has the stream up to this number and link, and in it another item than this one or the one before.
+    Diverged { have: u64, link: Sha256 },
     /// It answered and did not take the item.
     NotTaken,
     /// Nobody answered.
@@ -117,7 +119,6 @@ impl Node {
             let Some((last, _)) = page.last() else { return Ok(()) };
             range = range.after(last);
             for (key, bytes) in &page {
-                let head = OutboxHead::decode(bytes)?;
                 let agency = key
                     .get(1..)
                     .and_then(|code| std::str::from_utf8(code).ok())
@@ -128,6 +129,7 @@ impl Node {
                         reason: "its key is not an agency's".to_owned(),
                     });
                 };
+                let head = self.head_read(&agency, bytes).await?;
                 if head.acknowledged < head.last {
                     let now = self.now();
                     self.delivery.lock().unwrap_or_else(PoisonError::into_inner).owe(agency, now);
@@ -161,18 +163,20 @@ impl Node {
             if head.acknowledged >= head.last {
                 return self.stream_compare(entry, head).await;
             }
-            let sequence = head.acknowledged.saturating_add(1);
-            let (bytes, row) = self.outbox_row(recipient, sequence).await?;
-            match self.delivery_send(entry, &row).await? {
+            let place = head.acknowledged.saturating_add(1);
+            let (bytes, row) = self.outbox_row(recipient, place).await?;
+            let item = self.item_next(recipient, &head, &row)?;
+            match self.delivery_send(entry, &item, &row).await? {
                 Reply::Receipt(receipt) => {
-                    let claims = receipt_verify(entry, &self.parts.agency, &receipt, sequence, &row)?;
-                    self.notice_requeue(entry, sequence, &row, &claims).await?;
-                    self.receipt_commit(entry, &claims, receipt, bytes, row).await?;
+                    let claims = self.receipt_verify(entry, &receipt, &item)?;
+                    self.notice_requeue(entry, place, &row, &claims).await?;
+                    self.receipt_commit(&item, place, &claims, receipt, (bytes, row)).await?;
                 }
                 Reply::Gap { have } => {
-                    self.delivery_rewind(recipient, have).await?;
+                    self.stream_rewind(recipient, have).await?;
                     return Ok(AttemptOutcome::Refused);
                 }
+                Reply::Diverged { have, link } => return self.stream_renumber(entry, head, have, link).await,
                 Reply::NotTaken => return Ok(AttemptOutcome::Refused),
                 Reply::Unreachable => return Ok(AttemptOutcome::Unreachable),
             }
@@ -187,15 +191,17 @@ impl Node {
             return Ok(AttemptOutcome::NothingOwed);
         }
         let (_, row) = self.outbox_row(&entry.agency, head.last).await?;
-        match self.delivery_send(entry, &row).await? {
+        let item = row.item()?;
+        match self.delivery_send(entry, &item, &row).await? {
             Reply::Receipt(receipt) => {
-                receipt_verify(entry, &self.parts.agency, &receipt, head.last, &row)?;
+                self.receipt_verify(entry, &receipt, &item)?;
                 Ok(AttemptOutcome::NothingOwed)
             }
             Reply::Gap { have } => {
-                self.delivery_rewind(&entry.agency, have).await?;
+                self.stream_rewind(&entry.agency, have).await?;
                 Ok(AttemptOutcome::Refused)
             }
+            Reply::Diverged { have, link } => self.stream_renumber(entry, head, have, link).await,
             // Nothing is owed as far as is known: it is due again when the streams are looked through again.
             Reply::NotTaken => Ok(AttemptOutcome::NothingOwed),
             Reply::Unreachable => {
@@ -210,14 +216,20 @@ impl Node {
     /// could repeat in them whom the item is about.
     ///
     /// A peer whose network refuses with the code of one that is down cannot be told from it.
-    async fn delivery_send(&self, entry: &DirectoryEntry, row: &OutboxRow) -> Result<Reply> {
-        let header = self.header_current(row)?;
+    pub(crate) async fn delivery_send(
+        &self,
+        entry: &DirectoryEntry,
+        item: &ItemClaims,
+        row: &OutboxRow,
+    ) -> Result<Reply> {
+        let header = self.item_header(item)?;
         let message = wire::encode(&PeerRequest::Deliver { header, sealed: row.sealed.clone() })?;
         let called = self.parts.peers.call(entry, Bytes::from(message), DELIVERY_DEADLINE_MS).await;
         let (code, reply) = match called {
             Ok(reply) => match wire::decode(&reply)? {
                 PeerResponse::Receipt(receipt) => return Ok(Reply::Receipt(receipt)),
                 PeerResponse::Gap { have } => return Ok(Reply::Gap { have }),
+                PeerResponse::Diverged { have, link } => return Ok(Reply::Diverged { have, link }),
                 PeerResponse::Failed { code, .. } => (code, Reply::NotTaken),
                 PeerResponse::Check { .. } | PeerResponse::Metadata(_) | PeerResponse::Versions { .. } => {
                     (ErrorCode::Integrity, Reply::NotTaken)
@@ -235,17 +247,18 @@ impl Node {
     /// Keeps a receipt. The audit entry comes first: a receipt that was kept is a receipt that was logged.
     async fn receipt_commit(
         &self,
-        entry: &DirectoryEntry,
+        item: &ItemClaims,
+        place: u64,
         claims: &ReceiptClaims,
         receipt: String,
-        bytes: Bytes,
-        mut row: OutboxRow,
+        (bytes, mut row): (Bytes, OutboxRow),
     ) -> Result<()> {
+        let recipient = &item.aud;
         let mut batch = Batch::new();
         // After a rewind an item may come to a recipient that has it: its receipt was logged and kept before.
         if row.receipt.as_ref() != Some(&receipt) {
             let draft = EntryDraft::new(EntryKind::ReceiptReceived)
-                .peer(entry.agency, None)
+                .peer(*recipient, None)
                 .policy(&claims.policy)
                 .request(claims.item)
                 .result(Sha256::of(receipt.as_bytes()))
@@ -253,60 +266,20 @@ impl Node {
                 .detail("sequence", &claims.sequence.to_string());
             self.audit_append(None, draft).await?;
             row.receipt = Some(receipt);
-            let key = keyspace::outbox(&entry.agency, claims.sequence);
+            row.header = self.item_header(item)?;
+            let key = keyspace::outbox(recipient, place);
             batch.expect(key.clone(), Some(bytes));
             batch.put(key, row.encode()?);
         }
         let _heads = self.heads.lock().await;
-        // The head may have grown while the item was on its way; only the acknowledged number moves here.
-        let (current, mut head) = self.outbox_head(&entry.agency).await?;
-        head.acknowledged = head.acknowledged.max(claims.sequence);
-        let key = keyspace::outbox_head(&entry.agency);
+        // The head may have grown while the item was on its way; only what is acknowledged moves here.
+        let (current, mut head) = self.outbox_head(recipient).await?;
+        if head.acknowledged.checked_add(1) == Some(place) {
+            (head.acknowledged, head.number, head.link) = (place, item.sequence, item.link());
+        }
+        let key = keyspace::outbox_head(recipient);
         batch.expect(key.clone(), current);
         batch.put(key, head.encode()?);
-        self.parts.store.commit(batch).await?;
-        Ok(())
-    }
-
-    /// The recipient is behind what it acknowledged, so it lost its state (a restore from backup). Going back to what it
-    /// has is safe: items are immutable and receiving is idempotent. It is also what a recipient would say to keep this
-    /// node writing for ever, so it ends the attempt, is an alarm and an entry in the audit log, and is allowed a few
-    /// times a day only.
-    async fn delivery_rewind(&self, recipient: &AgencyCode, have: u64) -> Result<()> {
-        let _heads = self.heads.lock().await;
-        let (current, head) = self.outbox_head(recipient).await?;
-        if have >= head.acknowledged {
-            // It claims to have what was never acknowledged, or refuses the very next item: nothing to rewind to.
-            return Err(SchemaError::Integrity {
-                form: "stream",
-                reason: "the recipient's position does not fit what was sent".to_owned(),
-            }
-            .into());
-        }
-        let admission = {
-            let mut rewinds = self.rewinds.lock().unwrap_or_else(PoisonError::into_inner);
-            rewinds.admit(recipient, 0, self.now())
-        };
-        if let Admission::Refused { .. } = admission {
-            return Err(ExchangeError::Busy {
-                what: "stream",
-                reason: "the recipient says too often that it lost items: look into its node; what it lost is sent again tomorrow"
-                    .to_owned(),
-            });
-        }
-        tracing::error!(peer = %recipient, have, acknowledged = head.acknowledged, "the recipient lost items, sending them again");
-        let entry = EntryDraft::new(EntryKind::ReceiptReceived)
-            .failed(ErrorCode::Integrity)
-            .peer(*recipient, None)
-            .policy(&self.policy_version())
-            .detail("reason", "the recipient lost items that it had acknowledged; they are sent again")
-            .detail("acknowledged", &head.acknowledged.to_string())
-            .detail("has", &have.to_string());
-        self.audit_append(None, entry).await?;
-        let key = keyspace::outbox_head(recipient);
-        let mut batch = Batch::new();
-        batch.expect(key.clone(), current);
-        batch.put(key, OutboxHead { acknowledged: have, ..head }.encode()?);
         self.parts.store.commit(batch).await?;
         Ok(())
     }
@@ -314,8 +287,8 @@ impl Node {
     /// What every recipient of an own notice did.
     pub(crate) async fn recipients_of(&self, row: &NoticeRow) -> Result<Vec<RecipientState>> {
         let mut states = Vec::with_capacity(row.recipients.len());
-        for (agency, sequence) in &row.recipients {
-            let key = keyspace::outbox(agency, *sequence);
+        for (agency, place) in &row.recipients {
+            let key = keyspace::outbox(agency, *place);
             let Some(bytes) = self.parts.store.get(&key).await? else { continue };
             let item = OutboxRow::read(&bytes)?;
             let receipt = match &item.receipt {
@@ -323,12 +296,7 @@ impl Node {
                 Some(text) => Some(UnverifiedJws::parse(text, RECEIPT_TYP, JWS_LIMIT)?.claims_unverified()?),
                 None => None,
             };
-            states.push(RecipientState {
-                agency: *agency,
-                sequence: *sequence,
-                queued: item.queued,
-                receipt,
-            });
+            states.push(RecipientState { agency: *agency, place: *place, queued: item.queued, receipt });
         }
         Ok(states)
     }
@@ -346,28 +314,26 @@ impl Node {
         };
         Ok(jws_sign(RECEIPT_TYP, &claims, &self.parts.keys.signing)?)
     }
-}
 
-/// Verifies that a receipt is the recipient's, for exactly this item. By a key that was valid when it was signed: a
-/// recipient that has the item answers with the receipt it gave then, and may have rotated its key since. A former key
-/// that was stolen gains nothing here, since receipts come over the recipient's own connection only.
-fn receipt_verify(
-    entry: &DirectoryEntry,
-    own: &AgencyCode,
-    text: &str,
-    sequence: u64,
-    row: &OutboxRow,
-) -> Result<ReceiptClaims> {
-    let integrity = |reason: &str| SchemaError::Integrity { form: "receipt", reason: reason.to_owned() };
-    let unverified = UnverifiedJws::parse(text, RECEIPT_TYP, JWS_LIMIT)?;
-    let alleged: ReceiptClaims = unverified.claims_unverified()?;
-    let claims = verify_from::<ReceiptClaims>(unverified, entry, alleged.iat)?.into_claims();
-    let item: ItemClaims = UnverifiedJws::parse(&row.header, ITEM_TYP, JWS_LIMIT)?.claims_unverified()?;
-    if claims.iss != entry.agency || claims.aud != *own {
-        return Err(integrity("between other agencies").into());
+    /// Verifies that a receipt is the recipient's, for exactly this item. By a key that was valid when it was signed: a
+    /// recipient that has the item answers with the receipt it gave then, and may have rotated its key since. A former
+    /// key that was stolen gains nothing here, since receipts come over the recipient's own connection only.
+    pub(crate) fn receipt_verify(
+        &self,
+        entry: &DirectoryEntry,
+        text: &str,
+        item: &ItemClaims,
+    ) -> Result<ReceiptClaims> {
+        let integrity = |reason: &str| SchemaError::Integrity { form: "receipt", reason: reason.to_owned() };
+        let unverified = UnverifiedJws::parse(text, RECEIPT_TYP, JWS_LIMIT)?;
+        let alleged: ReceiptClaims = unverified.claims_unverified()?;
+        let claims = verify_from::<ReceiptClaims>(unverified, entry, alleged.iat)?.into_claims();
+        if claims.iss != entry.agency || claims.aud != self.parts.agency {
+            return Err(integrity("between other agencies").into());
+        }
+        if claims.sequence != item.sequence || claims.item != item.link() {
+            return Err(integrity("for another item").into());
+        }
+        Ok(claims)
     }
-    if claims.sequence != sequence || claims.item != item.link() {
-        return Err(integrity("for another item").into());
-    }
-    Ok(claims)
 }

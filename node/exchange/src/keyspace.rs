@@ -132,9 +132,9 @@ pub(crate) fn members_served() -> Vec<u8> {
     vec![MEMBERS_SERVED]
 }
 
-/// One item of the stream to `recipient`.
-pub(crate) fn outbox(recipient: &AgencyCode, sequence: u64) -> Vec<u8> {
-    key(OUTBOX, &[recipient.as_str().as_bytes(), &sequence.to_be_bytes()])
+/// One item for `recipient`, by its place.
+pub(crate) fn outbox(recipient: &AgencyCode, place: u64) -> Vec<u8> {
+    key(OUTBOX, &[recipient.as_str().as_bytes(), &place.to_be_bytes()])
 }
 
 /// Head of the stream to `recipient`.

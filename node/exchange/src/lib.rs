@@ -15,6 +15,7 @@ pub mod certificate;
 mod certificate_verify;
 pub mod check;
 pub mod delivery;
+mod divergence;
 pub mod error;
 mod held;
 pub mod import;

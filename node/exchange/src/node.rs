@@ -90,7 +90,7 @@ pub struct Node {
     pub(crate) comparing: Mutex<BTreeSet<AgencyCode>>,
     /// What issuers may make this node keep.
     pub(crate) intake: Mutex<DayBudget>,
-    /// How often recipients may go back in their streams.
+    /// How often recipients may say that their streams stand elsewhere.
     pub(crate) rewinds: Mutex<DayBudget>,
     pub(crate) refusals: Mutex<RefusalBudget>,
     /// Refusals of this machine's users, by number, that could not be taken for the operator they said they are.

@@ -74,7 +74,7 @@ pub(crate) struct NoticeRow {
     pub(crate) content: NoticeContent,
     /// The compact JWS received; absent for own notices, which have one per recipient.
     pub(crate) jws: Option<String>,
-    /// Recipients of an own notice with their place in the stream.
+    /// Recipients of an own notice, with the place of its item in the outbox.
     pub(crate) recipients: Vec<(AgencyCode, u64)>,
 }
 
@@ -261,7 +261,7 @@ impl Node {
             by: Some(operation.account().clone()),
             content: content.clone(),
             jws: None,
-            recipients: places.iter().map(|place| (place.agency, place.sequence)).collect(),
+            recipients: places.iter().map(|place| (place.agency, place.place)).collect(),
         };
         let key = keyspace::notice(&content.id, &self.parts.agency);
         let _heads = self.heads.lock().await;

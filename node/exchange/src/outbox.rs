@@ -1,9 +1,13 @@
 //! Outgoing streams: signing, sealing and queueing a notice for its recipients.
 //!
 //! A notice to a whole province is more than one batch of the store takes, and sealing it takes seconds. So it is queued
-//! in two steps. First every recipient's item is **staged**: written under the number after the head of the recipient's
-//! stream, in as many commits as it takes. An item beyond the head does not exist: nothing is delivered that the head does
+//! in two steps. First every recipient's item is **staged**: written in the place after the head of the recipient's
+//! outbox, in as many commits as it takes. An item beyond the head does not exist: nothing is delivered that the head does
 //! not cover. Then one commit moves all the heads, together with the notice's row.
+//!
+//! An item has a **place** in the outbox, 1, 2, 3, …, which it keeps, and a **number** in the stream, which its header
+//! states and which it gets when it is sent: the one after what the recipient has. The two differ once a recipient has
+//! taken items that this outbox does not know, see [`crate::divergence`].
 //!
 //! Commit point: that one commit. Before it nothing was issued; a crash leaves at most one staged item per recipient,
 //! sealed, which the next notice to that recipient overwrites. After it every recipient gets the notice, however long
@@ -33,7 +37,7 @@ use crate::keyspace;
 use crate::node::Node;
 use crate::presentation::present_to_peer;
 use crate::row::Row;
-use crate::row_v1::OutboxRowV1;
+use crate::row_v1::{OutboxHeadV1, OutboxRowV1};
 
 /// Most recipients of one notice: so many heads fit the one commit that moves them, beside the notice and the own
 /// restriction. More members than a province is designed for.
@@ -49,10 +53,11 @@ const SEALED_AT_ONCE: usize = 32;
 /// A commit of staged items is full at this size (4 MiB); one more item, at most 256 KiB, still fits.
 const STAGED_BYTES: usize = 4 * 1024 * 1024;
 
-/// One item of a stream as queued, stored form version 2. The payload is already sealed for its recipient.
+/// One item as queued, stored form version 2. The payload is already sealed for its recipient.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct OutboxRow {
-    /// Signed when it was queued; see [`Node::header_current`].
+    /// The header under which it was acknowledged last. Before that nothing reads it, and it is empty; earlier programs
+    /// signed one when they queued the item.
     pub(crate) header: String,
     pub(crate) sealed: Vec<u8>,
     /// The age recipient of the recipient's node that it was sealed to; empty in rows of version 1.
@@ -70,6 +75,11 @@ impl Row for OutboxRow {
 }
 
 impl OutboxRow {
+    /// The item as it was acknowledged last.
+    pub(crate) fn item(&self) -> Result<ItemClaims> {
+        Ok(UnverifiedJws::parse(&self.header, ITEM_TYP, JWS_LIMIT)?.claims_unverified()?)
+    }
+
     /// Decodes a row of this or the earlier version.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self> {
         match bytes.first() {
@@ -79,26 +89,28 @@ impl OutboxRow {
     }
 }
 
-/// Head of an outgoing stream, stored form version 1.
+/// Head of an outgoing stream, stored form version 2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct OutboxHead {
-    /// Number of the newest item; 0 for none.
+    /// Place of the newest item; 0 for none.
     pub(crate) last: u64,
-    /// What the next item chains to.
-    pub(crate) link: Sha256,
-    /// Highest number up to which every item has a receipt.
+    /// Highest place up to which every item has a receipt.
     pub(crate) acknowledged: u64,
+    /// Number up to which the recipient has the stream; the item after `acknowledged` gets the next one.
+    pub(crate) number: u64,
+    /// Link of the item with that number.
+    pub(crate) link: Sha256,
 }
 
 impl Default for OutboxHead {
     fn default() -> Self {
-        Self { last: 0, link: Sha256([0; 32]), acknowledged: 0 }
+        Self { last: 0, acknowledged: 0, number: 0, link: Sha256([0; 32]) }
     }
 }
 
 impl Row for OutboxHead {
     const NAME: &'static str = "outbox head";
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
 }
 
 /// A notice on its way into the streams.
@@ -112,13 +124,12 @@ pub(crate) struct Outgoing {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
     pub(crate) agency: AgencyCode,
-    pub(crate) sequence: u64,
-    link: Sha256,
+    pub(crate) place: u64,
 }
 
 impl Node {
     /// Stages an item for every recipient. The caller holds the issuing lock until it has moved the heads: only issuing
-    /// changes the numbers and links of heads.
+    /// makes streams longer.
     pub(crate) async fn items_stage(
         self: &Arc<Self>,
         outgoing: &Arc<Outgoing>,
@@ -130,16 +141,24 @@ impl Node {
             let mut targets = Vec::with_capacity(some.len());
             for recipient in some {
                 let (_, head) = self.outbox_head(&recipient.agency).await?;
-                targets.push((recipient.clone(), head));
+                let place = head.last.checked_add(1).ok_or(ExchangeError::Conflict {
+                    what: "stream",
+                    reason: "its numbers are used up".to_owned(),
+                })?;
+                targets.push((recipient.clone(), place));
             }
             let (node, outgoing) = (self.clone(), outgoing.clone());
             let sealing = tokio::task::spawn_blocking(move || {
-                targets.iter().map(|(recipient, head)| node.item_seal(&outgoing, recipient, head)).collect()
+                let seal = |(recipient, place): &(DirectoryEntry, u64)| {
+                    let row = node.item_seal(&outgoing, recipient)?;
+                    Ok((Place { agency: recipient.agency, place: *place }, row))
+                };
+                targets.iter().map(seal).collect()
             });
             let items: Result<Vec<_>> =
                 sealing.await.map_err(|_| ExchangeError::Task { what: "sealing a notice" })?;
             for (place, row) in items? {
-                batch.put(keyspace::outbox(&place.agency, place.sequence), row.encode()?);
+                batch.put(keyspace::outbox(&place.agency, place.place), row.encode()?);
                 places.push(place);
                 if batch.bytes() >= STAGED_BYTES {
                     self.parts.store.commit(std::mem::take(&mut batch)).await?;
@@ -156,14 +175,13 @@ impl Node {
     pub(crate) async fn heads_move(&self, batch: &mut Batch, places: &[Place]) -> Result<()> {
         for place in places {
             let (bytes, mut head) = self.outbox_head(&place.agency).await?;
-            if head.last.checked_add(1) != Some(place.sequence) {
+            if head.last.checked_add(1) != Some(place.place) {
                 return Err(ExchangeError::Conflict {
                     what: "stream",
                     reason: "it grew while an item was staged: try again".to_owned(),
                 });
             }
-            head.last = place.sequence;
-            head.link = place.link;
+            head.last = place.place;
             let key = keyspace::outbox_head(&place.agency);
             batch.expect(key.clone(), bytes);
             batch.put(key, head.encode()?);
@@ -174,32 +192,36 @@ impl Node {
     pub(crate) async fn outbox_head(&self, recipient: &AgencyCode) -> Result<(Option<Bytes>, OutboxHead)> {
         let bytes = self.parts.store.get(&keyspace::outbox_head(recipient)).await?;
         let head = match &bytes {
-            Some(bytes) => OutboxHead::decode(bytes)?,
+            Some(bytes) => self.head_read(recipient, bytes).await?,
             None => OutboxHead::default(),
         };
         Ok((bytes, head))
     }
 
-    pub(crate) async fn outbox_row(
-        &self,
-        recipient: &AgencyCode,
-        sequence: u64,
-    ) -> Result<(Bytes, OutboxRow)> {
+    /// Decodes a head of this or the earlier version.
+    pub(crate) async fn head_read(&self, recipient: &AgencyCode, bytes: &[u8]) -> Result<OutboxHead> {
+        if bytes.first() != Some(&OutboxHeadV1::VERSION) {
+            return OutboxHead::decode(bytes);
+        }
+        let old = OutboxHeadV1::decode(bytes)?;
+        let link = match old.acknowledged {
+            0 => Sha256([0; 32]),
+            acknowledged => self.outbox_row(recipient, acknowledged).await?.1.item()?.link(),
+        };
+        // Places were numbers.
+        Ok(OutboxHead { last: old.last, acknowledged: old.acknowledged, number: old.acknowledged, link })
+    }
+
+    pub(crate) async fn outbox_row(&self, recipient: &AgencyCode, place: u64) -> Result<(Bytes, OutboxRow)> {
         let missing =
             || ExchangeError::Stored { what: "outbox item", reason: "a queued item is missing".to_owned() };
-        let bytes =
-            self.parts.store.get(&keyspace::outbox(recipient, sequence)).await?.ok_or_else(missing)?;
+        let bytes = self.parts.store.get(&keyspace::outbox(recipient, place)).await?.ok_or_else(missing)?;
         let row = OutboxRow::read(&bytes)?;
         Ok((bytes, row))
     }
 
-    /// Signs and seals the notice for one recipient, as the item after `head`.
-    fn item_seal(
-        &self,
-        outgoing: &Outgoing,
-        recipient: &DirectoryEntry,
-        head: &OutboxHead,
-    ) -> Result<(Place, OutboxRow)> {
+    /// Signs and seals the notice for one recipient.
+    fn item_seal(&self, outgoing: &Outgoing, recipient: &DirectoryEntry) -> Result<OutboxRow> {
         let Outgoing { content, record, now } = outgoing;
         let permit = self.notice_permit(recipient, content)?;
         let presented = present_to_peer(
@@ -229,38 +251,41 @@ impl Node {
         let sealed = seal(&plain, &keys)?;
         // No recipient would take it, and the stream would stand still before it.
         sealed_check(&sealed)?;
-        let item = ItemClaims {
-            iss: self.parts.agency,
-            aud: recipient.agency,
-            iat: *now,
-            sequence: head.last.checked_add(1).ok_or(ExchangeError::Conflict {
-                what: "stream",
-                reason: "its numbers are used up".to_owned(),
-            })?,
-            previous: head.link,
-            sealed: Sha256::of(&sealed),
-        };
-        let row = OutboxRow {
-            header: jws_sign(ITEM_TYP, &item, &self.parts.keys.signing)?,
+        Ok(OutboxRow {
+            header: String::new(),
             sealed,
             sealed_to: recipient.age_node_recipient.clone(),
             notice: content.id,
             version: content.version,
             queued: *now,
             receipt: None,
-        };
-        Ok((Place { agency: recipient.agency, sequence: item.sequence, link: item.link() }, row))
+        })
+    }
+
+    /// The item that comes after what the recipient has.
+    pub(crate) fn item_next(
+        &self,
+        recipient: &AgencyCode,
+        head: &OutboxHead,
+        row: &OutboxRow,
+    ) -> Result<ItemClaims> {
+        Ok(ItemClaims {
+            iss: self.parts.agency,
+            aud: *recipient,
+            iat: self.now(),
+            sequence: head.number.checked_add(1).ok_or(ExchangeError::Conflict {
+                what: "stream",
+                reason: "its numbers are used up".to_owned(),
+            })?,
+            previous: head.link,
+            sealed: Sha256::of(&row.sealed),
+        })
     }
 
     /// The header of an item as it is sent: signed with the key in use. A recipient takes headers of keys that are valid
-    /// at the time, and an item may have waited longer than its key. Number and link do not depend on the signature, so
-    /// the stream stays the same.
-    pub(crate) fn header_current(&self, row: &OutboxRow) -> Result<String> {
-        let signed = UnverifiedJws::parse(&row.header, ITEM_TYP, JWS_LIMIT)?;
-        if signed.key_id() == self.parts.keys.signing.key_id() {
-            return Ok(row.header.clone());
-        }
-        let item = ItemClaims { iat: self.now(), ..signed.claims_unverified()? };
+    /// at the time, and an item may have waited longer than a key lasts. Number and link do not depend on the signature.
+    pub(crate) fn item_header(&self, item: &ItemClaims) -> Result<String> {
+        let item = ItemClaims { iat: self.now(), ..item.clone() };
         Ok(jws_sign(ITEM_TYP, &item, &self.parts.keys.signing)?)
     }
 
@@ -287,3 +312,6 @@ impl Node {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

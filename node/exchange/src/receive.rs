@@ -91,12 +91,17 @@ impl Node {
             None => InboxHead { last: 0, link: Sha256([0; 32]) },
         };
         if item.sequence <= head.last {
-            return self.receipt_again(from, &item).await;
+            return match self.receipt_again(from, &item).await? {
+                Ok(receipt) => Ok(PeerResponse::Receipt(receipt)),
+                Err(error) => Ok(self.stream_diverged(from, &head, error).await),
+            };
         }
         if head.last.checked_add(1) != Some(item.sequence) {
             return Ok(PeerResponse::Gap { have: head.last });
         }
-        item.check_follows(head.last, head.link)?;
+        if let Err(error) = item.check_follows(head.last, head.link) {
+            return Ok(self.stream_diverged(from, &head, error).await);
+        }
         if let Some(busy) = self.intake_refuse(from, header.len().saturating_add(sealed.len())).await? {
             return Ok(busy);
         }
@@ -173,7 +178,12 @@ impl Node {
         Ok(item)
     }
 
-    async fn receipt_again(&self, from: &AgencyCode, item: &ItemClaims) -> Result<PeerResponse> {
+    /// The receipt of an item that was received before, or why it is not the one that was received.
+    async fn receipt_again(
+        &self,
+        from: &AgencyCode,
+        item: &ItemClaims,
+    ) -> Result<std::result::Result<String, SchemaError>> {
         let bytes = self
             .parts
             .store
@@ -182,14 +192,22 @@ impl Node {
             .ok_or(ExchangeError::NotFound { what: "the receipt of a received item" })?;
         let row = ReceiptRow::decode(&bytes)?;
         if row.item != item.link() {
-            return Err(SchemaError::Integrity {
+            return Ok(Err(SchemaError::Integrity {
                 form: "item",
                 reason: "another item was received under this number: the issuer's stream was rewritten"
                     .to_owned(),
-            }
-            .into());
+            }));
         }
-        Ok(PeerResponse::Receipt(row.receipt))
+        Ok(Ok(row.receipt))
+    }
+
+    /// The issuer's stream is another one than before: somebody rewrote it, or the issuer was restored from a backup. What
+    /// was received stays. The issuer is told where its stream stands here, so that what it has to say comes behind that,
+    /// and the log is told of every such item, like of every other refusal.
+    async fn stream_diverged(&self, from: &AgencyCode, head: &InboxHead, error: SchemaError) -> PeerResponse {
+        tracing::error!(peer = %from, %error, "a stream of notices is not the one it was");
+        self.refusal_log(from, &error.into()).await;
+        PeerResponse::Diverged { have: head.last, link: head.link }
     }
 
     /// Opens the payload and verifies notice and record against each other.

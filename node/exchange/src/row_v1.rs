@@ -3,6 +3,7 @@
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::catalogue::MeasureCode;
 use chengxin_schemas::category::BreachSeverity;
+use chengxin_schemas::digest::Sha256;
 use chengxin_schemas::identity::{NoticeId, RecordId};
 use chengxin_schemas::notice::NoticeState;
 use chengxin_schemas::purpose::LegalBasis;
@@ -107,6 +108,20 @@ impl From<OutboxRowV1> for OutboxRow {
             receipt: old.receipt,
         }
     }
+}
+
+/// Head of an outgoing stream, in which places were numbers.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct OutboxHeadV1 {
+    pub(crate) last: u64,
+    /// What the item after the last one was to chain to.
+    pub(crate) link: Sha256,
+    pub(crate) acknowledged: u64,
+}
+
+impl Row for OutboxHeadV1 {
+    const NAME: &'static str = "outbox head";
+    const VERSION: u8 = 1;
 }
 
 #[cfg(test)]

@@ -76,7 +76,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     // check.rs
     ("check a subject", "核查信用主体"),
     ("answer", "答复"),
-    // delivery.rs
+    // divergence.rs, delivery.rs
     ("outbox item", "待送达通知"),
     ("outbox head", "待送达队列头"),
     ("its key is not an agency's", "其键不是机关代码"),
@@ -90,6 +90,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     (
         "the recipient lost items that it had acknowledged; they are sent again",
         "接收方丢失了已确认的通知; 现予重发",
+    ),
+    (
+        "the recipient has items that are unknown here; what waits is sent behind them",
+        "接收方已有本节点不知道的通知; 待送达的排在其后",
     ),
     ("receipt", "回执"),
     ("between other agencies", "收发机关不符"),

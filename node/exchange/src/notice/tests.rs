@@ -54,7 +54,7 @@ async fn a_whole_province_gets_one_notice() {
     let id = send(&node, &reviewer, &province(&node, 3_000)).await.expect("sent");
     let detail = node.notice_detail(&id, node.agency()).await.expect("shown");
     assert_eq!(detail.recipients.len(), 3_000);
-    assert!(detail.recipients.iter().all(|state| state.sequence == 1 && state.receipt.is_none()));
+    assert!(detail.recipients.iter().all(|state| state.place == 1 && state.receipt.is_none()));
     assert_eq!(node.delivery_owed(), 3_000);
 }
 

@@ -1,8 +1,11 @@
 //! Streams of notices when members lie, lose things, rotate keys, or come later.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use chengxin_audit_log::log::Filter;
+use chengxin_audit_log::{Leaf, Outcome};
 use chengxin_exchange::budget::REWINDS_PER_DAY;
 use chengxin_exchange::notice::{MeasureDraft, NoticeDetail, NoticeDraft};
 use chengxin_exchange::record::RecordFilter;
@@ -17,6 +20,7 @@ use chengxin_schemas::operator::Role;
 use chengxin_schemas::receipt::{MeasureDecision, RECEIPT_TYP, ReceiptClaims, ReceiptOutcome};
 use chengxin_schemas::seal::{open, seal};
 use chengxin_schemas::subject::SubjectId;
+use chengxin_schemas::time::Clock as _;
 use chengxin_schemas::wire::{self, PeerRequest, PeerResponse};
 
 use crate::hooked::Call;
@@ -354,7 +358,7 @@ async fn what_was_sealed_to_a_former_key_is_sealed_again() {
     let reviewer = as_role(&market, Role::Reviewer).await;
     let shown = market.notice_show(&reviewer, &notice, None).await.expect("shown");
     let league = shown.recipients.iter().find(|state| state.agency == agency(LEAGUE)).expect("recipient");
-    assert_eq!(league.sequence, 2, "a new item after the one that could not be opened");
+    assert_eq!(league.place, 2, "a new item after the one that could not be opened");
     let receipt = league.receipt.as_ref().expect("answered");
     assert!(matches!(receipt.outcome, ReceiptOutcome::Processed { .. }), "{receipt:?}");
     assert_eq!(market.delivery_owed(), 0);
@@ -398,6 +402,126 @@ async fn a_lost_store_is_noticed_although_nothing_new_is_sent() {
     federation.clocks[&agency(MARKET)].set(NOW.plus(10));
     federation.deliver(MARKET).await;
     assert_eq!((applied(&federation, LEAGUE).await, market.delivery_owed()), (2, 0));
+}
+
+/// Copies the files of a node that is not open.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("folder");
+    for entry in std::fs::read_dir(from).expect("folder") {
+        let entry = entry.expect("entry");
+        let target = to.join(entry.file_name());
+        match entry.file_type().expect("type").is_dir() {
+            true => copy(&entry.path(), &target),
+            false => drop(std::fs::copy(entry.path(), target).expect("copied")),
+        }
+    }
+}
+
+/// A backup of a node's files.
+async fn backup(federation: &Federation, code: &str) -> tempfile::TempDir {
+    federation.node_drop_idle(code).await;
+    let backup = tempfile::tempdir().expect("folder");
+    copy(&federation.folder.path().join(code), backup.path());
+    federation.node_start(code, false).await;
+    backup
+}
+
+/// Puts a backup in the place of a node's files.
+async fn restore(federation: &Federation, code: &str, backup: &tempfile::TempDir) {
+    federation.node_drop_idle(code).await;
+    let home = federation.folder.path().join(code);
+    std::fs::remove_dir_all(&home).expect("gone");
+    copy(backup.path(), &home);
+    federation.node_start(code, false).await;
+}
+
+/// Delivers until nothing is owed, with time for so many waits after failures.
+async fn deliver_patiently(federation: &Federation, code: &str, waits: i64) {
+    for _ in 0..=waits {
+        federation.deliver(code).await;
+        federation.clocks.values().for_each(|clock| clock.set(clock.now().plus(10)));
+    }
+    assert_eq!(federation.node(code).delivery_owed(), 0);
+}
+
+/// Entries about streams that did not fit.
+async fn alarms(federation: &Federation, code: &str) -> usize {
+    let entries = federation.node(code).log().search(Filter::default(), 100).await.expect("search").entries;
+    let failed = |leaf: &Leaf| leaf.outcome == Outcome::Failed(ErrorCode::Integrity);
+    entries.iter().filter(|entry| failed(&entry.leaf)).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_issuer_restored_from_a_backup_goes_on_behind_what_it_sent_since() {
+    let federation = Federation::new().await;
+    federation.penalty_import().await;
+    issue(&federation, MARKET, &[PROCUREMENT]).await;
+    federation.deliver(MARKET).await;
+    federation.down(LEAGUE, true);
+    issue(&federation, MARKET, &[PROCUREMENT]).await;
+    federation.deliver(MARKET).await;
+    let of_market = backup(&federation, MARKET).await;
+    federation.down(LEAGUE, false);
+    issue(&federation, MARKET, &[PROCUREMENT]).await;
+    deliver_patiently(&federation, MARKET, 1).await;
+    let of_league = backup(&federation, LEAGUE).await;
+    assert_eq!((applied(&federation, LEAGUE).await, applied(&federation, FINANCE).await), (3, 3));
+
+    restore(&federation, MARKET, &of_market).await;
+    let issued = issue(&federation, MARKET, &[PROCUREMENT]).await.summary.content.id;
+    deliver_patiently(&federation, MARKET, 2).await;
+    assert_eq!((applied(&federation, LEAGUE).await, applied(&federation, FINANCE).await), (4, 4));
+    assert_eq!(alarms(&federation, MARKET).await, 2, "one for each recipient");
+    assert_eq!(alarms(&federation, LEAGUE).await, 1, "it saw another stream than before");
+    let market = federation.node(MARKET);
+    let reviewer = as_role(&market, Role::Reviewer).await;
+    let shown = market.notice_show(&reviewer, &issued, None).await.expect("shown");
+    assert_eq!((shown.summary.recipients, shown.summary.receipts), (2, 2));
+    drop((market, reviewer));
+
+    // The recipient goes back to where it had the item that the issuer does not know, and nothing behind it.
+    restore(&federation, LEAGUE, &of_league).await;
+    assert_eq!(applied(&federation, LEAGUE).await, 3);
+    issue(&federation, MARKET, &[PROCUREMENT]).await;
+    deliver_patiently(&federation, MARKET, 3).await;
+    assert_eq!((applied(&federation, LEAGUE).await, applied(&federation, FINANCE).await), (5, 5));
+
+    // It loses everything. Only what the issuer does not know is lost with it.
+    federation.node_drop_idle(LEAGUE).await;
+    std::fs::remove_dir_all(federation.folder.path().join(LEAGUE)).expect("gone");
+    federation.node_start(LEAGUE, true).await;
+    federation.clocks.values().for_each(|clock| clock.set(NOW.plus(86_400)));
+    issue(&federation, MARKET, &[PROCUREMENT]).await;
+    deliver_patiently(&federation, MARKET, 2).await;
+    assert_eq!((applied(&federation, LEAGUE).await, applied(&federation, FINANCE).await), (5, 6));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recipient_that_lies_about_what_it_has_loses_nothing_and_stops_nobody() {
+    let federation = Federation::new().await;
+    federation.penalty_import().await;
+    issue(&federation, MARKET, &[PROCUREMENT]).await;
+    federation.deliver(MARKET).await;
+    let market = federation.node(MARKET);
+    let clocks_set = |time| federation.clocks.values().for_each(|clock| clock.set(time));
+    let entries = market.log().tree_size();
+    for (hour, have) in [u64::MAX, u64::MAX - 1, 1 << 62, 0].into_iter().enumerate() {
+        let elsewhere = PeerResponse::Diverged { have, link: Sha256([7; 32]) };
+        let elsewhere = Bytes::from(wire::encode(&elsewhere).expect("encoded"));
+        federation.lie(LEAGUE, Some(Arc::new(move |_, _| elsewhere.clone())));
+        for round in 0..4 {
+            clocks_set(NOW.plus(i64::try_from(hour).expect("few") * 3_600 + round * 900));
+            federation.deliver(MARKET).await;
+            issue(&federation, MARKET, &[PROCUREMENT]).await;
+        }
+    }
+    // Of each notice its issuing, the reading of the list, and the receipt of the one who does not lie.
+    let written = market.log().tree_size() - entries;
+    assert!((48..=48 + REWINDS_PER_DAY).contains(&written), "limited: {written}");
+    federation.lie(LEAGUE, None);
+    clocks_set(NOW.plus(86_400));
+    deliver_patiently(&federation, MARKET, 3).await;
+    assert_eq!((applied(&federation, LEAGUE).await, applied(&federation, FINANCE).await), (17, 17));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,46 @@
+//! Heads of the first version.
+
+use super::*;
+use crate::notice::{MeasureDraft, NoticeDraft};
+use crate::record::RecordFilter;
+use crate::support::{FINANCE, Federation, LEAGUE, MARKET, agency, as_role};
+
+async fn issue(node: &Arc<Node>) {
+    let reviewer = as_role(node, Role::Reviewer).await;
+    let filter = RecordFilter { limit: 10, ..Default::default() };
+    let record = node.record_list(&reviewer, filter).await.expect("list").records[0].id;
+    let measure = "restrict-government-procurement".parse().expect("label");
+    let measure = MeasureDraft { measure, legal_basis: None, from: None, until: None };
+    node.notice_issue(&reviewer, NoticeDraft { record, measures: vec![measure] }).await.expect("issued");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_of_version_1_goes_on_where_it_stood() {
+    let federation = Federation::new().await;
+    federation.penalty_import().await;
+    let node = federation.node(MARKET);
+    issue(&node).await;
+    federation.deliver(MARKET).await;
+    issue(&node).await;
+    let mut batch = Batch::new();
+    let mut heads = Vec::new();
+    // To one of them nothing was ever acknowledged.
+    for (code, acknowledged) in [(FINANCE, 1), (LEAGUE, 0)] {
+        let (_, head) = node.outbox_head(&agency(code)).await.expect("head");
+        assert_eq!((head.last, head.acknowledged, head.number), (2, 1, 1));
+        let old = OutboxHeadV1 { last: 2, link: Sha256([9; 32]), acknowledged };
+        batch.put(keyspace::outbox_head(&agency(code)), old.encode().expect("encodes"));
+        heads.push(head);
+    }
+    node.parts.store.commit(batch).await.expect("committed");
+    assert_eq!(node.outbox_head(&agency(FINANCE)).await.expect("head").1, heads[0]);
+    let (_, head) = node.outbox_head(&agency(LEAGUE)).await.expect("head");
+    assert_eq!(head, OutboxHead { last: 2, ..OutboxHead::default() });
+    node.delivery_load().await.expect("loaded");
+    federation.deliver(MARKET).await;
+    assert_eq!(node.delivery_owed(), 0);
+    for code in [FINANCE, LEAGUE] {
+        let (_, head) = node.outbox_head(&agency(code)).await.expect("head");
+        assert_eq!((head.last, head.acknowledged, head.number), (2, 2, 2));
+    }
+}
