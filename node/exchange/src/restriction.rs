@@ -153,10 +153,12 @@ impl Node {
                 if row.subject != *subject || row.state != NoticeState::InForce {
                     continue;
                 }
-                let of_today = row
-                    .measures
-                    .iter()
-                    .filter(|measure| measure.from.0 <= today && !measure.until.is_over(today));
+                // What this body declined is nobody's restriction here: it is not lawful as sent.
+                let of_today = row.measures.iter().filter(|measure| {
+                    measure.from.0 <= today
+                        && !measure.until.is_over(today)
+                        && !matches!(measure.recognition, Recognition::Declined { .. })
+                });
                 for measure in of_today {
                     if list.in_force.len() == limits.in_force {
                         list.complete = false;

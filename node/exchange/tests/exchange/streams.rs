@@ -7,10 +7,13 @@ use bytes::Bytes;
 use chengxin_audit_log::log::Filter;
 use chengxin_audit_log::{Leaf, Outcome};
 use chengxin_exchange::budget::REWINDS_PER_DAY;
+use chengxin_exchange::check::CheckRequest;
 use chengxin_exchange::notice::{MeasureDraft, NoticeDetail, NoticeDraft};
+use chengxin_exchange::recognition::Recognition;
 use chengxin_exchange::record::RecordFilter;
 use chengxin_exchange::schedule::AttemptOutcome;
 use chengxin_schemas::ErrorCode;
+use chengxin_schemas::certificate::{CERTIFICATE_LIMIT, CERTIFICATE_TYP, CertificateClaims};
 use chengxin_schemas::delivery::{ITEM_TYP, ItemClaims, SEALED_LIMIT, SealedNotice};
 use chengxin_schemas::digest::Sha256;
 use chengxin_schemas::directory::TimedKey;
@@ -184,6 +187,33 @@ async fn what_is_declined_is_not_called_inapplicable() {
     let answer = finance.peer_handle(&agency(MARKET), wire::decode(&item)).await;
     let declined = MeasureDecision::Declined { reason: "unknown-measure".to_owned() };
     assert_eq!(decisions(outcome(&answer))[0], declined);
+    // It is no restriction, neither in a list nor signed in a certificate; the notice still shows what became of it.
+    let clerk = as_role(&finance, Role::Clerk).await;
+    let subject = SubjectId::parse(SUBJECT).expect("code");
+    let held = finance.restriction_list(&clerk, &subject).await.expect("list");
+    let measures: Vec<_> = held.in_force.iter().map(|held| held.measure.to_string()).collect();
+    assert_eq!((measures, held.complete), (vec![INSPECTION.to_owned()], true));
+    let wanted = CheckRequest {
+        subject,
+        subject_name: None,
+        purpose: "government-procurement".parse().expect("purpose"),
+        case_reference: "CG-2026-031".parse().expect("case"),
+        legal_basis: None,
+        categories: Vec::new(),
+        deadline_ms: 1_000,
+    };
+    let result = finance.check_run(&clerk, wanted).await.expect("check");
+    let certificate = finance.certificate_issue(&clerk, &result).await.expect("issued");
+    let claims: CertificateClaims =
+        UnverifiedJws::parse(&certificate.certificate, CERTIFICATE_TYP, CERTIFICATE_LIMIT)
+            .expect("certificate")
+            .claims_unverified()
+            .expect("claims");
+    let measures: Vec<_> = claims.restrictions.iter().map(|held| held.measure.to_string()).collect();
+    assert_eq!(measures, [INSPECTION]);
+    let id = held.in_force[0].notice;
+    let shown = finance.notice_show(&clerk, &id, None).await.expect("shown");
+    assert!(matches!(shown.own[0].recognition, Recognition::Declined { .. }), "{:?}", shown.own);
 }
 
 #[tokio::test(flavor = "multi_thread")]
