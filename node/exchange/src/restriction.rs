@@ -1,7 +1,5 @@
 //! Restrictions: what received and own notices mean for a subject at this node.
 
-use std::collections::HashMap;
-
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::catalogue::MeasureCode;
 use chengxin_schemas::category::BreachSeverity;
@@ -22,13 +20,17 @@ use crate::operation::Operation;
 use crate::recognition::Recognition;
 use crate::row::Row;
 
+mod kept;
+
+use kept::Kept;
+
 /// Most notices looked at for one subject. Any member can issue notices about anybody, and each that it sends stands in
 /// two logs under its name; without a limit it could make every check of a subject take as long as it likes.
 const NOTICES_LOOKED_AT_LIMIT: usize = 50_000;
 /// Most restrictions in force kept of one subject: what a certificate holds beside its coverage, and more than a person
 /// reads.
 const IN_FORCE_LIMIT: usize = 1_000;
-/// Most of these from one issuer, so that no member crowds out the others.
+/// An issuer's share of these when there are more, so that no member crowds out the others.
 const IN_FORCE_OF_ISSUER_LIMIT: usize = 100;
 /// Notices read at once.
 const NOTICES_PAGE: usize = 256;
@@ -136,16 +138,15 @@ impl Node {
         let today = now.shanghai_date();
         let prefix = keyspace::restrictions_of_subject(&self.subject_key(subject));
         let mut range = KeyRange::prefix(&prefix);
-        let mut list = RestrictionList { in_force: Vec::new(), complete: true };
-        let mut of_issuers: HashMap<AgencyCode, usize> = HashMap::new();
-        let mut looked_at = 0_usize;
+        let mut kept = Kept::new(limits.in_force, limits.of_issuer);
+        let (mut looked_at, mut looked_at_all) = (0_usize, true);
         'pages: loop {
             let page = self.parts.store.scan(range.clone(), NOTICES_PAGE).await?;
             let Some((last, _)) = page.last() else { break };
             range = range.after(last);
             for (key, bytes) in page {
                 if looked_at == limits.looked_at {
-                    list.complete = false;
+                    looked_at_all = false;
                     break 'pages;
                 }
                 looked_at = looked_at.saturating_add(1);
@@ -159,26 +160,15 @@ impl Node {
                         && !measure.until.is_over(today)
                         && !matches!(measure.recognition, Recognition::Declined { .. })
                 });
-                for measure in of_today {
-                    if list.in_force.len() == limits.in_force {
-                        list.complete = false;
-                        break 'pages;
-                    }
-                    let of_issuer = of_issuers.entry(row.issuer).or_default();
-                    if *of_issuer == limits.of_issuer {
-                        list.complete = false;
-                        continue;
-                    }
-                    *of_issuer = of_issuer.saturating_add(1);
-                    list.in_force.push(restriction_in_force(&row, measure));
-                }
+                of_today.for_each(|measure| kept.add(restriction_in_force(&row, measure)));
             }
         }
-        if !list.complete {
-            tracing::warn!(looked_at, in_force = list.in_force.len(), "too many notices about one subject");
+        let (in_force, kept_all) = kept.into_list();
+        let complete = looked_at_all && kept_all;
+        if !complete {
+            tracing::warn!(looked_at, in_force = in_force.len(), "too many notices about one subject");
         }
-        list.in_force.sort_by(|one, two| (&one.measure, one.from).cmp(&(&two.measure, two.from)));
-        Ok(list)
+        Ok(RestrictionList { in_force, complete })
     }
 
     /// Lists the restrictions in force against a subject, for the staff that must apply them. Purely local.
@@ -215,5 +205,4 @@ fn restriction_in_force(row: &RestrictionRow, measure: &RestrictionMeasure) -> R
 }
 
 #[cfg(test)]
-#[path = "restriction/tests.rs"]
 mod tests;

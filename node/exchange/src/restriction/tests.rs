@@ -85,10 +85,55 @@ async fn a_check_with_more_restrictions_than_it_shows_is_incomplete_and_shows_th
         deadline_ms: 1_000,
     };
     let result = node.check_run(&clerk, wanted).await.expect("check");
-    assert_eq!((result.restrictions.len(), result.complete), (IN_FORCE_OF_ISSUER_LIMIT + 1, false));
+    assert_eq!((result.restrictions.len(), result.complete), (IN_FORCE_LIMIT, false));
     assert!(result.restrictions.iter().any(|one| one.issuer == agency(LEAGUE)));
     let own = &result.coverage[0];
     assert_eq!(own.agency, agency(FINANCE));
     assert!(matches!(&own.outcome, CoverageOutcome::Answered { categories, .. } if categories.is_empty()));
     assert!(!node.restriction_list(&clerk, &subject()).await.expect("list").complete);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_issuer_may_have_more_than_its_share_while_there_is_room() {
+    let federation = Federation::new().await;
+    let node = federation.node(FINANCE);
+    let many = IN_FORCE_OF_ISSUER_LIMIT + 1;
+    let rows = (0..many).filter_map(|number| u32::try_from(number).ok());
+    put(&node, rows.map(|number| row(MARKET, number, NoticeState::InForce, "2027-12-31"))).await;
+    let list = node.restrictions_in_force(&subject(), NOW).await.expect("list");
+    assert_eq!((list.in_force.len(), list.complete), (many, true));
+}
+
+#[test]
+fn what_is_applied_goes_before_what_is_known_and_a_share_before_what_is_over_one() {
+    let one = |issuer: &str, number, applied: bool| {
+        let mut row = row(issuer, number, NoticeState::InForce, "2027-12-31");
+        if !applied {
+            row.measures[0].recognition = Recognition::NotApplicable { reason: "function".to_owned() };
+        }
+        restriction_in_force(&row, &row.measures[0])
+    };
+    let kept = |added: &[(&str, bool)]| {
+        let mut kept = Kept::new(4, 2);
+        for ((issuer, applied), number) in added.iter().zip(0..) {
+            kept.add(one(issuer, number, *applied));
+        }
+        let (list, all) = kept.into_list();
+        assert_eq!((list.len(), all), (added.len().min(4), added.len() <= 4));
+        let count = |issuer, applied| {
+            list.iter().filter(|one| one.issuer == agency(issuer) && one.applied_here == applied).count()
+        };
+        [(MARKET, true), (MARKET, false), (LEAGUE, true), (LEAGUE, false)]
+            .map(|(issuer, applied)| count(issuer, applied))
+    };
+    let (market, league) = ((MARKET, true), (LEAGUE, true));
+    let (market_known, league_known) = ((MARKET, false), (LEAGUE, false));
+    assert_eq!(kept(&[market, market, market_known, market_known]), [2, 2, 0, 0], "room for all");
+    assert_eq!(kept(&[market_known, market_known, market, market, market]), [3, 1, 0, 0]);
+    assert_eq!(kept(&[market, market, market, market, league]), [3, 0, 1, 0], "over the share");
+    assert_eq!(kept(&[market, market, market, market, league, league, league]), [2, 0, 2, 0]);
+    assert_eq!(kept(&[market, market, market, market, league_known]), [4, 0, 0, 0], "applied stays");
+    assert_eq!(kept(&[market, market, market, market_known, league_known]), [3, 0, 0, 1]);
+    assert_eq!(kept(&[market, market, league_known, league_known, market_known]), [2, 0, 0, 2]);
+    assert_eq!(kept(&[market, market, league_known, league_known, market]), [3, 0, 0, 1]);
 }
