@@ -35,7 +35,10 @@ use crate::recognition::Recognition;
 use crate::restriction::RestrictionRow;
 use crate::row::Row;
 
+mod list;
+
 pub use crate::outbox::RECIPIENTS_LIMIT;
+pub use list::{NoticeFilter, NoticePage, NoticePlace};
 
 /// Most notices in one page of a list.
 pub const NOTICE_PAGE_LIMIT: usize = 1_000;
@@ -277,32 +280,6 @@ impl Node {
         places.iter().for_each(|place| self.delivery_wake(&place.agency));
         outcome?;
         Ok(())
-    }
-
-    /// Lists notices issued here and received, newest first.
-    pub async fn notice_list(&self, operation: &Operation, limit: usize) -> Result<Vec<NoticeSummary>> {
-        operation.require(&[Role::Clerk, Role::Reviewer], "list notices")?;
-        self.audit_append(Some(operation), EntryDraft::new(EntryKind::RecordRead).detail("read", "notices"))
-            .await?;
-        let mut range = KeyRange::prefix(&keyspace::notices());
-        let mut notices = Vec::new();
-        loop {
-            let page = self.parts.store.scan(range.clone(), 1_000).await?;
-            let Some((last, _)) = page.last() else { break };
-            range = range.after(last);
-            for (key, bytes) in &page {
-                let row = NoticeRow::open(bytes, key, &self.parts.keys.data)?;
-                notices.push(row);
-            }
-        }
-        notices.sort_by(|one, two| two.at.cmp(&one.at).then(one.content.id.cmp(&two.content.id)));
-        notices.truncate(limit.clamp(1, NOTICE_PAGE_LIMIT));
-        let mut summaries = Vec::with_capacity(notices.len());
-        for row in &notices {
-            let states = self.recipients_of(row).await?;
-            summaries.push(notice_summary(row, &states));
-        }
-        Ok(summaries)
     }
 
     /// Shows one notice with what every recipient did. Without an issuer the own notice of this number is meant, else

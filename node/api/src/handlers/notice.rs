@@ -8,7 +8,7 @@ use axum::extract::{Path, Query, State};
 use axum::{Extension, Json};
 use chengxin_exchange::delivery::RecipientState;
 use chengxin_exchange::notice::{
-    MeasureDraft, NOTICE_PAGE_LIMIT, NoticeDetail, NoticeDraft, NoticeSummary as Held,
+    MeasureDraft, NoticeDetail, NoticeDraft, NoticeFilter, NoticePlace, NoticeSummary as Held,
 };
 use chengxin_exchange::recognition::{Recognition, reason_words};
 use chengxin_schemas::agency::AgencyCode;
@@ -57,16 +57,22 @@ pub(crate) async fn notice_list(
     wanted: Result<Query<NoticeQuery>, QueryRejection>,
 ) -> Answer<Notices> {
     let wanted = query(wanted)?;
-    let limit = wanted.limit.unwrap_or(PAGE_DEFAULT).clamp(1, NOTICE_PAGE_LIMIT);
-    let held = services.node.notice_list(&caller.operation, limit).await?;
-    let mut notices = Vec::with_capacity(held.len());
-    for one in held {
-        let one = summary(&services, one)?;
-        if wanted.direction.is_none_or(|direction| direction == one.direction) {
-            notices.push(one);
-        }
-    }
-    Ok(Json(Notices { schema: NoticeListSchema::V1, notices }))
+    let behind = match &wanted.cursor {
+        None => None,
+        Some(cursor) => Some(
+            NoticePlace::parse(cursor)
+                .ok_or_else(|| Failure::field("cursor", "not one that a page gave", "不是上一页给出的值"))?,
+        ),
+    };
+    let filter = NoticeFilter {
+        issued_here: wanted.direction.map(|direction| direction == NoticeDirection::Issued),
+        behind,
+        limit: wanted.limit.unwrap_or(PAGE_DEFAULT),
+    };
+    let page = services.node.notice_list(&caller.operation, filter).await?;
+    let notices = page.notices.into_iter().map(|one| summary(&services, one)).collect::<Result<_, _>>()?;
+    let next = page.next.map(|place| place.to_string());
+    Ok(Json(Notices { schema: NoticeListSchema::V1, notices, next }))
 }
 
 pub(crate) async fn notice_show(

@@ -55,7 +55,10 @@ pub struct NoticeQuery {
     /// Only issued or only received ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub direction: Option<NoticeDirection>,
-    /// At most so many, 1 to 1,000, counted before `direction` is looked at.
+    /// Where the page before ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// At most so many, 1 to 1,000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
 }
@@ -86,6 +89,9 @@ pub struct Notices {
     pub schema: NoticeListSchema,
     /// The notices, the newest first.
     pub notices: Vec<NoticeSummary>,
+    /// Where the next page begins; absent on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// A notice in a list.

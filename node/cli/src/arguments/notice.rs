@@ -50,9 +50,12 @@ pub struct NoticeListArguments {
     /// Only those from other agencies
     #[arg(long)]
     pub received: bool,
-    /// At most so many, issued and received counted together
+    /// At most so many on a page
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub limit: Option<u16>,
+    /// Where the page before ended
+    #[arg(long, value_name = "CURSOR")]
+    pub cursor: Option<String>,
 }
 
 /// Which notice.

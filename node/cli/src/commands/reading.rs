@@ -131,9 +131,12 @@ impl Context<'_> {
             (false, true) => Some(NoticeDirection::Received),
             (false, false) => None,
         };
-        let query = NoticeQuery { direction, limit: arguments.limit.map(usize::from) };
+        let query =
+            NoticeQuery { direction, cursor: arguments.cursor, limit: arguments.limit.map(usize::from) };
         let notices: Notices = block_on(client.document_fetch("/api/v1/notices", &query))?;
-        self.printed(&notices)
+        self.print(&notices)?;
+        self.next_page_hint(notices.next.as_deref());
+        Ok(Exit::Done)
     }
 
     pub(super) fn notice_show(&mut self, arguments: NoticeShowArguments) -> Ended {

@@ -154,6 +154,7 @@ fn refusals_end_with_their_codes_and_say_what_to_do() {
         ("nobody", "chengxin status".to_owned(), Exit::NotPermitted, "operator add"),
         ("clerk", format!("chengxin record show r-{zeros}"), Exit::NotFound, "does not exist"),
         ("clerk", "chengxin import errors f-00 e.xlsx".to_owned(), Exit::Usage, "id"),
+        ("clerk", format!("chengxin notice list --cursor 1.n-{zeros}"), Exit::Usage, "cursor"),
         (
             "clerk",
             "chengxin check 91320100748204660Q --purpose curiosity --ref A-1".to_owned(),

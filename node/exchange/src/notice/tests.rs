@@ -73,7 +73,7 @@ async fn a_notice_that_breaks_off_before_its_commit_was_not_issued() {
         let (_, head) = node.outbox_head(&member.agency).await.expect("read");
         assert_eq!(head, crate::outbox::OutboxHead::default(), "no stream has a new item");
     }
-    assert_eq!(node.notice_list(&reviewer, 10).await.expect("list").len(), 0);
+    assert_eq!(node.notice_list(&reviewer, NoticeFilter::default()).await.expect("list").notices.len(), 0);
     // What was staged is in nobody's way.
     let id = send(&node, &reviewer, &members).await.expect("sent");
     for member in &members {

@@ -3,7 +3,7 @@
 use chengxin_schemas::operator::Role;
 
 use super::*;
-use crate::notice::{MeasureDraft, NoticeDraft};
+use crate::notice::{MeasureDraft, NoticeDraft, NoticeFilter};
 use crate::record::RecordFilter;
 use crate::row_v1::RestrictionMeasureV1;
 use crate::support::{FINANCE, Federation, MARKET, SUBJECT, as_role};
@@ -109,5 +109,14 @@ async fn a_home_of_the_first_version_is_brought_into_the_present_form() {
         2,
         "each measure once"
     );
-    assert_eq!(finance.notice_list(&clerk, 10).await.expect("list").len(), 1, "once");
+    assert_eq!(
+        finance
+            .notice_list(&clerk, NoticeFilter { limit: 10, ..Default::default() })
+            .await
+            .expect("list")
+            .notices
+            .len(),
+        1,
+        "once"
+    );
 }

@@ -1,7 +1,7 @@
 //! Notices: lawful or refused, delivered once and in order, to everybody entitled, whoever was down.
 
 use bytes::Bytes;
-use chengxin_exchange::notice::{MeasureDraft, NoticeDetail, NoticeDraft};
+use chengxin_exchange::notice::{MeasureDraft, NoticeDetail, NoticeDraft, NoticeFilter, NoticePlace};
 use chengxin_schemas::ErrorCode;
 use chengxin_schemas::operator::Role;
 use chengxin_schemas::receipt::{MeasureDecision, ReceiptOutcome};
@@ -220,4 +220,50 @@ async fn an_import_can_be_taken_back_once_the_notices_on_it_are_over() {
     let reviewer = as_role(&node, Role::Reviewer).await;
     node.import_rollback(&reviewer, &batch.id).await.expect("taken back");
     assert_eq!(restricted(&federation, MARKET).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_received_notices_is_not_cut_by_newer_ones_issued_and_pages_reach_every_notice() {
+    const PROCUREMENT: &str = "restrict-government-procurement";
+    let federation = Federation::new().await;
+    federation.penalty_import().await;
+    let finance = federation.node(FINANCE);
+    let received = issue(&federation, PROCUREMENT).await.expect("issued").summary.content.id;
+    federation.deliver(MARKET).await;
+    federation.penalty_import_at(FINANCE, SUBJECT).await;
+    let reviewer = as_role(&finance, Role::Reviewer).await;
+    let filter = chengxin_exchange::record::RecordFilter { limit: 10, ..Default::default() };
+    let record = finance.record_list(&reviewer, filter).await.expect("list").records[0].id;
+    let own = |second| {
+        let finance = finance.clone();
+        federation.clocks[&agency(FINANCE)].set(NOW.plus(second));
+        let measure = PROCUREMENT.parse().expect("label");
+        let measure = MeasureDraft { measure, legal_basis: None, from: None, until: None };
+        async move {
+            let reviewer = as_role(&finance, Role::Reviewer).await;
+            let draft = NoticeDraft { record, measures: vec![measure] };
+            finance.notice_issue(&reviewer, draft).await.expect("issued").summary.content.id
+        }
+    };
+    // Two of them in the same second.
+    let issued = [own(1).await, own(2).await, own(2).await];
+    let list = |issued_here, behind: Option<NoticePlace>, limit| {
+        let (finance, reviewer) = (finance.clone(), reviewer.clone());
+        async move {
+            let filter = NoticeFilter { issued_here, behind, limit };
+            let page = finance.notice_list(&reviewer, filter).await.expect("list");
+            let ids: Vec<_> = page.notices.iter().map(|one| one.content.id).collect();
+            // As it comes back from a client.
+            (ids, page.next.map(|place| NoticePlace::parse(&place.to_string()).expect("place")))
+        }
+    };
+    assert_eq!(list(Some(false), None, 2).await, (vec![received], None));
+    assert_eq!(list(Some(true), None, 3).await.1, None, "a page that is just full is the last");
+    let (first, next) = list(None, None, 2).await;
+    assert!(next.is_some());
+    // What is issued between two pages does not shift them.
+    own(3).await;
+    let (second, end) = list(None, next, 2).await;
+    assert_eq!((second.as_slice(), end), ([issued[0], received].as_slice(), None));
+    assert!(issued[1..].iter().all(|id| first.contains(id)), "{first:?}");
 }
