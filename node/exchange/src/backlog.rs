@@ -11,7 +11,7 @@
 //!
 //! Commit point: for each notice one batch with the heads and the notice's list of recipients, after staging (see
 //! [`crate::outbox`]); at the end the row with the members looked at. A crash before that leads to the same pass again,
-//! which skips what has its item.
+//! which skips what has its item. So does a notice that cannot be read, which does not hold back the others.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -99,14 +99,17 @@ impl Node {
         // A notice that is just being issued to the members of an earlier directory is in the store after this; later
         // ones are issued to the members of this directory or a newer one.
         drop(self.issuing.lock().await);
-        let mut queued = 0_usize;
+        let (mut queued, mut unreadable) = (0_usize, 0_usize);
         let mut range = KeyRange::prefix(&keyspace::notices());
         while !new.is_empty() {
             let page = self.parts.store.scan(range.clone(), NOTICES_AT_ONCE).await?;
             let Some((last, _)) = page.last() else { break };
             range = range.after(last);
             for (key, bytes) in &page {
-                let notice = NoticeRow::open(bytes, key, &self.parts.keys.data)?;
+                let Some(notice) = self.row_or_alarm::<NoticeRow>(key, bytes) else {
+                    unreadable = unreadable.saturating_add(1);
+                    continue;
+                };
                 match self.backlog_notice(&notice, &new, &held).await {
                     Ok(items) => queued = queued.saturating_add(items),
                     // One notice that cannot be sent does not hold back the others.
@@ -117,11 +120,14 @@ impl Node {
                 }
             }
         }
-        let mut batch = Batch::new();
-        batch.put(key, present.encode()?);
-        self.parts.store.commit(batch).await?;
         if queued > 0 {
             tracing::info!(items = queued, members = new.len(), "the backlog of new members was queued");
+        }
+        // What cannot be read is looked at again the next time: it may be this node's key that is not the right one.
+        if unreadable == 0 {
+            let mut batch = Batch::new();
+            batch.put(key, present.encode()?);
+            self.parts.store.commit(batch).await?;
         }
         Ok(queued)
     }

@@ -122,6 +122,16 @@ pub(crate) fn restriction_with_issuer(key: &[u8], issuer: &AgencyCode) -> Option
     (key.len() == 1 + SUBJECT_HALF + ID_LENGTH).then(|| [key, issuer.as_str().as_bytes()].concat())
 }
 
+/// The number of the notice that a key of a notice or a restriction is about.
+pub(crate) fn notice_of(key: &[u8]) -> Option<NoticeId> {
+    let begin = match *key.first()? {
+        NOTICE => 1,
+        RESTRICTION => 1 + SUBJECT_HALF,
+        _ => return None,
+    };
+    key.get(begin..begin + ID_LENGTH)?.try_into().ok().map(NoticeId)
+}
+
 /// What the restrictions here were decided by.
 pub(crate) fn recognition_basis() -> Vec<u8> {
     vec![RECOGNITION_BASIS]
@@ -172,6 +182,10 @@ mod tests {
         let new = restriction(&subject, &id, &one);
         assert_eq!(restriction_with_issuer(&old, &one), Some(new.clone()));
         assert_eq!(restriction_with_issuer(&new, &one), None);
+        for key in [notice(&id, &one), notices_of_id(&id), old, new] {
+            assert_eq!(notice_of(&key), Some(id));
+        }
+        assert_eq!((notice_of(&outbox(&one, 1)), notice_of(&notices())), (None, None));
     }
 
     fn agency(code: &str) -> AgencyCode {

@@ -330,6 +330,18 @@ impl Node {
         }
     }
 
+    /// Opens a row of a notice or a restriction; one that cannot be read is an alarm with the notice's number, and none.
+    pub(crate) fn row_or_alarm<R: Row>(&self, key: &[u8], bytes: &[u8]) -> Option<R> {
+        match R::open(bytes, key, &self.parts.keys.data) {
+            Ok(row) => Some(row),
+            Err(error) => {
+                let notice = keyspace::notice_of(key).map(|id| id.to_string());
+                tracing::error!(notice, what = R::NAME, %error, "a stored row cannot be read, going on without it");
+                None
+            }
+        }
+    }
+
     async fn notice_detail(&self, id: &NoticeId, issuer: &AgencyCode) -> Result<NoticeDetail> {
         let key = keyspace::notice(id, issuer);
         let bytes =

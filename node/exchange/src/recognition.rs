@@ -6,7 +6,9 @@
 //! decided on arrival), and functions that change while the node runs count from its next start.
 //!
 //! Commit point of deciding again: each page is one batch, and the row that says what the decisions rest on comes after
-//! the last page. A crash before it leads to the same pass at the next start, which finds the pages before it done.
+//! the last page. A crash before it leads to the same pass at the next start, which finds the pages before it done. A row
+//! that cannot be read holds back neither the others nor the start of the node, but keeps that row from being written;
+//! what is read of its subject fails.
 
 use chengxin_policy::{Applicability, DeclineReason, NotApplicableReason, SanctionObject};
 use chengxin_schemas::agency::AgencyCode;
@@ -112,6 +114,15 @@ impl Row for RecognitionBasis {
     const VERSION: u8 = 1;
 }
 
+/// What became of deciding again.
+#[derive(Clone, Copy, Debug, Default)]
+struct Reconsidered {
+    /// Restrictions on which the decision changed.
+    changed: usize,
+    /// Those that cannot be read.
+    unreadable: usize,
+}
+
 impl Node {
     /// What this node makes of a notice.
     pub(crate) fn restriction_row(
@@ -181,12 +192,17 @@ impl Node {
             return Ok(());
         }
         // Only a home that knows no basis can hold rows of an earlier form.
+        let mut unreadable = 0_usize;
         if held.is_none() {
-            self.notices_rekey().await?;
+            unreadable = self.notices_rekey().await?;
         }
-        let changed = self.restrictions_reconsider(own.as_ref()).await?;
-        if changed > 0 {
-            tracing::info!(changed, policy = basis.policy, "restrictions were decided again");
+        let pass = self.restrictions_reconsider(own.as_ref()).await?;
+        if pass.changed > 0 {
+            tracing::info!(changed = pass.changed, policy = basis.policy, "restrictions were decided again");
+        }
+        // What cannot be read is looked at again at the next start: it may be this node's key that is not the right one.
+        if unreadable > 0 || pass.unreadable > 0 {
+            return Ok(());
         }
         let mut batch = Batch::new();
         batch.put(key, basis.encode()?);
@@ -194,16 +210,20 @@ impl Node {
         Ok(())
     }
 
-    /// Adds the issuer to the keys of notices that lack it.
-    async fn notices_rekey(&self) -> Result<()> {
+    /// Adds the issuer to the keys of notices that lack it. Gives the number of those that cannot be read.
+    async fn notices_rekey(&self) -> Result<usize> {
+        let mut unreadable = 0_usize;
         let mut range = KeyRange::prefix(&keyspace::notices());
         loop {
             let page = self.parts.store.scan(range.clone(), NOTICES_AT_ONCE).await?;
-            let Some((last, _)) = page.last() else { return Ok(()) };
+            let Some((last, _)) = page.last() else { return Ok(unreadable) };
             range = range.after(last);
             let mut batch = Batch::new();
             for (key, bytes) in page.iter().filter(|(key, _)| keyspace::notice_lacks_issuer(key)) {
-                let row = NoticeRow::open(bytes, key, &self.parts.keys.data)?;
+                let Some(row) = self.row_or_alarm::<NoticeRow>(key, bytes) else {
+                    unreadable = unreadable.saturating_add(1);
+                    continue;
+                };
                 let moved = keyspace::notice(&row.content.id, &row.issuer);
                 let sealed = row.seal(&moved, &self.parts.keys.data, self.row_nonce())?;
                 batch.put(moved, sealed);
@@ -215,22 +235,24 @@ impl Node {
         }
     }
 
-    /// Gives the number of restrictions on which the decision changed.
-    async fn restrictions_reconsider(&self, own: Option<&DirectoryEntry>) -> Result<usize> {
-        let mut changed = 0_usize;
+    async fn restrictions_reconsider(&self, own: Option<&DirectoryEntry>) -> Result<Reconsidered> {
+        let mut pass = Reconsidered::default();
         let mut range = KeyRange::prefix(&keyspace::restrictions());
         loop {
             let page = self.parts.store.scan(range.clone(), RESTRICTIONS_AT_ONCE).await?;
-            let Some((last, _)) = page.last() else { return Ok(changed) };
+            let Some((last, _)) = page.last() else { return Ok(pass) };
             range = range.after(last);
             let mut batch = Batch::new();
             let mut entries = Vec::new();
             for (key, bytes) in &page {
-                let (mut row, is_current) = match bytes.first() {
-                    Some(&RestrictionRowV1::VERSION) => {
-                        (RestrictionRowV1::open(bytes, key, &self.parts.keys.data)?.into(), false)
-                    }
-                    _ => (RestrictionRow::open(bytes, key, &self.parts.keys.data)?, true),
+                let is_current = bytes.first() != Some(&RestrictionRowV1::VERSION);
+                let row = match is_current {
+                    true => self.row_or_alarm::<RestrictionRow>(key, bytes),
+                    false => self.row_or_alarm::<RestrictionRowV1>(key, bytes).map(Into::into),
+                };
+                let Some(mut row) = row else {
+                    pass.unreadable = pass.unreadable.saturating_add(1);
+                    continue;
                 };
                 let is_changed = own.is_some_and(|own| self.restriction_decide(&mut row, own));
                 if is_changed {
@@ -245,7 +267,7 @@ impl Node {
                 }
                 self.restriction_put(&mut batch, &row)?;
             }
-            changed = changed.saturating_add(entries.len());
+            pass.changed = pass.changed.saturating_add(entries.len());
             // Together: the log makes many entries durable with one sync.
             let appends = entries.into_iter().map(|entry| self.audit_append(None, entry));
             futures::future::try_join_all(appends).await?;

@@ -6,7 +6,7 @@ use super::*;
 use crate::notice::{MeasureDraft, NoticeDraft, NoticeFilter};
 use crate::record::RecordFilter;
 use crate::row_v1::RestrictionMeasureV1;
-use crate::support::{FINANCE, Federation, MARKET, SUBJECT, as_role};
+use crate::support::{FINANCE, Federation, LEAGUE, MARKET, SUBJECT, as_role};
 
 #[test]
 fn every_reason_has_a_code_of_its_own_and_words() {
@@ -119,4 +119,59 @@ async fn a_home_of_the_first_version_is_brought_into_the_present_form() {
         1,
         "once"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_row_that_cannot_be_read_holds_back_neither_the_start_nor_new_members() {
+    let federation = Federation::new().await;
+    federation.penalty_import().await;
+    let market = federation.node(MARKET);
+    let reviewer = as_role(&market, Role::Reviewer).await;
+    let filter = RecordFilter { limit: 10, ..Default::default() };
+    let record = market.record_list(&reviewer, filter).await.expect("list").records[0].id;
+    let draft = || {
+        let measure = "no-inspection-exemption".parse().expect("label");
+        let measure = MeasureDraft { measure, legal_basis: None, from: None, until: None };
+        NoticeDraft { record, measures: vec![measure] }
+    };
+    let damaged = market.notice_issue(&reviewer, draft()).await.expect("issued").summary.content.id;
+    market.notice_issue(&reviewer, draft()).await.expect("issued");
+    assert_eq!(market.backlog_queue().await.expect("queued"), 0, "nobody else carries it out");
+    let (store, data) = (&market.parts.store, &market.parts.keys.data);
+    let notice = keyspace::notice(&damaged, market.agency());
+    let subject = market.subject_key(&SubjectId::parse(SUBJECT).expect("code"));
+    let restriction = keyspace::restriction(&subject, &damaged, market.agency());
+    let mut batch = Batch::new();
+    for key in [&notice, &restriction] {
+        let mut bytes = store.get(key).await.expect("read").expect("row").to_vec();
+        *bytes.last_mut().expect("bytes") ^= 1;
+        batch.put(key.clone(), bytes);
+    }
+    store.commit(batch).await.expect("committed");
+    assert!(NoticeRow::open(&store.get(&notice).await.expect("read").expect("row"), &notice, data).is_err());
+    drop((market, reviewer));
+
+    federation.entry_update(LEAGUE, |entry| {
+        entry.functions.push("government-services".parse().expect("function"));
+    });
+    federation.entry_update(MARKET, |entry| entry.functions = vec!["finance".parse().expect("function")]);
+    for start in 0..2 {
+        federation.node_drop(MARKET);
+        federation.node_start(MARKET, false).await;
+        let market = federation.node(MARKET);
+        let key = keyspace::recognition_basis();
+        let basis = market.parts.store.get(&key).await.expect("read").expect("row");
+        let functions = RecognitionBasis::decode(&basis).expect("basis").functions.expect("member");
+        assert_eq!(functions[0].as_str(), "market-regulation", "the next start looks again");
+        assert_eq!(
+            market.backlog_queue().await.expect("queued"),
+            1 - start,
+            "the one that can be read, once"
+        );
+        let page =
+            market.parts.store.scan(KeyRange::prefix(&keyspace::restrictions()), 10).await.expect("page");
+        let rows = page.iter().filter_map(|(key, bytes)| market.row_or_alarm::<RestrictionRow>(key, bytes));
+        let decided: Vec<_> = rows.map(|row| row.measures[0].recognition.is_applied()).collect();
+        assert_eq!(decided, [false], "decided again");
+    }
 }
