@@ -403,7 +403,8 @@ impl Walk<'_> {
                 .map_err(|error| LogError::damaged("tile", 0, format!("entry {index}: {error}")))?;
             self.bodies.entry(index, &outline)?;
         }
-        if whole && firsts.first().map_or(size != base && surplus.is_empty(), |first| *first > floor) {
+        // A log that holds entries always has a segment: the last one is never removed.
+        if whole && firsts.first().map_or(size > 0, |first| *first > floor) {
             return Err(LogError::damaged(
                 JOURNAL_FOLDER,
                 0,

@@ -16,7 +16,8 @@
 //!    tiles that no checkpoint covers; the next opening writes the same bytes again.
 //! 6. Journal segments whose entries all stand in full tiles below the checkpoint are removed, oldest first, and
 //!    partial tiles of tiles that became full. A crash before leaves files that are checked and do no harm; removals are
-//!    not synced, so any of the segments may come back.
+//!    not synced, so any of the segments may come back. The newest segment stays even if it holds no group yet: a log
+//!    with entries and no segment is refused, because entries that came after the checkpoint would be missing unseen.
 //!
 //! A checkpoint can therefore never be inconsistent with one signed before, as long as the folder itself is not put
 //! back to an earlier state; that is what witnesses are for.

@@ -15,7 +15,9 @@ use crate::disk::{TEMPORARY, open_existing};
 use crate::entry::LeafOutline;
 use crate::error::LogError;
 use crate::folder::{CHECKPOINT_FILE, IDENTITY_FILE, IDENTITY_LIMIT, identity_parse};
-use crate::journal::{JOURNAL_FOLDER, SEGMENT_LIMIT, segment_first, segment_parse, segment_path};
+use crate::journal::{
+    JOURNAL_FOLDER, SEGMENT_LIMIT, segment_first, segment_head, segment_parse, segment_path,
+};
 use crate::merkle::leaf_hash;
 use crate::note::{NOTE_LIMIT, UnverifiedNote};
 use crate::tile::{LEVEL_LIMIT, TILE_WIDTH, TileKind, TilePath, hashes_parse};
@@ -35,8 +37,8 @@ struct Journal {
     segments: Vec<Segment>,
     /// First entry of each segment before those: their entries stand in full tiles, and their removal failed or was undone.
     obsolete: Vec<u64>,
-    /// First entry and length of a last segment in which no group is whole.
-    empty: Option<(u64, usize)>,
+    /// A last segment in which no group is whole.
+    empty: Option<EmptySegment>,
     /// The entries from the first of the segments on.
     first: u64,
     leaves: Vec<Arc<[u8]>>,
@@ -50,6 +52,13 @@ struct Segment {
     length: u64,
     /// Whether it may be appended to.
     current: bool,
+}
+
+/// A last segment in which no group is whole: a crash came before its first one was durable.
+struct EmptySegment {
+    first: u64,
+    /// Its length as found, in bytes.
+    length: usize,
 }
 
 /// Reads the log in `shared.folder`, checks its tail against the last checkpoint, repairs what a crash or a failed
@@ -122,7 +131,9 @@ pub(super) fn recover(shared: &Shared) -> Result<Recovered, LogError> {
     state.tail = tail.into();
     state.published = Published { size: checkpoint.size, note, edge: published_edge };
     let segments = journal.segments.iter().map(|segment| segment.first);
-    state.segments = journal.obsolete.iter().copied().chain(segments).collect();
+    // One without a group is there only where it is the last.
+    let begun = opened.as_ref().map(|open| open.first).filter(|_| journal.segments.is_empty());
+    state.segments = journal.obsolete.iter().copied().chain(segments).chain(begun).collect();
     state.stopped = None;
     Ok(Recovered { next, last_time, journal: opened, bodies })
 }
@@ -181,8 +192,8 @@ fn journal_read(shared: &Shared, base: u64) -> Result<Journal, LogError> {
             return Err(LogError::contradiction(&path, format!("entry {next} should follow")));
         }
         if segment.groups.is_empty() {
-            // A crash came before the first group was durable. Removed once the rest is known to be sound.
-            journal.empty = Some((first, bytes.len()));
+            // Dealt with once the rest is known to be sound.
+            journal.empty = Some(EmptySegment { first, length: bytes.len() });
             continue;
         }
         journal
@@ -285,7 +296,8 @@ fn slot_recover(
     shared.disk.write(writing, &bytes, slot.offset).map_err(LogError::storage("write", &file.path))
 }
 
-/// Writes the segments that hold entries of the tail once more, and cuts off an incomplete last group.
+/// Writes the segments that hold entries of the tail once more, and cuts off an incomplete last group. Leaves at least one
+/// segment where there was one: without any, the next opening could not tell that entries are missing.
 fn journal_recover(shared: &Shared, journal: &Journal, base: u64) -> Result<Option<Appending>, LogError> {
     let mut open = None;
     for (place, &Segment { first, length, current }) in journal.segments.iter().enumerate() {
@@ -306,10 +318,15 @@ fn journal_recover(shared: &Shared, journal: &Journal, base: u64) -> Result<Opti
         shared.disk.sync(&file).map_err(LogError::storage("sync", &path))?;
         open = current.then_some(Appending { file, first, length });
     }
-    if let Some((entry, bytes)) = journal.empty {
-        let path = segment_path(&shared.folder, entry);
-        tracing::warn!(path = %path.display(), bytes, entry, "a journal segment without a whole group is removed");
-        shared.disk.remove(&path).map_err(LogError::storage("remove", &path))?;
+    if let Some(EmptySegment { first, length }) = journal.empty {
+        let path = segment_path(&shared.folder, first);
+        if journal.segments.is_empty() {
+            // It alone says where the journal goes on: the segments before it were superfluous and may be gone.
+            open = Some(segment_begin_again(shared, &path, first)?);
+        } else {
+            tracing::warn!(path = %path.display(), bytes = length, entry = first, "a journal segment without a whole group is removed");
+            shared.disk.remove(&path).map_err(LogError::storage("remove", &path))?;
+        }
     }
     let folder = shared.folder.join(JOURNAL_FOLDER);
     shared.disk.sync_folder(&folder).map_err(LogError::storage("sync the folder", &folder))?;
@@ -319,6 +336,17 @@ fn journal_recover(shared: &Shared, journal: &Journal, base: u64) -> Result<Opti
 /// Reads a whole file of at most `limit` bytes.
 pub(super) fn file_read(path: &Path, limit: u64) -> Result<Vec<u8>, LogError> {
     use std::io::Read as _;
+/// Leaves nothing but the head in a segment without a whole group.
+fn segment_begin_again(shared: &Shared, path: &Path, first: u64) -> Result<Appending, LogError> {
+    let head = segment_head(first);
+    let length = head.len() as u64;
+    let file = open_existing(path)?;
+    shared.disk.write(&file, &head, 0).map_err(LogError::storage("write", path))?;
+    shared.disk.cut(&file, length).map_err(LogError::storage("cut", path))?;
+    shared.disk.sync(&file).map_err(LogError::storage("sync", path))?;
+    Ok(Appending { file, first, length })
+}
+
     let file = std::fs::File::open(path).map_err(LogError::storage("open", path))?;
     let mut bytes = Vec::new();
     file.take(limit + 1).read_to_end(&mut bytes).map_err(LogError::storage("read", path))?;

@@ -15,7 +15,7 @@ use crate::disk::{Disk, RealDisk};
 use crate::entry::EntryIndex;
 use crate::entry::tests::full_entry;
 use crate::error::LogError;
-use crate::journal::{BLOCK_BYTES, JOURNAL_FOLDER, segment_first};
+use crate::journal::{BLOCK_BYTES, JOURNAL_FOLDER, segment_first, segment_head, segment_path};
 use crate::log::AuditLog;
 use crate::verify::verify_folder;
 
@@ -299,7 +299,7 @@ async fn segments_that_cannot_be_removed_stay_together() {
     log.close().expect("closes");
     verify_folder(folder.path(), &[verifier()], None).expect("verifies");
 
-    let oldest = crate::journal::segment_path(folder.path(), kept[0]);
+    let oldest = segment_path(folder.path(), kept[0]);
     let copy = std::fs::read(&oldest).expect("reads");
     disk.plan.lock().expect("lock").removals_refused = false;
     let log = open();
@@ -325,6 +325,56 @@ async fn segments_that_cannot_be_removed_stay_together() {
 async fn reopening_refuses_a_journal_that_lost_what_was_acknowledged() {
     let folder = tempfile::tempdir().expect("folder");
     let log = AuditLog::create_on(Arc::new(RealDisk), folder.path(), options(), SEGMENT).expect("creates");
+/// A crash while the first group of a segment was written, after a publication had removed every segment before: what is
+/// left of that segment alone says where the journal goes on, and stays however often the log is opened.
+#[tokio::test]
+async fn a_journal_of_one_segment_without_a_group_stays_one() {
+    for left in ["", "head", "torn", "an older segment too"] {
+        let folder = tempfile::tempdir().expect("folder");
+        log_make(folder.path(), 2).await;
+        let older = std::fs::read(segment_path(folder.path(), 0)).expect("reads");
+        let log = AuditLog::open_on(Arc::new(RealDisk), folder.path(), options(), SEGMENT).expect("opens");
+        for number in 2..256 {
+            log.append(full_entry(number), full_body()).await.expect("appends");
+        }
+        log.close().expect("closes");
+        for first in segments(folder.path()) {
+            std::fs::remove_file(segment_path(folder.path(), first)).expect("removes");
+        }
+        let without = AuditLog::open_on(Arc::new(RealDisk), folder.path(), options(), SEGMENT);
+        assert!(matches!(without, Err(LogError::Contradiction { .. })), "entries may be missing");
+        verify_folder(folder.path(), &[verifier()], None).expect_err("entries may be missing");
+
+        let mut bytes = segment_head(256);
+        match left {
+            "" => bytes.clear(),
+            "torn" => bytes.extend([7; 100]),
+            _ => {}
+        }
+        std::fs::write(segment_path(folder.path(), 256), bytes).expect("writes");
+        if left == "an older segment too" {
+            std::fs::write(segment_path(folder.path(), 0), &older).expect("writes");
+        }
+        for _ in 0..3 {
+            let log = AuditLog::open_on(Arc::new(RealDisk), folder.path(), options(), SEGMENT)
+                .unwrap_or_else(|error| panic!("{left}: {error}"));
+            assert_eq!(log.tree_size(), 256, "{left}");
+            log.close().expect("closes");
+            assert_eq!(segments(folder.path()).last(), Some(&256), "{left}");
+            verify_folder(folder.path(), &[verifier()], None)
+                .unwrap_or_else(|error| panic!("{left}: {error}"));
+        }
+        let log = AuditLog::open_on(Arc::new(RealDisk), folder.path(), options(), SEGMENT).expect("opens");
+        for number in 0..3 {
+            log.append(full_entry(number), full_body()).await.expect("appends");
+        }
+        log.close().expect("closes");
+        assert_eq!(segments(folder.path()), [256, 258], "{left}");
+        let report = verify_folder(folder.path(), &[verifier()], None).expect("verifies");
+        assert_eq!((report.size, report.incomplete), (259, None), "{left}");
+    }
+}
+
     for number in 0..3 {
         log.append(full_entry(number), full_body()).await.expect("appends");
     }
