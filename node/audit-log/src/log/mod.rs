@@ -162,9 +162,9 @@ impl AuditLog {
     ) -> Result<Self, LogError> {
         let (shared, random) = Shared::new(disk, folder, options, segment_bytes)?;
         let shared = Arc::new(shared);
-        let recovered = recovery::recover(&shared)?;
+        let (recovered, edge) = recovery::recover(&shared)?;
+        publisher::publish_recovered(&shared, edge)?;
         let writer = Writer::new(Arc::clone(&shared), random, recovered);
-        publisher::publish_recovered(&shared)?;
         let (commands, queue) = mpsc::channel(QUEUE_LIMIT);
         let publishing = Arc::clone(&shared);
         let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {

@@ -1,6 +1,6 @@
 //! Derives tiles, bundles and checkpoints from durable entries, and removes what they make superfluous.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use super::state::{PanicGuard, Published, Shared, lock};
 use crate::checkpoint::Checkpoint;
@@ -10,6 +10,7 @@ use crate::folder::CHECKPOINT_FILE;
 use crate::journal::segment_path;
 use crate::merkle::leaf_hash;
 use crate::tile::{TILE_WIDTH, TileKind, TilePath, bundle_append, hashes_write};
+use crate::tree::TileEdge;
 
 /// The thread: publishes when asked, and otherwise once per interval while there is something new.
 pub(super) fn run(shared: &Arc<Shared>) {
@@ -31,8 +32,8 @@ pub(super) fn run(shared: &Arc<Shared>) {
         let closing = state.closing;
         let runs = state.stopped.is_none();
         drop(state);
-        if runs && let Err(error) = publish(shared) {
-            shared.stop(&error);
+        if runs {
+            publish(shared);
         }
         let mut state = lock(&shared.state);
         if state.stopped.is_some() {
@@ -44,19 +45,37 @@ pub(super) fn run(shared: &Arc<Shared>) {
     }
 }
 
-/// Publishes everything that is durable now. On an error the files may be anywhere between two checkpoints; the log
-/// must stop, and recovery derives them anew.
-pub(super) fn publish(shared: &Shared) -> Result<(), LogError> {
-    publish_through(shared, Publication::new(shared.disk.as_ref(), &shared.folder))
-}
-
-/// The same after recovery.
-pub(super) fn publish_recovered(shared: &Shared) -> Result<(), LogError> {
-    publish_through(shared, Publication::after_interruption(shared.disk.as_ref(), &shared.folder))
-}
-
-fn publish_through(shared: &Shared, mut publication: Publication<'_>) -> Result<(), LogError> {
+/// Publishes everything that is durable now. On an error the files may be anywhere between two checkpoints, and the tree
+/// ahead of them; the log stops before anybody else gets the tree, and recovery derives all of it anew.
+fn publish(shared: &Shared) {
     let mut edge = lock(&shared.edge);
+    // It may have stopped while this waited.
+    if lock(&shared.state).stopped.is_some() {
+        return;
+    }
+    let publication = Publication::new(shared.disk.as_ref(), &shared.folder);
+    if let Err(error) = publish_through(shared, &mut edge, publication) {
+        shared.stop(&error);
+    }
+}
+
+/// The same after recovery, which hands over the tree, so that no other publication comes before this one: only this one
+/// makes the names of folders durable that an interrupted one had made. The log runs again once it has succeeded.
+pub(super) fn publish_recovered(shared: &Shared, mut edge: MutexGuard<'_, TileEdge>) -> Result<(), LogError> {
+    let publication = Publication::after_interruption(shared.disk.as_ref(), &shared.folder);
+    let result = publish_through(shared, &mut edge, publication);
+    match &result {
+        Ok(()) => lock(&shared.state).stopped = None,
+        Err(error) => shared.stop(error),
+    }
+    result
+}
+
+fn publish_through(
+    shared: &Shared,
+    edge: &mut TileEdge,
+    mut publication: Publication<'_>,
+) -> Result<(), LogError> {
     let (leaves, first) = {
         let mut state = lock(&shared.state);
         state.checkpoint_wanted = false;

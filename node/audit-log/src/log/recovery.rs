@@ -1,7 +1,7 @@
 //! Reads the state of a log back from its files: at opening, and when it is taken up again after an error.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 
 use chengxin_schemas::digest::Sha256;
 use chengxin_schemas::time::UnixTime;
@@ -63,8 +63,9 @@ struct EmptySegment {
 
 /// Reads the log in `shared.folder`, checks its tail against the last checkpoint, repairs what a crash or a failed
 /// write left incomplete, and puts the result into `shared`. Entries that were acknowledged are never given up: where
-/// one is missing this refuses.
-pub(super) fn recover(shared: &Shared) -> Result<Recovered, LogError> {
+/// one is missing this refuses. The tree comes with it, for the publication that must follow before any other; a log that
+/// had stopped stays so until then.
+pub(super) fn recover(shared: &Shared) -> Result<(Recovered, MutexGuard<'_, TileEdge>), LogError> {
     let mut edge = lock(&shared.edge);
     let identity_path = shared.folder.join(IDENTITY_FILE);
     if identity_parse(&file_read(&identity_path, IDENTITY_LIMIT)?)? != shared.origin {
@@ -134,8 +135,8 @@ pub(super) fn recover(shared: &Shared) -> Result<Recovered, LogError> {
     // One without a group is there only where it is the last.
     let begun = opened.as_ref().map(|open| open.first).filter(|_| journal.segments.is_empty());
     state.segments = journal.obsolete.iter().copied().chain(segments).chain(begun).collect();
-    state.stopped = None;
-    Ok(Recovered { next, last_time, journal: opened, bodies })
+    drop(state);
+    Ok((Recovered { next, last_time, journal: opened, bodies }, edge))
 }
 
 /// A publication that was interrupted left this; nothing refers to it.
@@ -333,9 +334,6 @@ fn journal_recover(shared: &Shared, journal: &Journal, base: u64) -> Result<Opti
     Ok(open)
 }
 
-/// Reads a whole file of at most `limit` bytes.
-pub(super) fn file_read(path: &Path, limit: u64) -> Result<Vec<u8>, LogError> {
-    use std::io::Read as _;
 /// Leaves nothing but the head in a segment without a whole group.
 fn segment_begin_again(shared: &Shared, path: &Path, first: u64) -> Result<Appending, LogError> {
     let head = segment_head(first);
@@ -347,6 +345,9 @@ fn segment_begin_again(shared: &Shared, path: &Path, first: u64) -> Result<Appen
     Ok(Appending { file, first, length })
 }
 
+/// Reads a whole file of at most `limit` bytes.
+pub(super) fn file_read(path: &Path, limit: u64) -> Result<Vec<u8>, LogError> {
+    use std::io::Read as _;
     let file = std::fs::File::open(path).map_err(LogError::storage("open", path))?;
     let mut bytes = Vec::new();
     file.take(limit + 1).read_to_end(&mut bytes).map_err(LogError::storage("read", path))?;

@@ -288,10 +288,10 @@ impl Writer {
         // Files of the failed attempt are closed first; nothing more goes through them.
         self.journal = None;
         self.bodies = None;
-        let result = recovery::recover(&self.shared).and_then(|recovered| {
+        let result = recovery::recover(&self.shared).and_then(|(recovered, edge)| {
             let Recovered { next, last_time, journal, bodies } = recovered;
             (self.next, self.last_time, self.journal, self.bodies) = (next, last_time, journal, bodies);
-            publisher::publish_recovered(&self.shared)
+            publisher::publish_recovered(&self.shared, edge)
         });
         if let Err(error) = &result {
             self.shared.stop(error);

@@ -45,6 +45,8 @@ struct Plan {
     removals_refused: bool,
     fail_at: Option<(u64, Option<Flavour>)>,
     failed: Option<&'static str>,
+    /// Called before each step.
+    watch: Option<Arc<dyn Fn() + Send + Sync>>,
     /// Synced length of each file, by inode.
     synced: BTreeMap<u64, u64>,
 }
@@ -66,6 +68,10 @@ impl FaultyDisk {
 
     /// Counts a step; gives the flavour if this one fails.
     fn step(&self, name: &'static str) -> Option<Flavour> {
+        let watch = self.plan.lock().expect("lock").watch.clone();
+        if let Some(watch) = watch {
+            watch();
+        }
         let mut plan = self.plan.lock().expect("lock");
         if plan.panic_at.take_if(|step| *step == name).is_some() {
             drop(plan);
@@ -319,12 +325,6 @@ async fn segments_that_cannot_be_removed_stay_together() {
     assert!(!oldest.exists());
 }
 
-/// A running process knows what it has acknowledged: a journal that ends before is refused, not taken for the whole, and
-/// stays as it is.
-#[tokio::test]
-async fn reopening_refuses_a_journal_that_lost_what_was_acknowledged() {
-    let folder = tempfile::tempdir().expect("folder");
-    let log = AuditLog::create_on(Arc::new(RealDisk), folder.path(), options(), SEGMENT).expect("creates");
 /// A crash while the first group of a segment was written, after a publication had removed every segment before: what is
 /// left of that segment alone says where the journal goes on, and stays however often the log is opened.
 #[tokio::test]
@@ -375,13 +375,19 @@ async fn a_journal_of_one_segment_without_a_group_stays_one() {
     }
 }
 
+/// A running process knows what it has acknowledged: a journal that ends before is refused, not taken for the whole, and
+/// stays as it is.
+#[tokio::test]
+async fn reopening_refuses_a_journal_that_lost_what_was_acknowledged() {
+    let folder = tempfile::tempdir().expect("folder");
+    let log = AuditLog::create_on(Arc::new(RealDisk), folder.path(), options(), SEGMENT).expect("creates");
     for number in 0..3 {
         log.append(full_entry(number), full_body()).await.expect("appends");
     }
     // The last group of the first segment, and the only one of the second.
     assert_eq!(segments(folder.path()), [0, 2]);
     for (first, flipped) in [(2, 100), (0, BLOCK_BYTES + 100)] {
-        let path = crate::journal::segment_path(folder.path(), first);
+        let path = segment_path(folder.path(), first);
         let whole = std::fs::read(&path).expect("reads");
         let mut bytes = whole.clone();
         bytes[flipped] ^= 1;
@@ -398,6 +404,32 @@ async fn a_journal_of_one_segment_without_a_group_stays_one() {
     }
     log.reopen().await.expect("whole again");
     assert_eq!(log.tree_size(), 3);
+}
+
+/// From the first step of taking a stopped log up again to the end of the publication that makes the names of folders
+/// durable, no other publication can come between, and the log says that it has stopped.
+#[tokio::test]
+async fn a_log_runs_again_once_recovery_has_published() {
+    let folder = tempfile::tempdir().expect("folder");
+    let disk = Arc::new(FaultyDisk::default());
+    let log = AuditLog::create_on(disk.clone(), folder.path(), options(), SEGMENT).expect("creates");
+    log.append(full_entry(1), full_body()).await.expect("appends");
+    disk.arm(0, Flavour::NotDone);
+    log.append(full_entry(2), full_body()).await.expect_err("the disk fails");
+    let steps = Arc::new(Mutex::new(Vec::new()));
+    let (shared, seen) = (Arc::clone(&log.shared), Arc::clone(&steps));
+    disk.plan.lock().expect("lock").watch = Some(Arc::new(move || {
+        let held = shared.edge.try_lock().is_err();
+        let stopped = shared.state.lock().expect("lock").stopped.is_some();
+        seen.lock().expect("lock").push((held, stopped));
+    }));
+    log.reopen().await.expect("taken up again");
+    disk.plan.lock().expect("lock").watch = None;
+    let steps = std::mem::take(&mut *steps.lock().expect("lock"));
+    assert!(steps.len() > 10 && steps.iter().all(|step| *step == (true, true)), "{steps:?}");
+    assert_eq!(log.health().stopped, None);
+    log.append(full_entry(3), full_body()).await.expect("appends");
+    log.close().expect("closes");
 }
 
 /// A panic in the writer, or in the publisher, stops the log; nobody waits for what will not come.
