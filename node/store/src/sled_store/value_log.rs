@@ -16,8 +16,8 @@
 //! in the last file, or in one file after it, belongs to the one commit that never was: opening cuts it off. More than
 //! that cannot be the rest of one commit. Then sled has lost its end, and opening refuses and removes nothing.
 //!
-//! A file is removed when every byte of it is dead, after the commit that made it so is durable; the removal is synced
-//! before its count of dead bytes is dropped. [`super::compaction`] moves what lives out of files that are half dead.
+//! A file is removed when every byte of it is dead and it is not the last, after the commit that made it so is durable;
+//! the removal is synced before its count of dead bytes is dropped. [`super::compaction`] moves what lives out of files that are half dead.
 //! Until then the bytes of deleted values stay on the disk, as they do in sled's own log.
 //!
 //! # Damage
@@ -327,8 +327,12 @@ impl ValueWriter {
     }
 
     /// Removes the files in which nothing lives. To be called when the group that said so is durable.
+    ///
+    /// The last file stays even if it is appended to no more: the durable end of the values names it until the commit that
+    /// begins the next file.
     pub(crate) fn dead_remove(&mut self) -> Result<(), StoreError> {
-        let gone: Vec<u32> = self.closed.keys().copied().filter(|number| self.is_dead(*number)).collect();
+        let is_gone = |number: &u32| *number != self.last && self.is_dead(*number);
+        let gone: Vec<u32> = self.closed.keys().copied().filter(is_gone).collect();
         if gone.is_empty() {
             return Ok(());
         }
@@ -367,6 +371,8 @@ impl ValueWriter {
         self.closed
             .iter()
             .filter(|(number, _)| !self.kept.contains(*number))
+            // Dead and not removed: the last file, in which there is nothing to do.
+            .filter(|(number, _)| !self.is_dead(**number))
             .filter_map(|(number, Closed { length, .. })| {
                 let dead = self.dead.get(number).copied().unwrap_or(0);
                 (dead >= *length / 2)

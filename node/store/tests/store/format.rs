@@ -252,6 +252,43 @@ async fn folders_of_every_format_open() {
     }
 }
 
+/// A file that is appended to no more, of format 1 or with a damaged head, is named by sled as the last until the next is
+/// begun: it stays until then, dead or not.
+#[tokio::test]
+async fn a_last_file_in_which_nothing_lives_goes_with_the_next() {
+    for (version, damaged) in [("v1", false), ("v2", true)] {
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(version);
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("store");
+        folder_copy(&golden, &folder);
+        let first = folder.join("values/0000000001");
+        if damaged {
+            let mut bytes = fs::read(&first).unwrap();
+            bytes[1] ^= 1;
+            fs::write(&first, bytes).unwrap();
+        }
+        let store = SledStore::open(&folder, small_options()).unwrap();
+        let mut batch = Batch::new();
+        batch.delete("large");
+        store.commit(batch).await.unwrap();
+        drop(store);
+        for start in 0..3 {
+            assert!(first.exists(), "{version}, start {start}");
+            let store = SledStore::open(&folder, small_options()).unwrap();
+            assert_eq!(store.get(b"large").await.unwrap(), None);
+            entry_put(&store, b"short", b"1").await;
+        }
+        let store = SledStore::open(&folder, small_options()).unwrap();
+        entry_put(&store, b"long", &[1; 4_000]).await;
+        drop(store);
+        assert!(!first.exists(), "{version}");
+        let store = SledStore::open(&folder, small_options()).unwrap();
+        assert_eq!(store.get(b"long").await.unwrap().unwrap(), vec![1; 4_000]);
+        assert_eq!(store.get(b"short").await.unwrap().unwrap(), "1");
+        assert_eq!(store.statistics().await.unwrap().value_files_damaged, 0);
+    }
+}
+
 pub(crate) fn folder_copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     // Git keeps no empty folder; sled wants this one.
