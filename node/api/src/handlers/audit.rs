@@ -7,6 +7,7 @@ use axum::extract::{Query, State};
 use axum::{Extension, Json};
 use chengxin_audit_log::{EntryIndex, EntryKind, Filter, LoggedEntry, Outcome, VerifyReport};
 use chengxin_exchange::ExchangeError;
+use chengxin_schemas::ErrorCode;
 use chengxin_schemas::subject::SubjectId;
 
 use super::{Answer, query};
@@ -74,14 +75,15 @@ fn unknown_event() -> Failure {
     Failure::field("event", &format!("unknown; use one of: {known}"), &format!("未知的事件; 可用: {known}"))
 }
 
-/// A log that does not hold is an answer, and the most important one; only not being allowed to ask is a refusal.
+/// A log that does not hold is an answer, and the most important one. Not being allowed to ask is a refusal, and so is not
+/// being able to look: a log that has stopped, or a disk that fails, says nothing about what the log holds.
 pub(crate) async fn audit_verify(
     State(services): State<Arc<Services>>,
     Extension(caller): Extension<Caller>,
 ) -> Answer<AuditVerification> {
     match services.node.audit_verify(&caller.operation).await {
         Ok(report) => Ok(Json(verification(report))),
-        Err(ExchangeError::Log(error)) => {
+        Err(ExchangeError::Log(error)) if error.code() != ErrorCode::Unavailable => {
             tracing::error!(error = &error as &dyn std::error::Error, "the audit log does not verify");
             let latest = services.node.log();
             Ok(Json(AuditVerification {

@@ -265,3 +265,32 @@ async fn administrators_see_state_accounts_policy_and_log() {
     assert!(verified.holds && verified.faults.is_empty(), "{verified:?}");
     served.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_cannot_be_looked_at_is_not_called_wrong() {
+    let served = Served::start(own_uid()).await;
+    let audit = served.folder.path().join("audit");
+    // A folder stands where publications put their temporary file, once none is under way.
+    let temporary = audit.join("temporary");
+    while std::fs::create_dir(&temporary).is_err() {
+        tokio::task::yield_now().await;
+    }
+    let added = r#"{"name":"li","display_name":"李某","uid":4242,"roles":["clerk"]}"#;
+    call(&served.socket, "POST", "/api/v1/operators", &[("x-chengxin-operator", "security")], added).await;
+    let verify = ("/api/v1/audit/verify", [("x-chengxin-operator", "audit")]);
+    let refused = call(&served.socket, "POST", verify.0, &verify.1, "").await;
+    assert_eq!(refused.json::<Problem>().code, ErrorCode::Unavailable, "{}", refused.text());
+
+    std::fs::remove_dir(&temporary).expect("removed");
+    served.services.node.log().reopen().await.expect("taken up again");
+    let verified: AuditVerification = post(&served, "audit", verify.0, String::new()).await.json();
+    assert!(verified.holds, "{verified:?}");
+    let segment =
+        std::fs::read_dir(audit.join("journal")).expect("journal").next().expect("one").expect("one");
+    let mut bytes = std::fs::read(segment.path()).expect("read");
+    bytes[100] ^= 1;
+    std::fs::write(segment.path(), bytes).expect("written");
+    let verified: AuditVerification = post(&served, "audit", verify.0, String::new()).await.json();
+    assert!(!verified.holds && verified.faults.len() == 1, "{verified:?}");
+    served.stop().await;
+}
