@@ -271,7 +271,7 @@ impl Store for SledStore {
     fn get<'a>(&'a self, key: &'a [u8]) -> StoreFuture<'a, Option<Bytes>> {
         Box::pin(async move {
             if !self.engine.is_applying() {
-                return self.engine.read_durable(key);
+                return here(|| self.engine.read_durable(key));
             }
             let (engine, key) = (Arc::clone(&self.engine), key.to_vec());
             beside(move || engine.read_durable(&key)).await
@@ -322,7 +322,7 @@ impl Drop for SnapshotGuard {
 impl SledSnapshot {
     async fn page(&self, range: KeyRange, limit: usize) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
         if limit <= SCAN_INLINE_ENTRIES && !self.0.engine.is_applying() {
-            return self.0.engine.read_page(&range, limit, self.0.sequence);
+            return here(|| self.0.engine.read_page(&range, limit, self.0.sequence));
         }
         let guard = Arc::clone(&self.0);
         beside(move || guard.engine.read_page(&range, limit, guard.sequence)).await
@@ -337,7 +337,7 @@ impl Snapshot for SledSnapshot {
     fn get<'a>(&'a self, key: &'a [u8]) -> StoreFuture<'a, Option<Bytes>> {
         Box::pin(async move {
             if !self.0.engine.is_applying() {
-                return self.0.engine.read_snapshot(key, self.0.sequence);
+                return here(|| self.0.engine.read_snapshot(key, self.0.sequence));
             }
             let (guard, key) = (Arc::clone(&self.0), key.to_vec());
             beside(move || guard.engine.read_snapshot(&key, guard.sequence)).await
@@ -354,16 +354,18 @@ async fn beside<T: Send + 'static>(
     read: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
     match Handle::try_current() {
-        Ok(runtime) => match runtime.spawn_blocking(read).await {
+        Ok(runtime) => match runtime.spawn_blocking(|| here(read)).await {
             Ok(outcome) => outcome,
-            // sled panics over some damaged pages.
-            Err(error) if error.is_panic() => {
-                Err(StoreError::Damaged { detail: "the engine panicked over a page" })
-            }
             Err(_) => Err(StoreError::Closed),
         },
-        Err(_) => read(),
+        Err(_) => here(read),
     }
+}
+
+/// Runs a read on this thread. sled panics over some damaged pages; it holds no lock of ours meanwhile.
+fn here<T>(read: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    catch_unwind(AssertUnwindSafe(read))
+        .unwrap_or(Err(StoreError::Damaged { detail: "the engine panicked over a page" }))
 }
 
 fn engine_open(locked: &LockedFolder, options: &SledOptions) -> Result<sled::Db, StoreError> {
