@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use bytes::Bytes;
+
 /// Every way in which a store operation fails.
 ///
-/// Keys and values never appear, because keys can hold keyed hashes of subject numbers.
+/// Keys and values never appear in messages, because keys can hold keyed hashes of subject numbers.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// A precondition of the batch did not hold; nothing of the batch was written. Read again, decide
@@ -74,6 +76,16 @@ pub enum StoreError {
         /// What was found, without keys or values.
         detail: &'static str,
     },
+    /// A value in a scanned range cannot be read. The other keys can: scan the range before and after this one. The value
+    /// can be replaced and deleted.
+    #[error("a value in the range cannot be read: restore it from a backup, or replace or delete it")]
+    Unreadable {
+        /// The first such key of the page.
+        key: UnreadableKey,
+        /// What was met.
+        #[source]
+        source: Box<StoreError>,
+    },
     /// The engine's log ends before a commit that was acknowledged: its end is lost or unreadable. All files were kept.
     #[error(
         "the store has lost its end: its log reaches commit {found}, and commit {acknowledged} was acknowledged: copy the folder as it is, then restore a backup"
@@ -118,6 +130,24 @@ pub enum StoreError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+/// A key whose value cannot be read.
+#[derive(Clone, PartialEq, Eq)]
+pub struct UnreadableKey(pub(crate) Bytes);
+
+impl UnreadableKey {
+    /// The key itself; not for messages.
+    pub fn bytes(&self) -> &Bytes {
+        &self.0
+    }
+}
+
+/// The length only.
+impl std::fmt::Debug for UnreadableKey {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("UnreadableKey").field("bytes", &self.0.len()).finish()
+    }
 }
 
 /// What a limit applies to.

@@ -29,7 +29,7 @@ mod store;
 
 pub use backup::{BackupSummary, backup_export, backup_import, backup_verify};
 pub use batch::{Batch, Operation, Precondition};
-pub use error::{BackupFault, LimitedPart, StoreError};
+pub use error::{BackupFault, LimitedPart, StoreError, UnreadableKey};
 pub use range::{Direction, KeyRange};
 #[cfg(feature = "conformance")]
 pub use sled_store::Barrier;

@@ -20,11 +20,42 @@ use crate::range::{Direction, KeyRange};
 /// Fixed cost charged for one entry beside its key and value, in bytes (map and queue overhead).
 const ENTRY_OVERHEAD_BYTES: usize = 128;
 
+/// What a key held in an earlier state.
+#[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
+pub(crate) enum Past {
+    Absent,
+    Value(Bytes),
+    /// It could not be read when it was replaced or deleted.
+    Unreadable,
+}
+
+impl Past {
+    /// Bytes of the value kept here.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Value(value) => value.len(),
+            Self::Absent | Self::Unreadable => 0,
+        }
+    }
+
+    /// The value as a reader gets it.
+    pub(crate) fn into_value(self) -> Result<Option<Bytes>, StoreError> {
+        match self {
+            Self::Absent => Ok(None),
+            Self::Value(value) => Ok(Some(value)),
+            Self::Unreadable => {
+                Err(StoreError::Damaged { detail: "a value could not be read when it was replaced" })
+            }
+        }
+    }
+}
+
 /// Old values by key, the living snapshots, and the last durable sequence number.
 pub(crate) struct Overlay {
     durable: u64,
     /// Per key the sequence numbers that changed it, rising, each with the value before it.
-    changes: BTreeMap<Bytes, VecDeque<(u64, Option<Bytes>)>>,
+    changes: BTreeMap<Bytes, VecDeque<(u64, Past)>>,
     /// Groups in order, each with the keys it changed and the bytes charged for it.
     groups: VecDeque<(u64, Vec<Bytes>, usize)>,
     bytes: usize,
@@ -85,11 +116,11 @@ impl Overlay {
     }
 
     /// Enters the old values of a group, before the group is applied.
-    pub(crate) fn group_begin(&mut self, sequence: u64, old_values: Vec<(Bytes, Option<Bytes>)>) {
+    pub(crate) fn group_begin(&mut self, sequence: u64, old_values: Vec<(Bytes, Past)>) {
         let mut keys = Vec::with_capacity(old_values.len());
         let mut bytes = 0;
         for (key, old) in old_values {
-            bytes += key.len() + old.as_ref().map_or(0, Bytes::len) + ENTRY_OVERHEAD_BYTES;
+            bytes += key.len() + old.bytes() + ENTRY_OVERHEAD_BYTES;
             keys.push(key.clone());
             self.changes.entry(key).or_default().push_back((sequence, old));
         }
@@ -110,17 +141,13 @@ impl Overlay {
     }
 
     /// What the overlay says about `key` for a reader of the newest durable state.
-    pub(crate) fn read_durable(&self, key: &[u8]) -> Option<Option<Bytes>> {
+    pub(crate) fn read_durable(&self, key: &[u8]) -> Option<Past> {
         self.value_at(key, self.durable)
     }
 
     /// What the overlay says about `key` for a snapshot: the value it had then, or `None` if the key has
     /// not changed since.
-    pub(crate) fn read_snapshot(
-        &self,
-        key: &[u8],
-        sequence: u64,
-    ) -> Result<Option<Option<Bytes>>, StoreError> {
+    pub(crate) fn read_snapshot(&self, key: &[u8], sequence: u64) -> Result<Option<Past>, StoreError> {
         self.snapshot_check(sequence)?;
         Ok(self.value_at(key, sequence))
     }
@@ -132,7 +159,7 @@ impl Overlay {
         range: &KeyRange,
         sequence: u64,
         most: usize,
-    ) -> Result<Vec<(Bytes, Option<Bytes>)>, StoreError> {
+    ) -> Result<Vec<(Bytes, Past)>, StoreError> {
         self.snapshot_check(sequence)?;
         if range.is_empty() {
             return Ok(Vec::new());
@@ -155,7 +182,7 @@ impl Overlay {
         }
     }
 
-    fn value_at(&self, key: &[u8], sequence: u64) -> Option<Option<Bytes>> {
+    fn value_at(&self, key: &[u8], sequence: u64) -> Option<Past> {
         earliest_after(self.changes.get(key)?, sequence).cloned()
     }
 
@@ -180,7 +207,7 @@ impl Overlay {
     }
 }
 
-fn earliest_after(changes: &VecDeque<(u64, Option<Bytes>)>, sequence: u64) -> Option<&Option<Bytes>> {
+fn earliest_after(changes: &VecDeque<(u64, Past)>, sequence: u64) -> Option<&Past> {
     let first = changes.partition_point(|(changed_at, _)| *changed_at <= sequence);
     changes.get(first).map(|(_, old)| old)
 }
@@ -196,8 +223,8 @@ mod tests {
     #[test]
     fn a_group_in_flight_is_hidden_until_it_is_durable() {
         let mut overlay = Overlay::new(0, 1_000_000);
-        overlay.group_begin(1, vec![(bytes("k"), Some(bytes("old")))]);
-        assert_eq!(overlay.read_durable(b"k"), Some(Some(bytes("old"))));
+        overlay.group_begin(1, vec![(bytes("k"), Past::Value(bytes("old")))]);
+        assert_eq!(overlay.read_durable(b"k"), Some(Past::Value(bytes("old"))));
         overlay.group_durable(1);
         assert_eq!(overlay.read_durable(b"k"), None);
         assert_eq!(overlay.bytes(), 0);
@@ -207,15 +234,15 @@ mod tests {
     fn a_snapshot_keeps_the_value_before_the_earliest_later_change() {
         let mut overlay = Overlay::new(4, 1_000_000);
         let snapshot = overlay.snapshot_open();
-        overlay.group_begin(5, vec![(bytes("k"), Some(bytes("a")))]);
+        overlay.group_begin(5, vec![(bytes("k"), Past::Value(bytes("a")))]);
         overlay.group_durable(5);
         let later = overlay.snapshot_open();
-        overlay.group_begin(6, vec![(bytes("k"), Some(bytes("b")))]);
+        overlay.group_begin(6, vec![(bytes("k"), Past::Value(bytes("b")))]);
         overlay.group_durable(6);
-        assert_eq!(overlay.read_snapshot(b"k", snapshot).unwrap(), Some(Some(bytes("a"))));
-        assert_eq!(overlay.read_snapshot(b"k", later).unwrap(), Some(Some(bytes("b"))));
+        assert_eq!(overlay.read_snapshot(b"k", snapshot).unwrap(), Some(Past::Value(bytes("a"))));
+        assert_eq!(overlay.read_snapshot(b"k", later).unwrap(), Some(Past::Value(bytes("b"))));
         overlay.snapshot_close(snapshot);
-        assert_eq!(overlay.read_snapshot(b"k", later).unwrap(), Some(Some(bytes("b"))));
+        assert_eq!(overlay.read_snapshot(b"k", later).unwrap(), Some(Past::Value(bytes("b"))));
         overlay.snapshot_close(later);
         assert_eq!(overlay.bytes(), 0);
         assert!(overlay.changes.is_empty());
@@ -225,14 +252,14 @@ mod tests {
     fn the_oldest_snapshot_expires_first() {
         let mut overlay = Overlay::new(0, 2 * ENTRY_OVERHEAD_BYTES);
         let old = overlay.snapshot_open();
-        overlay.group_begin(1, vec![(bytes("k"), None)]);
+        overlay.group_begin(1, vec![(bytes("k"), Past::Absent)]);
         overlay.group_durable(1);
         let young = overlay.snapshot_open();
-        overlay.group_begin(2, vec![(bytes("l"), None)]);
+        overlay.group_begin(2, vec![(bytes("l"), Past::Absent)]);
         assert!(overlay.read_snapshot(b"k", old).is_ok());
         overlay.group_durable(2);
         assert!(matches!(overlay.read_snapshot(b"k", old), Err(StoreError::SnapshotExpired)));
-        assert_eq!(overlay.read_snapshot(b"l", young).unwrap(), Some(None));
+        assert_eq!(overlay.read_snapshot(b"l", young).unwrap(), Some(Past::Absent));
         assert_eq!((overlay.snapshots_expired(), overlay.snapshots_alive()), (1, 1));
     }
 }

@@ -76,6 +76,25 @@ impl KeyRange {
         rest
     }
 
+    /// The part of the range that is visited before `key`.
+    pub fn before(&self, key: &[u8]) -> Self {
+        let mut part = self.clone();
+        match self.direction {
+            Direction::Ascending => {
+                if self.end.as_ref().is_none_or(|end| key < end.as_ref()) {
+                    part.end = Some(Bytes::copy_from_slice(key));
+                }
+            }
+            Direction::Descending => {
+                let successor = key_successor(key);
+                if successor > self.start {
+                    part.start = successor;
+                }
+            }
+        }
+        part
+    }
+
     /// First key of the range, if it exists.
     pub fn start(&self) -> &[u8] {
         &self.start
@@ -155,5 +174,20 @@ mod tests {
         assert_eq!(descending.after(b"e").end(), Some(b"d".as_slice()));
         assert_eq!(descending.after(b"c").end(), Some(b"c".as_slice()));
         assert!(descending.after(b"b").is_empty());
+    }
+
+    #[test]
+    fn a_key_lies_neither_before_nor_after_itself() {
+        let range = KeyRange::between(b"b", b"d");
+        for range in [range.clone(), range.descending()] {
+            let (before, after) = (range.before(b"c"), range.after(b"c"));
+            for key in [b"a".as_slice(), b"b", b"bz", b"c", b"c\0", b"cz", b"d", b"e"] {
+                let both = usize::from(before.contains(key)) + usize::from(after.contains(key));
+                assert_eq!(both, usize::from(range.contains(key) && key != b"c"), "{key:?}");
+            }
+            assert_eq!(before.contains(b"bz"), range.direction() == Direction::Ascending);
+        }
+        assert_eq!(KeyRange::between(b"b", b"d").before(b"e").end(), Some(b"d".as_slice()));
+        assert_eq!(KeyRange::between(b"b", b"d").descending().before(b"a").start(), b"b");
     }
 }

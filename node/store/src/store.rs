@@ -33,6 +33,9 @@ pub trait Store: Send + Sync + 'static {
     /// At most `limit` entries. A page can be shorter than `limit` although more entries follow, since
     /// it is bounded in bytes too: **only an empty page is the end**. Continue with
     /// [`KeyRange::after`] and the last key of the page. A `limit` of 0 gives an empty page.
+    ///
+    /// A value that cannot be read fails the page with [`StoreError::Unreadable`], which names its key. Who wants the
+    /// others scans [`KeyRange::before`] that key, and goes on [`KeyRange::after`] it.
     fn scan<'a>(&'a self, range: KeyRange, limit: usize) -> StoreFuture<'a, Vec<(Bytes, Bytes)>>;
 
     /// Applies the batch, all or nothing, and resolves when it is durable.
@@ -40,6 +43,8 @@ pub trait Store: Send + Sync + 'static {
     /// Commit point: the return of the engine's sync. An error of kind [`StoreError::Poisoned`] or
     /// [`StoreError::Closed`] leaves open whether the batch survives; open the store again and look.
     /// Every other error means that nothing was written.
+    ///
+    /// A value that cannot be read can be replaced and deleted; only a precondition on it is refused.
     ///
     /// Not safe to cancel: dropping the future does not take back a batch that is already queued.
     fn commit(&self, batch: Batch) -> StoreFuture<'_, CommitStamp>;

@@ -38,6 +38,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     ("the store is damaged ({}): restore it from a backup", "存储已损坏 ({0}): 请用备份恢复"),
     (
+        "a value in the range cannot be read: restore it from a backup, or replace or delete it",
+        "范围内有一个值无法读取: 请用备份恢复, 或替换、删除该值",
+    ),
+    (
         "the store has lost its end: its log reaches commit {}, and commit {} was acknowledged: copy the folder as it is, then restore a backup",
         "存储丢失了末尾: 其日志只到第 {0} 次提交, 而第 {1} 次提交已获确认: 请原样复制该目录, 然后恢复备份",
     ),
@@ -80,6 +84,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("flushing a commit group", "刷新一组提交"),
     ("syncing a commit group", "同步一组提交"),
     // sled_store/compaction.rs
+    ("a value could not be read when it was replaced", "一个值在被替换时无法读取"),
     ("a value does not match its checksum", "有值与其校验和不符"),
     ("reading a place", "读取位置"),
     (

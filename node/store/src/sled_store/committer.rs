@@ -42,12 +42,13 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use crate::batch::{Batch, Operation, Precondition, within};
 use crate::error::{LimitedPart, StoreError};
 use crate::limits;
+use crate::overlay::Past;
 use crate::store::CommitStamp;
 
 use super::acknowledged::Acknowledged;
 use super::compaction::{BUSY_STEP_BYTES, Compaction, IDLE_STEP_BYTES};
-use super::encoding::{self, COMMIT_KEY, Place, SEQUENCE_KEY, StoredValue};
-use super::engine::{Engine, EngineValue, engine_error};
+use super::encoding::{self, COMMIT_KEY, Place, SEQUENCE_KEY};
+use super::engine::{Engine, EngineValue, FILE_MISSING, engine_error};
 use super::value_log::ValueWriter;
 
 /// Makes everything durable that sled has flushed; the last step before an acknowledgement.
@@ -115,7 +116,7 @@ struct Group {
 
 /// One key in a group.
 struct Change {
-    old: Option<Bytes>,
+    old: Past,
     /// Where the old value lies, if not beside its key.
     old_place: Option<Place>,
     new: Option<Bytes>,
@@ -226,7 +227,7 @@ impl Committer {
                 group.bytes += batch.bytes();
                 group.engine_bytes += engine_bytes(&batch, self.engine.inline_bytes);
                 for (key, change) in changes {
-                    group.replaced_bytes += change.old.as_ref().map_or(0, Bytes::len);
+                    group.replaced_bytes += change.old.bytes();
                     group.changes.insert(key, change);
                 }
                 for operation in batch.operations() {
@@ -256,7 +257,13 @@ impl Committer {
             let key = operation.key();
             if !group.changes.contains_key(key) && !changes.contains_key(key) {
                 let (old, old_place) = self.value_read(key)?;
-                replaced_bytes += old.as_ref().map_or(0, Bytes::len);
+                // Whoever replaces or deletes a value need not be able to read it: else damage could not be made good.
+                let old = match old {
+                    None => Past::Absent,
+                    Some(EngineValue::Whole(value)) => Past::Value(value),
+                    Some(EngineValue::Unreadable(_) | EngineValue::Gone) => Past::Unreadable,
+                };
+                replaced_bytes += old.bytes();
                 within(LimitedPart::BatchReplacedBytes, replaced_bytes, limits::MAX_BATCH_REPLACED_BYTES)?;
                 changes.insert(key.clone(), Change { old, old_place, new: None });
             }
@@ -268,24 +275,22 @@ impl Committer {
         let expected = precondition.value();
         match group.changes.get(precondition.key()) {
             Some(change) => Ok(change.new.as_ref() == expected),
-            None => Ok(self.value_read(precondition.key())?.0.as_ref() == expected),
+            None => match self.value_read(precondition.key())?.0 {
+                None => Ok(expected.is_none()),
+                Some(EngineValue::Whole(value)) => Ok(expected == Some(&value)),
+                Some(EngineValue::Unreadable(error)) => Err(error),
+                Some(EngineValue::Gone) => Err(FILE_MISSING),
+            },
         }
     }
 
     /// The value as it is now, which between groups is the durable value, as nobody else writes.
-    fn value_read(&self, key: &[u8]) -> Result<(Option<Bytes>, Option<Place>), StoreError> {
+    fn value_read(&self, key: &[u8]) -> Result<(Option<EngineValue>, Option<Place>), StoreError> {
         let stored =
             self.engine.db.get(encoding::caller_key(key)).map_err(engine_error("reading a value"))?;
         let Some(stored) = stored else { return Ok((None, None)) };
-        let stored = encoding::value_decode(&stored)?;
-        let place = match &stored {
-            StoredValue::Elsewhere(place) => Some(*place),
-            StoredValue::Inline(_) => None,
-        };
-        match self.engine.value_load(stored)? {
-            EngineValue::Whole(value) => Ok((Some(value), place)),
-            EngineValue::Gone => Err(StoreError::Damaged { detail: "a file of values is missing" }),
-        }
+        let (value, place) = self.engine.value_load(&stored);
+        Ok((Some(value), place))
     }
 
     /// Makes the group durable and tells every waiter. Conflicts are told last too: what they conflict

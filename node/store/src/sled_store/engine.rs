@@ -5,19 +5,22 @@ use std::sync::{Arc, Mutex, OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard}
 
 use bytes::Bytes;
 
-use crate::error::StoreError;
+use crate::error::{StoreError, UnreadableKey};
 use crate::limits::{MAX_SCAN_BYTES, MAX_SCAN_ENTRIES};
-use crate::overlay::Overlay;
+use crate::overlay::{Overlay, Past};
 use crate::range::{Direction, KeyRange, key_successor};
 use crate::store::Statistics;
 
-use super::encoding::{self, StoredValue};
+use super::encoding::{self, Place, StoredValue};
 use super::folder::{LockedFolder, folder_bytes};
 use super::value_log::ValueFiles;
 
 /// How often a read starts over when a commit or a compaction removed the file of a value under it. Each further time
 /// needs the same key to change or move, and its file to go, within one read.
 const READ_ATTEMPTS: usize = 64;
+
+/// A key points to a file that is not there.
+pub(crate) const FILE_MISSING: StoreError = StoreError::Damaged { detail: "a file of values is missing" };
 
 /// What readers and the commit thread have in common.
 ///
@@ -39,6 +42,8 @@ pub(crate) struct Engine {
 /// A value read from sled alone.
 pub(crate) enum EngineValue {
     Whole(Bytes),
+    /// It is damaged, or the disk does not give it back.
+    Unreadable(StoreError),
     /// The file of the value is gone: the key was changed, or its value moved, while it was being read.
     Gone,
 }
@@ -107,7 +112,7 @@ impl Engine {
     fn read(
         &self,
         key: &[u8],
-        ask_overlay: impl Fn(&Overlay) -> Result<Option<Option<Bytes>>, StoreError>,
+        ask_overlay: impl Fn(&Overlay) -> Result<Option<Past>, StoreError>,
     ) -> Result<Option<Bytes>, StoreError> {
         self.poison_check()?;
         if key.is_empty() || key.len() > self.max_key_bytes {
@@ -116,20 +121,18 @@ impl Engine {
         let encoded_key = encoding::caller_key(key);
         for _ in 0..READ_ATTEMPTS {
             let stored = self.db.get(&encoded_key).map_err(engine_error("reading a value"))?;
-            let value = match stored {
-                Some(stored) => Some(self.value_load(encoding::value_decode(&stored)?)?),
-                None => None,
-            };
-            if let Some(old) = ask_overlay(&*self.overlay()?)? {
-                return Ok(old);
+            let value = stored.map(|stored| self.value_load(&stored).0);
+            if let Some(past) = ask_overlay(&*self.overlay()?)? {
+                return past.into_value();
             }
             match value {
                 None => return Ok(None),
                 Some(EngineValue::Whole(value)) => return Ok(Some(value)),
+                Some(EngineValue::Unreadable(error)) => return Err(error),
                 Some(EngineValue::Gone) => {}
             }
         }
-        Err(StoreError::Damaged { detail: "a file of values is missing" })
+        Err(FILE_MISSING)
     }
 
     /// One page of a range in the state of a registered snapshot.
@@ -151,6 +154,14 @@ impl Engine {
                 if page.len() == limit || page_bytes >= MAX_SCAN_BYTES {
                     return Ok(page);
                 }
+                // The page is not cut off before it: who takes one page for all there is must learn that it is not.
+                let value = match value {
+                    Ok(value) => value,
+                    Err(source) => {
+                        let key = UnreadableKey(key);
+                        return Err(StoreError::Unreadable { key, source: Box::new(source) });
+                    }
+                };
                 page_bytes += key.len() + value.len();
                 page.push((key, value));
             }
@@ -187,18 +198,28 @@ impl Engine {
             }
         }
         for (key, old) in changes {
-            merged.insert(key, old.map(EngineValue::Whole));
+            merged.insert(
+                key,
+                match old.into_value() {
+                    Ok(old) => old.map(EngineValue::Whole),
+                    Err(error) => Some(EngineValue::Unreadable(error)),
+                },
+            );
         }
         let mut entries = Vec::with_capacity(merged.len());
         for (key, value) in merged {
             match value {
-                Some(EngineValue::Whole(value)) => entries.push((key, value)),
+                Some(EngineValue::Whole(value)) => entries.push((key, Ok(value))),
+                Some(EngineValue::Unreadable(error)) => entries.push((key, Err(error))),
                 // Moved since: its new place is read, in the same state.
-                Some(EngineValue::Gone) => {
-                    if let Some(value) = self.read_snapshot(&key, sequence)? {
-                        entries.push((key, value));
+                Some(EngineValue::Gone) => match self.read_snapshot(&key, sequence) {
+                    Ok(Some(value)) => entries.push((key, Ok(value))),
+                    Ok(None) => {}
+                    Err(error @ (StoreError::Damaged { .. } | StoreError::Io { .. })) => {
+                        entries.push((key, Err(error)));
                     }
-                }
+                    Err(error) => return Err(error),
+                },
                 None => {}
             }
         }
@@ -227,7 +248,7 @@ impl Engine {
             let Some(entry) = next else { return Ok((entries, false)) };
             let (encoded_key, stored) = entry.map_err(engine_error("scanning a range"))?;
             let key = encoding::caller_key_decode(&encoded_key);
-            let value = self.value_load(encoding::value_decode(&stored)?)?;
+            let (value, _) = self.value_load(&stored);
             bytes += key.len();
             if let EngineValue::Whole(value) = &value {
                 bytes += value.len();
@@ -237,13 +258,18 @@ impl Engine {
         Ok((entries, true))
     }
 
-    /// Reads a value from where it lies.
-    pub(crate) fn value_load(&self, stored: StoredValue) -> Result<EngineValue, StoreError> {
-        match stored {
-            StoredValue::Inline(value) => Ok(EngineValue::Whole(value)),
-            StoredValue::Elsewhere(place) => {
-                Ok(self.values.read(place)?.map_or(EngineValue::Gone, EngineValue::Whole))
+    /// Reads a value from where it lies, and says where that is if not beside its key.
+    pub(crate) fn value_load(&self, stored: &[u8]) -> (EngineValue, Option<Place>) {
+        match encoding::value_decode(stored) {
+            Ok(StoredValue::Inline(value)) => (EngineValue::Whole(value), None),
+            Ok(StoredValue::Elsewhere(place)) => {
+                let value = match self.values.read(place) {
+                    Ok(value) => value.map_or(EngineValue::Gone, EngineValue::Whole),
+                    Err(error) => EngineValue::Unreadable(error),
+                };
+                (value, Some(place))
             }
+            Err(error) => (EngineValue::Unreadable(error), None),
         }
     }
 
@@ -274,7 +300,8 @@ impl Engine {
 
 /// Part of a page.
 struct Stretch {
-    entries: Vec<(Bytes, Bytes)>,
+    /// Keys with their values, or why a value cannot be read.
+    entries: Vec<(Bytes, Result<Bytes, StoreError>)>,
     /// Where the next stretch starts; `None` if the range is done.
     continue_after: Option<Bytes>,
 }

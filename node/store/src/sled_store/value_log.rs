@@ -24,7 +24,7 @@
 //!
 //! Every value has a CRC-32 beside its key in sled, and every frame one over its key and lengths. A file in which either
 //! does not hold is *kept*: it is read from, but never emptied, and goes only when each of its bytes has been counted as
-//! dead by the commit that made it so. Where a file of format 1 has no checksum, that count alone decides.
+//! dead by the commit that made it so. A value that cannot be read is replaced and deleted like any other. Where a file of format 1 has no checksum, that count alone decides.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
