@@ -97,8 +97,8 @@ pub struct Statistics {
     pub snapshots_alive: u64,
     /// Snapshots that expired because too much was changed during their life.
     pub snapshots_expired: u64,
-    /// Files of long values in which damage was met when the store was opened or the file was to be emptied. Such a file
-    /// is kept until each of its values is replaced or deleted; what can be read in it is read.
+    /// Files of long values now there in which damage was met when the store was opened or the file was to be emptied. Such a
+    /// file is kept until each of its values is replaced or deleted; what can be read in it is read.
     pub value_files_damaged: u64,
     /// Bytes of replaced values kept in memory for snapshots and unfinished commits.
     pub overlay_bytes: u64,

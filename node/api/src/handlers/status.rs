@@ -90,6 +90,20 @@ fn hint(code: &str, zh: impl Into<String>, en: impl Into<String>, command: Optio
     }
 }
 
+/// Some of what the store holds cannot be read.
+fn values_damaged(files: u64) -> Option<Hint> {
+    (files > 0).then(|| {
+        hint(
+            "store_values_damaged",
+            format!("存储中 {files} 个文件已损坏, 其中部分内容无法读取: 请检查磁盘, 并用备份恢复无法读取的内容"),
+            format!(
+                "{files} of the store's files are damaged, and some of what they hold cannot be read: check the disk, and restore that from a backup"
+            ),
+            None,
+        )
+    })
+}
+
 /// What needs attention, the most urgent first.
 fn hints(services: &Services, status: &NodeStatus, peers: PeerCounts) -> Vec<Hint> {
     let mut hints = Vec::new();
@@ -117,6 +131,7 @@ fn hints(services: &Services, status: &NodeStatus, peers: PeerCounts) -> Vec<Hin
             Some("chengxin peer list"),
         )),
     }
+    hints.extend(values_damaged(status.store.value_files_damaged));
     if peers.online < peers.total {
         hints.push(hint(
             "peers_offline",
@@ -142,4 +157,17 @@ fn hints(services: &Services, status: &NodeStatus, peers: PeerCounts) -> Vec<Hin
         ));
     }
     hints
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn damaged_files_of_the_store_are_told_in_both_languages() {
+        assert!(values_damaged(0).is_none());
+        let told = values_damaged(3).expect("a hint");
+        assert!(told.text_zh.contains("3 个文件") && told.text_en.starts_with("3 of the store's files"));
+        assert_ne!(told.code, SEPARATION_OFF, "it is a fault");
+    }
 }

@@ -360,7 +360,7 @@ impl Committer {
         self.engine.overlay_mut()?.group_begin(sequence, old_values);
         self.engine_commit(sled_batch)?;
         self.engine.overlay_mut()?.group_durable(sequence);
-        self.values.dead_remove()
+        self.dead_files_remove()
     }
 
     /// Makes the values durable that were appended for the commit to come.

@@ -9,7 +9,7 @@
 //! A file goes only when every byte of it was counted as dead, by the commits that replaced its values or moved them.
 //! The scan alone does not decide: a frame whose key cannot be read would pass for dead, and its value be lost. What
 //! cannot be read, or does not add up at the end, makes the file one that is kept as it is, which is said in the
-//! running log and in [`crate::Statistics`]; the store goes on. Only a failed write or sync stops it.
+//! running log and, where it is damage, in [`crate::Statistics`]; the store goes on. Only a failed write or sync stops it.
 //!
 //! Steps run when nobody waits, and a small one after each group, so that a store that is never idle gets on too.
 
@@ -105,14 +105,34 @@ impl Committer {
         Ok(Some((frame, place)))
     }
 
-    /// Leaves a file as it is from here on.
+    /// Leaves a file as it is: for good if it is damaged, else until the next opening.
     fn file_keep(&mut self, file: u32, error: &StoreError) {
+        if !matches!(error, StoreError::Damaged { .. }) {
+            tracing::error!(
+                file,
+                error = error as &dyn std::error::Error,
+                "a file of values could not be looked through: it is not emptied until the store is opened again"
+            );
+            self.values.postpone(file);
+            return;
+        }
         tracing::error!(
             file,
             error = error as &dyn std::error::Error,
             "a file of values is damaged: it is kept as it is and not emptied; restore the values that cannot be read from a backup"
         );
         self.values.keep(file);
+        self.kept_count();
+    }
+
+    /// Removes files in which nothing lives, once the commit that made it so is durable.
+    pub(crate) fn dead_files_remove(&mut self) -> Result<(), StoreError> {
+        self.values.dead_remove()?;
+        self.kept_count();
+        Ok(())
+    }
+
+    fn kept_count(&self) {
         let kept = self.values.kept();
         self.engine.count(|counters| counters.value_files_damaged = kept);
     }
@@ -122,7 +142,7 @@ impl Committer {
             self.values_write(&mut batch)?;
             self.engine_commit(batch)?;
         }
-        self.values.dead_remove()
+        self.dead_files_remove()
     }
 
     fn place_of(&self, key: &[u8]) -> Result<Option<Place>, StoreError> {

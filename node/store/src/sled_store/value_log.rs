@@ -110,6 +110,8 @@ pub(crate) struct ValueWriter {
     closed: BTreeMap<u32, Closed>,
     /// Files in which damage was met.
     kept: BTreeSet<u32>,
+    /// Files that could not be looked through to their end, for a reason that is not in them; the next opening tries anew.
+    postponed: BTreeSet<u32>,
     /// Bytes of frames in each file that no key points to any more.
     dead: BTreeMap<u32, u32>,
     /// Files whose count changed in this group.
@@ -137,6 +139,7 @@ impl ValueWriter {
             commit,
             closed: BTreeMap::new(),
             kept: BTreeSet::new(),
+            postponed: BTreeSet::new(),
             dead,
             recount: BTreeSet::new(),
             buffer: Vec::new(),
@@ -340,6 +343,7 @@ impl ValueWriter {
         for number in gone {
             self.files.remove(number);
             self.closed.remove(&number);
+            self.kept.remove(&number);
             fs::remove_file(self.path(number)).map_err(StoreError::io(removing))?;
             self.recount.insert(number);
         }
@@ -361,7 +365,12 @@ impl ValueWriter {
         self.kept.insert(number);
     }
 
-    /// Number of files in which damage was met.
+    /// Does not empty a file until the store is opened again.
+    pub(crate) fn postpone(&mut self, number: u32) {
+        self.postponed.insert(number);
+    }
+
+    /// Number of files in which damage was met and that are still there.
     pub(crate) fn kept(&self) -> u64 {
         self.kept.len() as u64
     }
@@ -370,7 +379,7 @@ impl ValueWriter {
     pub(crate) fn half_dead(&self) -> Option<u32> {
         self.closed
             .iter()
-            .filter(|(number, _)| !self.kept.contains(*number))
+            .filter(|(number, _)| !self.kept.contains(*number) && !self.postponed.contains(*number))
             // Dead and not removed: the last file, in which there is nothing to do.
             .filter(|(number, _)| !self.is_dead(**number))
             .filter_map(|(number, Closed { length, .. })| {

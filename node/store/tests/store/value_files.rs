@@ -274,6 +274,9 @@ async fn a_damaged_file_is_kept_and_does_not_stop_the_store() {
         }
         store.commit(batch).await.unwrap();
         settled(&folder, |files, _| !files.contains(&first)).await;
+        // Told once the file is gone, by the same thread.
+        entry_put(&store, b"short", b"1").await;
+        assert_eq!(store.statistics().await.unwrap().value_files_damaged, 0);
     }
 }
 
