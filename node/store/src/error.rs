@@ -86,7 +86,8 @@ pub enum StoreError {
         #[source]
         source: Box<StoreError>,
     },
-    /// The engine's log ends before a commit that was acknowledged: its end is lost or unreadable. All files were kept.
+    /// The engine's log ends before a commit that was acknowledged: its end is lost or unreadable. No file was removed, and
+    /// nothing in the folder was changed if the log tells its last commit, as it does unless none follows its snapshot.
     #[error(
         "the store has lost its end: its log reaches commit {found}, and commit {acknowledged} was acknowledged: copy the folder as it is, then restore a backup"
     )]

@@ -1,7 +1,8 @@
 //! The number of the last acknowledged commit, kept beside sled, so that a log that lost its end is recognised.
 //!
-//! sled reads its log up to the first message that it cannot read and takes that for the end: one bad bit near the end
-//! would give the store up to there, without a word. So every commit carries a number, in sled, and the number is written
+//! sled reads the last segments of its log up to the first message that it cannot read and takes that for the end: one bad
+//! bit there would give the store up to it, without a word. (What is not readable further below is refused by
+//! [`super::engine_log`].) So every commit carries a number, in sled, and the number is written
 //! here once the commit is durable. A store whose sled is behind this number does not open.
 //!
 //! ```text
@@ -13,8 +14,8 @@
 //! synced at each commit, which would cost half as much again; only each [`SYNC_EVERY`] commits and when the store is
 //! closed. What is not solved: a power cut can take the number back by as many commits, and a log that is damaged in just
 //! those is then not recognised by it. Long values carry the number too, in files that are synced (see
-//! [`super::value_log`]). sled overwrites the end that it could not read with zeros while it opens, before the number can
-//! be compared.
+//! [`super::value_log`]). sled overwrites the end that it could not read with zeros while it opens, so the number is compared
+//! before, with the last one that the log tells; where it tells none, only afterwards.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;

@@ -55,14 +55,8 @@ impl LockedFolder {
             .mode(0o600)
             .open(path.join(LOCK_FILE))
             .map_err(StoreError::io("opening the store's lock file"))?;
-        for _ in 0..LOCK_ATTEMPTS {
-            match lock.try_lock() {
-                Ok(()) => return Ok(Self { path: path.to_owned(), _lock: lock }),
-                Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
-                Err(TryLockError::Error(source)) => {
-                    return Err(StoreError::Io { action: "locking the store's folder", source });
-                }
-            }
+        if lock_wait(&lock).map_err(StoreError::io("locking the store's folder"))? {
+            return Ok(Self { path: path.to_owned(), _lock: lock });
         }
         Err(StoreError::InUse { folder: path.to_owned() })
     }
@@ -158,6 +152,18 @@ impl LockedFolder {
         };
         sync().map_err(StoreError::io("syncing the store's folder"))
     }
+}
+
+/// Locks a file for this handle alone; says whether that could be had.
+pub(crate) fn lock_wait(file: &File) -> io::Result<bool> {
+    for _ in 0..LOCK_ATTEMPTS {
+        match file.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+    Ok(false)
 }
 
 /// Creates the folder and its missing parents, readable by the owner alone, so that the names survive a

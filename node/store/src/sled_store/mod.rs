@@ -8,6 +8,7 @@ mod committer;
 mod compaction;
 mod encoding;
 mod engine;
+mod engine_log;
 mod folder;
 mod format;
 mod frame;
@@ -143,7 +144,8 @@ pub struct SledStore {
 impl SledStore {
     /// Opens the store in `folder`, for this process alone.
     ///
-    /// Blocks while sled reads its log. When this returns, the store and its folder are durable. After a failed write it
+    /// Blocks while the log that was written since the opening before is read: once to look whether all of it is readable,
+    /// and once by sled. When this returns, the store and its folder are durable. After a failed write it
     /// first writes sled's files once more, so that this holds then too; that takes as long as copying them.
     ///
     /// # Errors
@@ -176,11 +178,16 @@ impl SledStore {
         if locked.is_stopped()? {
             locked.engine_files_rewrite()?;
         }
+        // Before sled changes its log: it overwrites what it cannot read.
+        if let Some(commit) = engine_log::end_find(&locked.engine_folder(), options.segment_bytes)? {
+            acknowledged_check(locked.path(), commit)?;
+        }
         let db = engine_open(&locked, options)?;
         // Before the first write that it must report on.
         let log = locked.engine_log()?;
         let commit = number_read(&db, COMMIT_KEY)?;
-        // Before anything of ours is written or removed, and before an empty log is taken for no store.
+        // Once more, where the log did not say: before anything of ours is written or removed, and before an empty log is
+        // taken for no store.
         acknowledged_check(locked.path(), commit)?;
         format::format_open(&db, folder, options.create)?;
         let sequence = number_read(&db, SEQUENCE_KEY)?;
