@@ -125,6 +125,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("starting the commit thread", "启动提交线程"),
     ("the engine panicked over a page", "引擎处理页时异常终止"),
     ("the engine's log is corrupt", "引擎日志已损坏"),
+    ("removing what the engine left unfinished", "清除引擎未完成的文件"),
     ("looking through the engine's log", "检查引擎日志"),
     ("reading the engine's log", "读取引擎日志"),
     ("a part of the engine's log is not readable", "引擎日志的一部分无法读取"),

@@ -119,6 +119,26 @@ impl LockedFolder {
         remove().map_err(StoreError::io("removing the note of a failed write"))
     }
 
+    /// Removes snapshots that sled had not finished when its process ended; to be called before sled opens, which takes the
+    /// newest name for a snapshot, finished or not, and refuses the store over one that is cut short. The one before is
+    /// there until the new one has its name.
+    pub(crate) fn engine_snapshots_clean(&self) -> Result<(), StoreError> {
+        let clean = || -> io::Result<()> {
+            for entry in fs::read_dir(self.engine_folder())? {
+                let entry = entry?;
+                let name = entry.file_name();
+                if name
+                    .to_str()
+                    .is_some_and(|name| name.starts_with("snap.") && name.ends_with(".generating"))
+                {
+                    fs::remove_file(entry.path())?;
+                }
+            }
+            Ok(())
+        };
+        clean().map_err(StoreError::io("removing what the engine left unfinished"))
+    }
+
     /// Writes sled's files once more, byte for byte, and makes them durable; to be called before sled opens.
     ///
     /// After a failed write the operating system may hold a page as written that is not on the disk. Whoever reads it

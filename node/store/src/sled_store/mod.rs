@@ -182,6 +182,7 @@ impl SledStore {
         if let Some(commit) = engine_log::end_find(&locked.engine_folder(), options.segment_bytes)? {
             acknowledged_check(locked.path(), commit)?;
         }
+        locked.engine_snapshots_clean()?;
         let db = engine_open(&locked, options)?;
         // Before the first write that it must report on.
         let log = locked.engine_log()?;

@@ -252,6 +252,21 @@ async fn folders_of_every_format_open() {
     }
 }
 
+/// The process ended while sled wrote a snapshot at opening.
+#[tokio::test]
+async fn a_snapshot_of_the_engine_that_was_cut_short_does_not_stop_the_store() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("store");
+    for round in 0..3_u8 {
+        let store = SledStore::open(&folder, SledOptions { create: true, ..small_options() }).unwrap();
+        entry_put(&store, &[round], b"1").await;
+        drop(store);
+        fs::write(folder.join("sled/snap.7000000000000000.generating"), [7; 9]).unwrap();
+    }
+    let store = SledStore::open(&folder, small_options()).unwrap();
+    assert_eq!(store.scan(KeyRange::all(), 9).await.unwrap().len(), 3);
+}
+
 /// A file that is appended to no more, of format 1 or with a damaged head, is named by sled as the last until the next is
 /// begun: it stays until then, dead or not.
 #[tokio::test]
