@@ -6,37 +6,34 @@
 //! did not get the answer, for whatever reason, applies again: it is recognised by its keys, in the directory or in the
 //! book, and the admission goes on from where it stopped.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+mod application;
+mod door;
 
-use bytes::Bytes;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use chengxin_api::bounded_file::{BoundedFileError, text_read};
 use chengxin_audit_log::EntryKind;
-use chengxin_audit_log::note::NoteVerifier;
 use chengxin_exchange::Node;
 use chengxin_exchange::audit::EntryDraft;
 use chengxin_exchange::operation::Operation;
-use chengxin_network::{HandlerRefusal, JoinDoor, PeerAddress, PeerIdentity, RequestHandler, TransportKey};
+use chengxin_network::{JoinDoor, PeerAddress, PeerIdentity};
 use chengxin_schemas::ErrorCode;
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::digest::Sha256;
 use chengxin_schemas::directory::DirectoryEntry;
-use chengxin_schemas::federation::FunctionCode;
-use chengxin_schemas::jws::UnverifiedJws;
 use chengxin_schemas::operator::Role;
-use chengxin_schemas::region::RegionCode;
 use chengxin_schemas::time::Clock;
-use chengxin_schemas::wire::{self, JoinRequest, JoinResponse};
 use chengxin_trust::{
-    DirectoryEditor, FolderSource, JoinApplication, Redemption, RootFingerprint, Token, TokenBook,
-    TokenGrant, TokenRow, TrustStore, application_check,
+    DirectoryEditor, FolderSource, Redemption, RootFingerprint, Token, TokenBook, TokenGrant, TokenRow,
+    TrustStore, application_check,
 };
-use futures::future::BoxFuture;
-use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::error::AppError;
 use crate::home::{Home, file_replace};
+
+pub(crate) use application::{APPLICATION_FILE_LIMIT, ApplicationFile, ApplicationSchema};
+use application::{application_claims, entry_check, is_same_node};
 
 /// Longest token book: 16,000 rows of up to 4 KiB. One that would be longer is not written, or it could not be read again.
 const TOKENS_FILE_LIMIT: u64 = 64 * 1024 * 1024;
@@ -57,49 +54,6 @@ pub(crate) struct Coordination {
     door: tokio::sync::Mutex<Option<JoinDoor>>,
     /// Told whenever the directory has changed.
     changed: Arc<tokio::sync::Notify>,
-}
-
-/// What a body sends a coordinator who enters it by hand: the signed application, and what the application does not
-/// say. The fingerprint that people compare covers all of it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ApplicationFile {
-    pub(crate) schema: ApplicationSchema,
-    pub(crate) name: String,
-    pub(crate) region: RegionCode,
-    pub(crate) functions: Vec<FunctionCode>,
-    /// The compact JWS of the application.
-    pub(crate) application: String,
-}
-
-/// Most bytes of an [`ApplicationFile`]: the application's own limit and room for a name and functions.
-pub(crate) const APPLICATION_FILE_LIMIT: u64 = 64 * 1024;
-
-impl ApplicationFile {
-    /// Whether `other` holds and applies for the same body with the same keys and addresses to the same federation,
-    /// whenever it was signed.
-    pub(crate) fn says_the_same(&self, other: &Self) -> bool {
-        let (Ok(own), Ok(others)) = (application_claims(&self.application), other.claims()) else {
-            return false;
-        };
-        let others = JoinApplication { iat: own.iat, signing_key_since: own.signing_key_since, ..others };
-        let texts = |file: &Self| (file.name.clone(), file.region, file.functions.clone());
-        texts(self) == texts(other) && own == others
-    }
-
-    /// What the application claims, if the key it names has signed it.
-    fn claims(&self) -> Result<JoinApplication, AppError> {
-        let claimed = application_claims(&self.application)?;
-        let unverified = application_parse(&self.application)?;
-        Ok(unverified.verify::<JoinApplication>(&claimed.signing_key)?.into_claims())
-    }
-}
-
-/// The version tag of [`ApplicationFile`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum ApplicationSchema {
-    #[serde(rename = "chengxin/member-application/v1")]
-    V1,
 }
 
 /// What opening takes.
@@ -144,22 +98,6 @@ impl Coordination {
     /// The fingerprint to give to those who join.
     pub(crate) fn fingerprint(&self) -> RootFingerprint {
         self.fingerprint
-    }
-
-    /// Addresses at which applicants find the door, while it is open; the first is the one to name to them.
-    pub(crate) async fn door_addresses(&self) -> Vec<PeerAddress> {
-        let listening = self.door.lock().await.as_ref().map(JoinDoor::listening).unwrap_or_default();
-        applicants_addresses(&self.join_listen, listening, &self.advertised())
-    }
-
-    /// The addresses that the directory lists for this node.
-    fn advertised(&self) -> Vec<PeerAddress> {
-        let identity = TransportKey::from_seed(*self.transport_seed).identity().to_string();
-        let Ok(directory) = self.trust.directory() else { return Vec::new() };
-        let entry = directory.by_transport_identity(&identity);
-        entry.map_or_else(Vec::new, |entry| {
-            entry.addresses.iter().filter_map(|address| address.parse().ok()).collect()
-        })
     }
 
     /// Issues a one-time token. The text is given out once and kept nowhere.
@@ -267,39 +205,6 @@ impl Coordination {
         self.own_refresh().await?;
         drop(tokens);
         Ok((held, versions.directory))
-    }
-
-    /// Opens the door while tokens are outstanding, and closes it when none is. One that was redeemed and whose agency is
-    /// not in the directory is outstanding too: something failed between, and the applicant comes again.
-    pub(crate) async fn door_adjust(self: &Arc<Self>, node: &Arc<Node>) -> Result<(), AppError> {
-        let now = self.clock.now();
-        let wanted = {
-            let tokens = self.tokens.lock().await;
-            let directory = self.trust.directory().ok();
-            let is_listed = |agency| directory.as_ref().is_some_and(|held| held.entry(agency).is_some());
-            tokens.rows().iter().any(|row| match row.redeemed {
-                None => row.grant.expires > now,
-                Some(_) => !is_listed(&row.grant.agency),
-            })
-        };
-        let mut door = self.door.lock().await;
-        match (wanted, door.take()) {
-            (true, None) => {
-                let key = TransportKey::from_seed(*self.transport_seed);
-                let handler = DoorHandler { coordination: self.clone(), node: Arc::downgrade(node) };
-                let opened = JoinDoor::start(&key, &self.join_listen, Arc::new(handler)).await?;
-                for address in opened.listening() {
-                    tracing::info!(%address, "the join door is open");
-                }
-                *door = Some(opened);
-            }
-            (false, Some(open)) => {
-                tracing::info!("no token is outstanding, the join door closes");
-                open.close(std::time::Duration::from_secs(2)).await?;
-            }
-            (_, same) => *door = same,
-        }
-        Ok(())
     }
 
     /// Signs the timestamp again when half of its life is over. Returns whether it did.
@@ -439,155 +344,7 @@ impl Coordination {
     }
 }
 
-/// Whether both entries are of the same body with the same keys: a node that applies again signs another time into its
-/// application, and may have moved.
-fn is_same_node(held: &DirectoryEntry, applied: &DirectoryEntry) -> bool {
-    held.agency == applied.agency
-        && held.transport_identity == applied.transport_identity
-        && held.signing_keys.iter().any(|one| applied.signing_keys.iter().any(|two| one.jwk == two.jwk))
-}
-
-/// Parses what the directory holds as text because its form belongs to the network and to the audit log. Members leave
-/// an entry that does not parse out of their allow list, and would not say why.
-fn entry_check(entry: &DirectoryEntry) -> Result<(), AppError> {
-    entry.transport_identity.parse::<PeerIdentity>()?;
-    for address in &entry.addresses {
-        address.parse::<PeerAddress>()?;
-    }
-    entry.audit_log_key.parse::<NoteVerifier>().map(|_| ()).map_err(|error| AppError::State {
-        what: format!("audit_log_key: {error}"),
-        fix: "give the verifier key of the node's audit log (name+id+key)",
-        code: ErrorCode::Invalid,
-    })
-}
-
-/// What an application claims, for its time and identity; [`application_check`] verifies it.
-fn application_claims(text: &str) -> Result<JoinApplication, AppError> {
-    Ok(application_parse(text)?.claims_unverified()?)
-}
-
-fn application_parse(text: &str) -> Result<UnverifiedJws<'_>, AppError> {
-    let (typ, limit) = (chengxin_trust::APPLICATION_TYP, chengxin_trust::limits::APPLICATION_LIMIT);
-    Ok(UnverifiedJws::parse(text, typ, limit)?)
-}
-
-/// Answers at the door.
-struct DoorHandler {
-    coordination: Arc<Coordination>,
-    /// Weak: the door would otherwise keep the node, which keeps the store open.
-    node: Weak<Node>,
-}
-
-impl RequestHandler for DoorHandler {
-    fn handle(
-        &self,
-        from: PeerIdentity,
-        request: Bytes,
-    ) -> BoxFuture<'static, Result<Bytes, HandlerRefusal>> {
-        let (coordination, node) = (self.coordination.clone(), self.node.upgrade());
-        Box::pin(async move {
-            let response = match wire::decode::<JoinRequest>(&request) {
-                Ok(JoinRequest::Metadata(name)) => {
-                    JoinResponse::Metadata(coordination.trust.serve(&name).await.map(|bytes| bytes.to_vec()))
-                }
-                Ok(JoinRequest::Admit { token, application }) => {
-                    let Some(node) = node else {
-                        return Err(HandlerRefusal {
-                            code: ErrorCode::Unavailable,
-                            text: "the node is stopping".to_owned(),
-                        });
-                    };
-                    match coordination.admit(&node, from, token.expose(), &application).await {
-                        Ok(directory) => JoinResponse::Admitted { directory },
-                        Err(error) => {
-                            tracing::warn!(peer = %from, code = error.code().as_str(), error = error.chain(), "not admitted");
-                            JoinResponse::Failed { code: error.code(), reason: error.to_string() }
-                        }
-                    }
-                }
-                Err(error) => JoinResponse::Failed { code: error.code(), reason: error.to_string() },
-            };
-            wire::encode(&response).map(Bytes::from).map_err(|_| HandlerRefusal {
-                code: ErrorCode::Internal,
-                text: "the answer cannot be sent".to_owned(),
-            })
-        })
-    }
-}
-
-/// Where applicants find a door that listens where it is `listening`. A door at all of the machine's addresses knows
-/// only those of its interfaces, of which some lead nowhere from outside; members dial the hosts that the directory
-/// lists for the node, so applicants are sent there first, to the door's port.
-fn applicants_addresses(
-    configured: &[PeerAddress],
-    listening: Vec<PeerAddress>,
-    advertised: &[PeerAddress],
-) -> Vec<PeerAddress> {
-    let mut addresses = Vec::new();
-    if configured.iter().any(PeerAddress::is_wildcard) {
-        for host in advertised.iter().filter(|host| !host.is_wildcard()) {
-            addresses.extend(listening.iter().map(|door| door.at_host_of(host)));
-        }
-    }
-    addresses.extend(listening);
-    addresses.sort_by_key(PeerAddress::is_loopback);
-    let mut seen = HashSet::new();
-    addresses.retain(|address| seen.insert(address.clone()));
-    addresses
-}
-
 /// How long until the timestamp should be looked at again, in seconds.
 pub(crate) fn tend_interval(timestamp_life: i64) -> u64 {
     u64::try_from((timestamp_life / 8).clamp(5, 3_600)).unwrap_or(60)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check_applicants_addresses(
-        configured: &str,
-        listening: &[&str],
-        advertised: &[&str],
-        expected: &[&str],
-    ) {
-        let parse = |texts: &[&str]| -> Vec<PeerAddress> {
-            texts.iter().map(|text| text.parse().expect("an address")).collect()
-        };
-        assert_eq!(
-            applicants_addresses(&parse(&[configured]), parse(listening), &parse(advertised)),
-            parse(expected),
-            "{configured}"
-        );
-    }
-
-    #[test]
-    fn applicants_are_sent_where_members_dial() {
-        let interfaces = ["/ip4/127.0.0.1/tcp/7401", "/ip4/10.0.0.5/tcp/7401", "/ip4/172.17.0.1/tcp/7401"];
-        check_applicants_addresses(
-            "/ip4/0.0.0.0/tcp/7401",
-            &interfaces,
-            &["/dns4/node.czt.example/udp/7400/quic-v1", "/ip4/10.0.0.5/tcp/7400"],
-            &[
-                "/dns4/node.czt.example/tcp/7401",
-                "/ip4/10.0.0.5/tcp/7401",
-                "/ip4/172.17.0.1/tcp/7401",
-                "/ip4/127.0.0.1/tcp/7401",
-            ],
-        );
-        // Nothing usable is advertised: the interfaces, those of this machine alone last.
-        check_applicants_addresses(
-            "/ip4/0.0.0.0/tcp/7401",
-            &interfaces,
-            &["/ip4/127.0.0.1/tcp/7400", "/ip4/0.0.0.0/tcp/7400"],
-            &["/ip4/10.0.0.5/tcp/7401", "/ip4/172.17.0.1/tcp/7401", "/ip4/127.0.0.1/tcp/7401"],
-        );
-        // A door at an address of its own is just there.
-        check_applicants_addresses(
-            "/ip4/10.0.0.9/tcp/7401",
-            &["/ip4/10.0.0.9/tcp/7401"],
-            &["/dns4/node.czt.example/tcp/7400"],
-            &["/ip4/10.0.0.9/tcp/7401"],
-        );
-    }
 }
