@@ -5,6 +5,9 @@
 //! durable, audit entry durable, entry signed and published, own trust store refreshed, answer sent. An applicant that
 //! did not get the answer, for whatever reason, applies again: it is recognised by its keys, in the directory or in the
 //! book, and the admission goes on from where it stopped.
+//!
+//! What an operator asks for runs in a task of its own: who asked may be gone before it is done, and what was logged and
+//! written but not taken into the own trust store would not be in force until something else refreshed it.
 
 mod application;
 mod door;
@@ -107,6 +110,16 @@ impl Coordination {
         operation: &Operation,
         grant: TokenGrant,
     ) -> Result<Zeroizing<String>, AppError> {
+        let (own, node, operation) = (self.clone(), node.clone(), operation.clone());
+        to_its_end(async move { own.token_issue_here(&node, &operation, grant).await }).await
+    }
+
+    async fn token_issue_here(
+        self: &Arc<Self>,
+        node: &Arc<Node>,
+        operation: &Operation,
+        grant: TokenGrant,
+    ) -> Result<Zeroizing<String>, AppError> {
         operation.require(&[Role::Coordinator], "issue tokens")?;
         let mut random = Zeroizing::new([0_u8; 20]);
         chengxin_schemas::random::fill(random.as_mut());
@@ -130,6 +143,18 @@ impl Coordination {
     /// Enters a member by hand from its application, whose fingerprint a person compared by another way.
     pub(crate) async fn member_enrol(
         self: &Arc<Self>,
+        node: &Arc<Node>,
+        operation: &Operation,
+        text: &str,
+        fingerprint: &str,
+    ) -> Result<(DirectoryEntry, u64), AppError> {
+        let (own, node, operation) = (self.clone(), node.clone(), operation.clone());
+        let (text, fingerprint) = (text.to_owned(), fingerprint.to_owned());
+        to_its_end(async move { own.member_enrol_here(&node, &operation, &text, &fingerprint).await }).await
+    }
+
+    async fn member_enrol_here(
+        &self,
         node: &Node,
         operation: &Operation,
         text: &str,
@@ -175,8 +200,21 @@ impl Coordination {
     }
 
     /// Takes a member out of the directory: every node cuts it off when it sees the new version. What it signed before
-    /// stays signed; its keys, in other hands, open no door any more.
+    /// stays signed; its keys, in other hands, open no door any more. One that was published and not taken into the own
+    /// trust store is finished by the next attempt.
     pub(crate) async fn member_remove(
+        self: &Arc<Self>,
+        node: &Arc<Node>,
+        operation: &Operation,
+        agency: AgencyCode,
+        reason: &str,
+    ) -> Result<(DirectoryEntry, u64), AppError> {
+        let (own, node, operation) = (self.clone(), node.clone(), operation.clone());
+        let reason = reason.to_owned();
+        to_its_end(async move { own.member_remove_here(&node, &operation, agency, &reason).await }).await
+    }
+
+    async fn member_remove_here(
         &self,
         node: &Node,
         operation: &Operation,
@@ -184,17 +222,28 @@ impl Coordination {
         reason: &str,
     ) -> Result<(DirectoryEntry, u64), AppError> {
         operation.require(&[Role::Coordinator], "remove members")?;
+        // Held to the end: no admission meanwhile, and no second removal between what is asked and what is done.
+        let mut tokens = self.tokens.lock().await;
         let held = self.trust.directory()?.entry(&agency).cloned();
         let held =
             held.ok_or_else(|| chengxin_trust::TrustError::NotMember { agency: agency.to_string() })?;
+        let published = self
+            .edit(move |editor, _| {
+                let is_listed = editor.entries().any(|entry| entry.agency == agency);
+                Ok((!is_listed).then(|| editor.versions().directory))
+            })
+            .await?;
+        if let Some(directory) = published {
+            self.own_refresh().await?;
+            return Ok((held, directory));
+        }
         let entry = EntryDraft::new(EntryKind::MemberChanged)
             .detail("step", "removed")
             .detail("agency", agency.as_str())
             .detail("reason", reason);
         node.audit_append(Some(operation), entry).await?;
-        // First its tokens, durably, and no admission meanwhile: with the one it joined by, it would be taken for an
-        // applicant whose admission stopped half-way, and be back. A crash here leaves a member to be removed again.
-        let mut tokens = self.tokens.lock().await;
+        // First its tokens, durably: with the one it joined by, it would be taken for an applicant whose admission stopped
+        // half-way, and be back. A crash here leaves a member to be removed again.
         let mut book = TokenBook::from_rows(tokens.rows().to_vec())?;
         if book.withdraw(&agency) {
             self.book_write(&book).await?;
@@ -203,7 +252,6 @@ impl Coordination {
         let now = self.clock.now();
         let versions = self.edit(move |editor, _| editor.member_remove(&agency, now)).await?;
         self.own_refresh().await?;
-        drop(tokens);
         Ok((held, versions.directory))
     }
 
@@ -344,7 +392,23 @@ impl Coordination {
     }
 }
 
+/// Runs a piece of work to its end, whether or not somebody still waits for it.
+async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, AppError>> + Send + 'static,
+) -> Result<T, AppError> {
+    tokio::spawn(work).await.unwrap_or_else(|_| {
+        Err(AppError::State {
+            what: "changing the federation ended unexpectedly".to_owned(),
+            fix: "look at the members, and do it again if it is not done; the running log may say why",
+            code: ErrorCode::Internal,
+        })
+    })
+}
+
 /// How long until the timestamp should be looked at again, in seconds.
 pub(crate) fn tend_interval(timestamp_life: i64) -> u64 {
     u64::try_from((timestamp_life / 8).clamp(5, 3_600)).unwrap_or(60)
 }
+
+#[cfg(test)]
+mod tests;

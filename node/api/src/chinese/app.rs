@@ -24,6 +24,11 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("not an application file: line {} column {}", "不是申请文件: 第 {0} 行第 {1} 列"),
     ("give the file that chengxin join wrote at the body", "给出对方单位用 chengxin join 写出的文件"),
     ("signing the directory ended unexpectedly", "签署目录的任务意外终止"),
+    ("changing the federation ended unexpectedly", "变更联盟的任务意外终止"),
+    (
+        "look at the members, and do it again if it is not done; the running log may say why",
+        "查看成员列表, 若尚未完成则重新执行; 运行日志可能说明原因",
+    ),
     (
         "restart the node; the editor verifies the repository when it opens",
         "重新启动节点; 打开时会检验元数据库",
