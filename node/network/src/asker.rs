@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use chengxin_schemas::ErrorCode;
 use futures::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -225,6 +226,11 @@ impl AskerDriver {
                         what: "answer",
                         bytes: bytes as usize,
                         limit: (limit as usize).min(self.asker.response_bytes),
+                    },
+                    // Internal, because nobody knows what became of the request.
+                    Refusal::Unknown { number } => CallError::Refused {
+                        code: ErrorCode::Internal,
+                        text: format!("for a reason that this version does not know ({number})"),
                     },
                     Refusal::Application { code, text } => CallError::Refused { code, text },
                 };

@@ -195,6 +195,12 @@ pub enum Refusal {
         /// The peer's limit.
         limit: u32,
     },
+    /// The peer's transport, for a reason that this version has no name for: a newer peer. Whether the request was handled
+    /// is not known.
+    Unknown {
+        /// The reason's number.
+        number: u8,
+    },
     /// The peer's application.
     Application {
         /// The reason's class.
@@ -232,6 +238,10 @@ impl Refusal {
                 out.put_u32(*bytes);
                 out.put_u32(*limit);
             }
+            Self::Unknown { number } => {
+                out.put_u8(ORIGIN_TRANSPORT);
+                out.put_u8(*number);
+            }
             Self::Application { code, text } => {
                 out.put_u8(ORIGIN_APPLICATION);
                 out.put_u8(code_number(*code));
@@ -245,7 +255,8 @@ impl Refusal {
     /// writing become spaces: it is shown and logged here, and a stranger wrote it.
     ///
     /// # Errors
-    /// [`FrameError::Refusal`] when it is cut off, has bytes left over, or its text is not UTF-8.
+    /// [`FrameError::Refusal`] when it is cut off, has bytes left over behind a number that is known, or its text is not
+    /// UTF-8.
     pub fn decode(payload: &[u8]) -> Result<Self, FrameError> {
         let [origin, number, rest @ ..] = payload else { return Err(FrameError::Refusal) };
         match (*origin, *number) {
@@ -255,6 +266,11 @@ impl Refusal {
                 let mut rest = rest;
                 Ok(Self::AnswerTooLarge { bytes: rest.get_u32(), limit: rest.get_u32() })
             }
+            (ORIGIN_TRANSPORT, TRANSPORT_BUSY | TRANSPORT_ANSWER_DROPPED | TRANSPORT_ANSWER_TOO_LARGE) => {
+                Err(FrameError::Refusal)
+            }
+            // What follows the number is for those who know it.
+            (ORIGIN_TRANSPORT, number) => Ok(Self::Unknown { number }),
             (ORIGIN_APPLICATION, number) if rest.len() <= REFUSAL_TEXT_BYTES => {
                 let text = std::str::from_utf8(rest).map_err(|_| FrameError::Refusal)?;
                 let text = text.replace(shows_falsely, " ");
@@ -356,6 +372,11 @@ mod tests {
         assert_eq!(&out[..], [0, 0, 0, 11, 1, 1, 2, 3, 4, 5, 6, 7, 8]);
         let refusal = Refusal::Application { code: ErrorCode::Denied, text: "诚".into() };
         assert_eq!(&refusal.encode()[..], [1, 3, 0xe8, 0xaf, 0x9a]);
+        // A newer peer's reason is no offence.
+        for payload in [&[0, 200][..], &[0, 200, 1, 2]] {
+            assert_eq!(Refusal::decode(payload), Ok(Refusal::Unknown { number: 200 }));
+        }
+        assert_eq!(Refusal::decode(&[0, 1, 0]), Err(FrameError::Refusal));
         assert_eq!(&Refusal::Busy.encode()[..], [0, 1]);
         assert_eq!(&Refusal::AnswerDropped.encode()[..], [0, 3]);
         assert_eq!(

@@ -17,6 +17,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("it is not a multiaddr", "不是 multiaddr 地址"),
     // answerer.rs
     ("the node could not finish the request", "该节点未能完成请求"),
+    // asker.rs
+    ("for a reason that this version does not know ({})", "原因为本版本所不识 ({0})"),
     // error.rs
     (
         "address: {}; write for example /ip4/10.0.0.5/udp/7400/quic-v1 or /dns4/node.example/tcp/7400",
