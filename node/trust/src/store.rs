@@ -13,6 +13,9 @@
 //! and last the timestamp (commit point). So a gap in the roots is damage and no crash. Opening verifies the whole state
 //! again with the same function as a refresh, except that expiry is not judged: an expired directory is still the newest
 //! that is known, and says so when asked.
+//!
+//! The state in memory moves with the files, in the piece of work that writes them: a refresh that nobody waits for any
+//! more may still be writing, and must not leave a root trusted here whose successor, which revokes its keys, is on disk.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -38,7 +41,7 @@ use crate::verify::{Gathered, VerifiedMetadata, first_root_check, metadata_verif
 pub struct TrustStore {
     folder: Folder,
     pinned: RootFingerprint,
-    state: RwLock<Arc<State>>,
+    state: Held,
     /// One refresh at a time: two would share the working folder.
     refreshing: Arc<tokio::sync::Mutex<()>>,
 }
@@ -46,6 +49,11 @@ pub struct TrustStore {
 /// A refresh's turn. Work that was handed to another thread outlives the future that waits for it, so every such piece
 /// holds a copy: the next refresh begins when the last one is gone.
 type Turn = Arc<tokio::sync::OwnedMutexGuard<()>>;
+
+/// Puts a state in force; done by the work that wrote it, as part of it.
+fn state_replace(held: &Held, state: State) {
+    *held.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(state);
+}
 
 /// File work that belongs to a turn.
 async fn in_turn<T: Send + 'static>(
@@ -75,7 +83,11 @@ pub enum RefreshOutcome {
     },
 }
 
+/// The state in force.
+type Held = Arc<RwLock<Arc<State>>>;
+
 /// The newest verified root, and the directory if there is one.
+#[derive(Clone)]
 struct State {
     root: Option<TrustedRoot>,
     directory: Option<Arc<VerifiedDirectory>>,
@@ -96,7 +108,7 @@ impl TrustStore {
         let base = folder.base().to_owned();
         blocking(move || folder_create(&base)).await?;
         let state = state_load(&folder, pinned).await?;
-        Ok(Self { folder, pinned, state: RwLock::new(Arc::new(state)), refreshing: Arc::default() })
+        Ok(Self { folder, pinned, state: Arc::new(RwLock::new(Arc::new(state))), refreshing: Arc::default() })
     }
 
     /// The verified directory; an error before the first refresh. Whether it is current is asked of the value.
@@ -144,10 +156,8 @@ impl TrustStore {
             }
         }
         verified.check_expiry(now)?;
-        let directory = self.targets_commit(&turn, source, &verified, &gathered).await?;
         let from = before.directory.as_ref().map(|held| held.versions());
-        let to = directory.versions();
-        self.state_set(&verified, directory, &gathered);
+        let to = self.targets_commit(&turn, source, &verified, &gathered).await?;
         Ok(RefreshOutcome::Updated { from, to })
     }
 
@@ -180,17 +190,11 @@ impl TrustStore {
         Arc::clone(&self.state.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn state_replace(&self, state: State) {
-        *self.state.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(state);
-    }
-
-    fn state_set(&self, verified: &VerifiedMetadata, directory: VerifiedDirectory, gathered: &Gathered) {
+    /// The root that the verified metadata stand under.
+    fn root_of(&self, verified: &VerifiedMetadata, gathered: &Gathered) -> Option<TrustedRoot> {
         let version = verified.root().version.get();
-        let held = self.state().root.clone();
         let bytes = gathered.file(FileName::Root(version)).cloned();
-        let root = bytes.map(|bytes| TrustedRoot { version, bytes }).or(held);
-        let timestamp = gathered.file(FileName::Timestamp).cloned();
-        self.state_replace(State { root, directory: Some(Arc::new(directory)), timestamp });
+        bytes.map(|bytes| TrustedRoot { version, bytes }).or_else(|| self.state().root.clone())
     }
 
     /// Fetches the first root if there is none, and compares it with the fingerprint before anything else is looked at.
@@ -204,11 +208,14 @@ impl TrustStore {
             .ok_or_else(|| TrustError::Missing { file: name.to_string() })?;
         fingerprint_check(self.pinned, &bytes)?;
         first_root_check(&bytes)?;
-        let (folder, kept) = (self.folder.clone(), bytes.clone());
-        in_turn(turn, move || folder.write_all([(name, &kept[..])])).await?;
-        let root = Some(TrustedRoot { version: 1, bytes });
-        self.state_replace(State { root, directory: None, timestamp: None });
-        Ok(())
+        let (folder, held) = (self.folder.clone(), self.state.clone());
+        in_turn(turn, move || {
+            folder.write_all([(name, &bytes[..])])?;
+            let root = Some(TrustedRoot { version: 1, bytes });
+            state_replace(&held, State { root, directory: None, timestamp: None });
+            Ok(())
+        })
+        .await
     }
 
     /// Fetches the roots after the trusted one, each verified before the next is asked for (TUF §5.3), and keeps them
@@ -229,28 +236,30 @@ impl TrustStore {
             match root_next(source, &current, version).await {
                 Ok(Some((next, bytes))) => {
                     gathered.insert(FileName::Root(version), bytes.clone());
-                    verified.push((FileName::Root(version), bytes));
+                    verified.push((version, bytes));
                     current = next;
                 }
                 Ok(None) => break Ok(current.signed.version.get()),
                 Err(error) => break Err(error),
             }
         };
-        if let Some((_, bytes)) = verified.last().cloned() {
+        if !verified.is_empty() {
             let former = metadata::role_parse::<Root>(Role::Root, &trusted.bytes)?;
             // First, and again after a crash: once the new roots are on disk, nothing says any more that keys changed.
             if !metadata::same_online_keys(&former.signed, &current.signed) {
                 self.seen_forget(turn).await?;
             }
-            let folder = self.folder.clone();
+            let (folder, held) = (self.folder.clone(), self.state.clone());
+            let before = State::clone(&self.state());
             in_turn(turn, move || {
-                verified.iter().try_for_each(|(name, bytes)| folder.write_all([(*name, &bytes[..])]))
+                for (version, bytes) in verified {
+                    folder.write_all([(FileName::Root(version), &bytes[..])])?;
+                    let root = Some(TrustedRoot { version, bytes });
+                    state_replace(&held, State { root, ..before.clone() });
+                }
+                Ok(())
             })
             .await?;
-            let before = self.state();
-            let root = Some(TrustedRoot { version: current.signed.version.get(), bytes });
-            let (directory, timestamp) = (before.directory.clone(), before.timestamp.clone());
-            self.state_replace(State { root, directory, timestamp });
         }
         end
     }
@@ -405,14 +414,14 @@ impl TrustStore {
         Ok(versions.root == verified.root().version.get())
     }
 
-    /// Fetches the files listed, builds the directory, writes everything, commits.
+    /// Fetches the files listed, builds the directory, writes everything, commits. Gives the versions in force from then on.
     async fn targets_commit(
         &self,
         turn: &Turn,
         source: &dyn MetadataSource,
         verified: &VerifiedMetadata,
         gathered: &Gathered,
-    ) -> Result<VerifiedDirectory, TrustError> {
+    ) -> Result<DirectoryVersions, TrustError> {
         let (directory, bytes) = directory_gather(source, &self.folder, verified).await?;
         let versions = directory.versions();
         let mut new_files: Vec<(FileName, Bytes)> = Vec::new();
@@ -432,15 +441,17 @@ impl TrustStore {
         if let Some(before) = &self.state().directory {
             kept.extend(file_names(before));
         }
-        let folder = self.folder.clone();
+        let (folder, held, root) =
+            (self.folder.clone(), self.state.clone(), self.root_of(verified, gathered));
         in_turn(turn, move || {
             folder.write_all(new_files.iter().map(|(name, bytes)| (*name, &bytes[..])))?;
             folder.commit(&timestamp)?;
+            let directory = Some(Arc::new(directory));
+            state_replace(&held, State { root, directory, timestamp: Some(timestamp) });
             folder.prune(versions.snapshot, versions.directory, &kept);
-            Ok(())
+            Ok(versions)
         })
-        .await?;
-        Ok(directory)
+        .await
     }
 }
 

@@ -1,5 +1,9 @@
 //! Changes of the root of trust: rotation over several versions, thresholds, and recovery after stolen keys.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Wake, Waker};
+
 use chengxin_schemas::key::{SigningKey, VerifyingKey};
 use chengxin_trust::{
     DirectoryEditor, OnlineKeys, RefreshOutcome, Role, RootChange, RootDraft, TrustError, TrustStore,
@@ -63,6 +67,57 @@ async fn a_node_that_slept_through_several_rotations_walks_them_all() {
     drop(editor);
     federation.editor_at(online(41), NOW).timestamp_refresh(NOW.plus(1)).expect("reopened with the new keys");
     assert_eq!(federation.store().await.directory().expect("kept").versions().root, 4);
+}
+
+/// A root that revokes stolen keys counts from the moment it is on disk, whoever still waits for the refresh.
+#[tokio::test]
+async fn a_refresh_dropped_while_it_keeps_a_root_trusts_the_former_keys_no_more() {
+    let federation = Federation::found();
+    let store = federation.joined().await;
+    let mut editor = federation.editor();
+    editor.member_admit(entry(1), NOW).expect("by the keys that are stolen then");
+    let former = federation.copy();
+    let change = RootChange {
+        targets_key: Some(*key(41).public()),
+        snapshot_key: Some(*key(42).public()),
+        timestamp_key: Some(*key(43).public()),
+        ..RootChange::default()
+    };
+    editor.root_publish(&draft(&editor, &change, &[key(1), key(2)]), Some(online(41)), NOW).expect("2");
+
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(woken.clone());
+    let source = federation.source();
+    let mut refresh = Box::pin(store.refresh(&source, NOW));
+    let kept = federation.store_folder().join("metadata/2.root.json");
+    // Polled only when it was woken, and no more once the root is there: then it was dropped in the middle of keeping it.
+    while !kept.exists() {
+        assert!(refresh.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        while !woken.take() {
+            tokio::task::yield_now().await;
+        }
+    }
+    drop(refresh);
+    let error = store.refresh(&former, NOW).await.expect_err("signed by former keys");
+    assert!(matches!(error, TrustError::WronglySigned { .. }), "{error}");
+    store.refresh(&source, NOW).await.expect("by the new keys");
+    assert_eq!(store.directory().expect("joined").versions().root, 2);
+}
+
+/// Whether a future was woken since the last question.
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Woken {
+    fn take(&self) -> bool {
+        self.0.swap(false, Ordering::AcqRel)
+    }
+}
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Release);
+    }
 }
 
 #[tokio::test]
