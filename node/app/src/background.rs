@@ -16,8 +16,9 @@ use chengxin_schemas::directory::DirectoryEntry;
 use chengxin_schemas::time::{Clock as _, UnixTime};
 use chengxin_schemas::wire::{self, PeerRequest, PeerResponse};
 use chengxin_trust::{MetadataSource, RefreshOutcome, TrustStore};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
 
 use crate::clock::SystemClock;
 use crate::coordination::tend_interval;
@@ -133,23 +134,62 @@ enum Round {
 /// Greets members, takes what is newer from one that has it, and publishes it within the program.
 async fn refresh_run(running: Arc<Running>) {
     let own = *running.node.agency();
+    let every = Duration::from_secs(running.config.refresh_seconds);
     let mut round = Round::Regular;
+    let mut due = Instant::now() + every;
     loop {
-        refresh_round(&running, &own, round).await;
+        let publish = || directory_publish(&running, &own);
+        let greeting = Box::pin(refresh_round(&running, &own, round));
+        let is_published = while_publishing(greeting, &running.changed, publish).await;
         directory_publish(&running, &own);
-        let wait = Duration::from_secs(running.config.refresh_seconds);
-        round = tokio::select! {
-            () = tokio::time::sleep(wait) => Round::Regular,
-            () = running.changed.notified() => {
-                directory_publish(&running, &own);
-                Round::Published
-            }
-            () = running.hint.notified() => {
-                // Many hints within a moment are one.
-                tokio::time::sleep(HINT_PAUSE).await;
-                Round::Hinted
-            }
+        due = due_after(round, due, Instant::now() + every);
+        round = if is_published {
+            Round::Published
+        } else {
+            round_next(&running.changed, &running.hint, due).await
         };
+        if round == Round::Published {
+            directory_publish(&running, &own);
+        }
+    }
+}
+
+/// When the next regular round is due. A hint does not put it off: coordinators send one to everybody in every round of
+/// their own.
+fn due_after(round: Round, due: Instant, later: Instant) -> Instant {
+    match round {
+        Round::Hinted => due,
+        Round::Regular | Round::Published => later,
+    }
+}
+
+/// Runs a round to its end and publishes what changes meanwhile at once: a round waits for members that do not answer,
+/// and who was removed must not stay until they have not. Returns whether there was something.
+async fn while_publishing(round: impl Future<Output = ()>, changed: &Notify, publish: impl Fn()) -> bool {
+    let mut round = std::pin::pin!(round);
+    let mut is_published = false;
+    loop {
+        tokio::select! {
+            () = &mut round => return is_published,
+            () = changed.notified() => {
+                publish();
+                is_published = true;
+            }
+        }
+    }
+}
+
+/// Waits for the next round. A regular one comes at `due`, however many hints come before.
+async fn round_next(changed: &Notify, hint: &Notify, due: Instant) -> Round {
+    tokio::select! {
+        biased;
+        () = changed.notified() => Round::Published,
+        () = tokio::time::sleep_until(due) => Round::Regular,
+        () = hint.notified() => {
+            // Many hints within a moment are one.
+            tokio::time::sleep(HINT_PAUSE).await;
+            Round::Hinted
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Refreshing among members that lie about what they hold.
+//! Refreshing among members that lie about what they hold or do not answer, and among hints.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -105,4 +105,33 @@ async fn members_that_claim_more_than_they_hold_do_not_end_a_refresh() {
     let honest = std::iter::once((agency, source(&repository)));
     assert!(sources_try(&trust, liars().chain(honest), NOW, deadline).await);
     assert_eq!(trust.directory().expect("directory").len(), 2, "the honest member came to its turn");
+}
+
+#[tokio::test]
+async fn hints_do_not_put_off_the_regular_round() {
+    let later = Instant::now() + Duration::from_secs(60);
+    let due = Instant::now().checked_sub(Duration::from_secs(1)).expect("the machine is up for a second");
+    assert_eq!(due_after(Round::Hinted, due, later), due);
+    assert_eq!(due_after(Round::Regular, due, later), later);
+    assert_eq!(due_after(Round::Published, due, later), later);
+    // What is due comes first, though a hint always waits.
+    let (changed, hint) = (Notify::new(), Notify::new());
+    hint.notify_one();
+    assert_eq!(round_next(&changed, &hint, due).await, Round::Regular);
+    assert_eq!(round_next(&changed, &hint, later).await, Round::Hinted);
+    changed.notify_one();
+    assert_eq!(round_next(&changed, &hint, due).await, Round::Published);
+}
+
+#[tokio::test]
+async fn what_changes_during_a_round_is_published_at_once() {
+    let (changed, published) = (Notify::new(), Notify::new());
+    // Ends when the change is published, and otherwise never: as a round with a member that does not answer.
+    let round = async {
+        changed.notify_one();
+        published.notified().await;
+    };
+    let running = while_publishing(round, &changed, || published.notify_one());
+    assert!(tokio::time::timeout(Duration::from_secs(60), running).await.expect("published"));
+    assert!(!while_publishing(async {}, &changed, || ()).await, "nothing changed");
 }
