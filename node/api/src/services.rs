@@ -1,5 +1,6 @@
 //! What the interface serves: the node, and the ports for what other crates know.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use chengxin_exchange::node::Node;
@@ -38,8 +39,9 @@ pub struct Services {
 
 /// Says which members are connected. Implemented over the network by the program.
 pub trait Links: Send + Sync + 'static {
-    /// The state of the connection to `agency`.
-    fn link(&self, agency: &AgencyCode) -> Link;
+    /// The connections to all members at this moment; none that is not listed stands. Asked once for each request: every
+    /// call looks at every member.
+    fn links(&self) -> HashMap<AgencyCode, Link>;
 }
 
 /// The connection to one member.

@@ -3,6 +3,7 @@
 //! Order of the end: no new requests over the socket, requests in progress finish, background tasks stop, the network
 //! closes, the audit log gets its last entry. Whatever was acknowledged is durable anyway; a kill loses nothing.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use chengxin_api::types::problem::Problem;
 use chengxin_api::types::time::Moment;
 use chengxin_exchange::audit::{EntryDraft, EntryKind};
 use chengxin_exchange::operation::Operation;
+use chengxin_network::PeerStatus;
 use chengxin_schemas::ErrorCode;
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::directory::DirectoryEntry;
@@ -154,21 +156,20 @@ struct NetworkLinks {
 }
 
 impl Links for NetworkLinks {
-    fn link(&self, agency: &AgencyCode) -> Link {
-        let label = agency.as_str();
-        let Some(status) = self.running.peers().into_iter().find(|status| status.label == label) else {
-            return Link::default();
-        };
+    fn links(&self) -> HashMap<AgencyCode, Link> {
         let now = SystemClock.now();
         let ago = |span: Duration| now.plus(-i64::try_from(span.as_secs()).unwrap_or(0));
-        Link {
+        let link = |status: PeerStatus| Link {
             online: status.connection.is_some(),
             since: status
                 .connection
                 .map(|connection| ago(connection.age))
                 .or_else(|| status.last_success_ago.map(ago)),
             failure: status.last_failure.map(|failure| failure.reason),
-        }
+        };
+        // A member's label is its agency code.
+        let peers = self.running.peers().into_iter();
+        peers.filter_map(|status| Some((status.label.parse().ok()?, link(status)))).collect()
     }
 }
 

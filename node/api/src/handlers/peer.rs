@@ -11,11 +11,12 @@ use crate::types::peer::{Peer, PeerListSchema, Peers};
 
 pub(crate) async fn peer_list(State(services): State<Arc<Services>>) -> Answer<Peers> {
     let directory = services.node.directory()?;
+    let mut links = services.links.links();
     let mut peers: Vec<_> = directory
         .entries()
         .filter(|entry| entry.agency != *services.node.agency())
         .map(|entry| {
-            let link = services.links.link(&entry.agency);
+            let link = links.remove(&entry.agency).unwrap_or_default();
             Peer {
                 agency: entry.agency,
                 name: entry.name.clone(),

@@ -24,10 +24,11 @@ pub(crate) async fn status_show(State(services): State<Arc<Services>>) -> Answer
     let directory = services.node.directory()?;
     let own = directory.entry(&status.agency);
     let others = directory.entries().filter(|entry| entry.agency != status.agency);
+    let links = services.links.links();
     let (mut online, mut total) = (0_usize, 0_usize);
     for entry in others {
         total = total.saturating_add(1);
-        online = online.saturating_add(usize::from(services.links.link(&entry.agency).online));
+        online = online.saturating_add(usize::from(links.get(&entry.agency).is_some_and(|link| link.online)));
     }
     let peers = PeerCounts { online, total };
     let hints = hints(&services, &status, peers);

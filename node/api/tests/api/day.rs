@@ -218,11 +218,14 @@ async fn a_check_says_who_was_silent_and_a_notice_restricts() {
 #[tokio::test(flavor = "multi_thread")]
 async fn administrators_see_state_accounts_policy_and_log() {
     let served = Served::start(own_uid()).await;
+    served.links.take();
     let status: Status = get(&served, "system", "/api/v1/status").await.json();
+    assert_eq!(served.links.take(), 1, "each look goes through all members");
     assert_eq!(status.health, Health::Degraded);
     let codes: Vec<_> = status.hints.iter().map(|hint| hint.code.as_str()).collect();
     assert_eq!(codes, ["peers_offline", "separation_off"]);
     let peers: Peers = get(&served, "system", "/api/v1/peers").await.json();
+    assert_eq!(served.links.take(), 1);
     assert_eq!((peers.peers.len(), peers.peers[0].online), (1, false));
 
     let added = r#"{"name":"li","display_name":"李某","uid":4242,"roles":["clerk"]}"#;

@@ -3,9 +3,10 @@
 //! Also used by the tests of the command line.
 #![allow(dead_code, missing_docs, reason = "each test binary uses a part of it")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -61,6 +62,7 @@ pub struct Served {
     pub folder: tempfile::TempDir,
     pub socket: PathBuf,
     pub services: Arc<Services>,
+    pub links: Arc<Asked>,
     stop: oneshot::Sender<()>,
     ended: tokio::task::JoinHandle<()>,
 }
@@ -69,7 +71,8 @@ impl Served {
     /// Starts a node whose accounts belong to the user `uid`.
     pub async fn start(uid: u32) -> Self {
         let folder = tempfile::tempdir().expect("folder");
-        let services = services(folder.path(), uid).await;
+        let links = Arc::<Asked>::default();
+        let services = services(folder.path(), uid, links.clone()).await;
         let socket = folder.path().join("run/chengxin.sock");
         let listener = bind(&socket).await.expect("socket");
         let (stop, stopped) = oneshot::channel::<()>();
@@ -77,7 +80,7 @@ impl Served {
         let ended = tokio::spawn(async move {
             serve(listener, served, async { drop(stopped.await) }).await;
         });
-        Self { folder, socket, services, stop, ended }
+        Self { folder, socket, services, links, stop, ended }
     }
 
     /// Stops and waits until it has drained.
@@ -125,7 +128,7 @@ fn entry(agency: &str, name: &str, number: u8, coordinator: bool) -> DirectoryEn
     }
 }
 
-async fn services(folder: &std::path::Path, uid: u32) -> Arc<Services> {
+async fn services(folder: &std::path::Path, uid: u32, links: Arc<Asked>) -> Arc<Services> {
     let online = || OnlineKeys { targets: signing(91), snapshot: signing(92), timestamp: signing(93) };
     let repository = folder.join("repository");
     let founded = federation_found(
@@ -192,7 +195,7 @@ async fn services(folder: &std::path::Path, uid: u32) -> Arc<Services> {
         |key: &str, value: &str, origin| Setting { key: key.to_owned(), value: value.to_owned(), origin };
     Arc::new(Services {
         node,
-        links: Arc::new(Nobody),
+        links,
         federation: Arc::new(Nobody),
         config: Config {
             schema: ConfigSchema::V1,
@@ -225,9 +228,22 @@ impl Peers for Nobody {
     }
 }
 
-impl Links for Nobody {
-    fn link(&self, _agency: &AgencyCode) -> Link {
-        Link { online: false, since: None, failure: Some("connection refused".to_owned()) }
+/// How often links were asked for.
+#[derive(Default)]
+pub struct Asked(AtomicUsize);
+
+impl Asked {
+    /// The number since the last call.
+    pub fn take(&self) -> usize {
+        self.0.swap(0, Ordering::Relaxed)
+    }
+}
+
+impl Links for Asked {
+    fn links(&self) -> HashMap<AgencyCode, Link> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        let link = Link { online: false, since: None, failure: Some("connection refused".to_owned()) };
+        HashMap::from([(OTHER.parse().expect("agency"), link)])
     }
 }
 
