@@ -113,6 +113,27 @@ fn a_removed_member_does_not_come_back_by_the_token_it_joined_with() {
     assert_eq!(members(&stage, COORDINATOR), 1);
 }
 
+/// A founding that stopped before its last file is done anew, with other keys throughout; a federation that is in force
+/// is not.
+#[test]
+fn a_founding_that_was_cut_short_can_be_repeated() {
+    let mut stage = Stage::new();
+    stage.init(COORDINATOR);
+    stage.found_with("root-keys").good();
+    let former = stage.fingerprint();
+    let fingerprint = stage.home(COORDINATOR).join("federation.fingerprint");
+    std::fs::remove_file(&fingerprint).expect("as before the end");
+    assert_ne!(stage.found_with("root-keys").exit, 0, "no key is overwritten");
+    stage.found_with("other-keys").good();
+    assert_ne!(stage.fingerprint(), former);
+    stage.start(COORDINATOR);
+    assert_eq!(members(&stage, COORDINATOR), 1);
+
+    stage.kill(COORDINATOR);
+    std::fs::remove_file(&fingerprint).expect("lost");
+    stage.found_with("further-keys").refused(7, &["restore federation.fingerprint from the backup"]);
+}
+
 #[test]
 fn a_member_is_entered_by_hand_without_a_network() {
     let mut stage = Stage::new();

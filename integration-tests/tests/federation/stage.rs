@@ -107,14 +107,17 @@ impl Stage {
     /// A coordinator alone, running.
     pub(crate) fn found(&mut self) {
         self.init(COORDINATOR);
-        let keys = self.file("root-keys");
-        let arguments =
-            ["--yes", "federation", "found", "--name", "trial", "--keys", "3", "--threshold", "2"];
-        let mut all = arguments.to_vec();
-        let keys = keys.display().to_string();
-        all.extend(["--keys-dir", keys.as_str()]);
-        self.run(COORDINATOR, None, &all).good();
+        self.found_with("root-keys").good();
         self.start(COORDINATOR);
+    }
+
+    /// Founds with root keys in the folder of this name.
+    pub(crate) fn found_with(&self, keys: &str) -> Ran {
+        let keys = self.file(keys).display().to_string();
+        let mut all =
+            vec!["--yes", "federation", "found", "--name", "trial", "--keys", "3", "--threshold", "2"];
+        all.extend(["--keys-dir", keys.as_str()]);
+        self.run(COORDINATOR, None, &all)
     }
 
     pub(crate) fn init(&mut self, body: Body) {

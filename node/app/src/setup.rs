@@ -1,6 +1,6 @@
 //! `init`, `federation found` and `join`: from an empty folder to a node that a federation knows.
 //!
-//! Each refuses to touch what exists. `init` writes everything into `<home>.initialising` beside the home and renames
+//! Each refuses to touch what is in force. `init` writes everything into `<home>.initialising` beside the home and renames
 //! it at the end: that is the commit point. A crash before it leaves a folder that the next attempt removes, and after
 //! the last file a recovery key that opens nothing: the next attempt names it and asks for another place.
 
@@ -182,7 +182,9 @@ pub(crate) struct FoundOutcome {
     pub(crate) expires: UnixTime,
 }
 
-/// Founds a federation with this node as first coordinator.
+/// Founds a federation with this node as first coordinator. What a founding that was cut short left in the home goes first:
+/// nobody was given its fingerprint, and its online keys and what they signed belong together. Its root keys stay where
+/// they are, since no key is ever overwritten.
 pub(crate) async fn found(
     home: &Home,
     federation: FederationId,
@@ -192,6 +194,17 @@ pub(crate) async fn found(
 ) -> Result<FoundOutcome, AppError> {
     let identity = NodeIdentity::read(home)?;
     federation_check_none(home, "a node founds or joins once; use a new home for another federation")?;
+    // The first start, which needs a federation, makes the first accounts and removes their file.
+    if home.repository().exists() && !home.first_accounts().exists() {
+        return Err(AppError::State {
+            what: "this node ran as a coordinator's, and the file of its federation's fingerprint is gone"
+                .to_owned(),
+            fix: "restore federation.fingerprint from the backup; founding anew would destroy what the node has signed",
+            code: ErrorCode::Integrity,
+        });
+    }
+    folder_clear(&home.repository())?;
+    folder_clear(&home.trust())?;
     let now = SystemClock.now();
     let entry = own_entry(home, &identity, true)?;
     let mut root_keys = Vec::with_capacity(usize::from(keys));
@@ -274,6 +287,13 @@ pub(crate) struct JoinOutcome {
     pub(crate) identity: NodeIdentity,
     pub(crate) directory_version: u64,
     pub(crate) members: usize,
+}
+
+fn folder_clear(folder: &Path) -> Result<(), AppError> {
+    if folder.exists() {
+        std::fs::remove_dir_all(folder).map_err(AppError::file("empty", folder))?;
+    }
+    Ok(())
 }
 
 /// Joins: verify the federation by its fingerprint, verify that the other side is a coordinator of it, and only then

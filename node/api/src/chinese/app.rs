@@ -14,6 +14,14 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "给出该节点审计日志的验证公钥 (name+id+key)",
     ),
     ("the node is stopping", "节点正在停止"),
+    (
+        "this node ran as a coordinator's, and the file of its federation's fingerprint is gone",
+        "本节点曾作为统筹节点运行, 但其联盟指纹文件已不存在",
+    ),
+    (
+        "restore federation.fingerprint from the backup; founding anew would destroy what the node has signed",
+        "从备份恢复 federation.fingerprint; 重新创建会毁掉本节点已签署的内容",
+    ),
     ("this node is not a coordinator's and signs no directory", "本节点不是统筹节点, 不签署目录"),
     ("confirm the clock where the federation's coordinator runs its node", "请在联盟的统筹节点上确认时钟"),
     ("the application's fingerprint is another than the one given", "申请文件的指纹与给出的不同"),
