@@ -289,6 +289,17 @@ pub(crate) struct JoinOutcome {
     pub(crate) members: usize,
 }
 
+/// The trust store to join with. What an earlier attempt verified of the same federation is kept: it need not be fetched
+/// again, and nobody can show this node an older state. What does not hold under this fingerprint goes: it is of another
+/// federation, or damaged, and this node has pinned none yet.
+async fn trust_begin(home: &Home, fingerprint: RootFingerprint) -> Result<TrustStore, AppError> {
+    if let Ok(kept) = TrustStore::open(home.trust(), fingerprint).await {
+        return Ok(kept);
+    }
+    folder_clear(&home.trust())?;
+    Ok(TrustStore::open(home.trust(), fingerprint).await?)
+}
+
 fn folder_clear(folder: &Path) -> Result<(), AppError> {
     if folder.exists() {
         std::fs::remove_dir_all(folder).map_err(AppError::file("empty", folder))?;
@@ -308,11 +319,7 @@ pub(crate) async fn join(
     federation_check_none(home, "a node joins once; use a new home for another federation")?;
     let transport = TransportKey::from_seed(*key_read(&home.key(KeyRole::Transport), KeyRole::Transport)?);
     let client = JoinClient::connect(&transport, address, JOIN_DEADLINE).await?;
-    // An attempt that failed may have left the verified metadata of another federation.
-    if home.trust().exists() {
-        std::fs::remove_dir_all(home.trust()).map_err(AppError::file("empty", &home.trust()))?;
-    }
-    let trust = TrustStore::open(home.trust(), fingerprint).await?;
+    let trust = trust_begin(home, fingerprint).await?;
     let source = DoorSource { client: &client, turns: tokio::sync::Semaphore::new(DOOR_REQUESTS) };
     trust.refresh(&source, SystemClock.now()).await?;
     let remote = client.remote().to_string();
@@ -354,10 +361,7 @@ pub(crate) async fn join_by_hand(
 ) -> Result<JoinOutcome, AppError> {
     let identity = NodeIdentity::read(home)?;
     federation_check_none(home, "a node joins once; use a new home for another federation")?;
-    if home.trust().exists() {
-        std::fs::remove_dir_all(home.trust()).map_err(AppError::file("empty", &home.trust()))?;
-    }
-    let trust = TrustStore::open(home.trust(), fingerprint).await?;
+    let trust = trust_begin(home, fingerprint).await?;
     trust.refresh(&FolderSource::new(folder), SystemClock.now()).await?;
     let directory = trust.directory()?;
     let signing = SigningKey::from_seed(&key_read(&home.key(KeyRole::Signing), KeyRole::Signing)?)?;
@@ -467,8 +471,10 @@ struct DoorSource<'a> {
     turns: tokio::sync::Semaphore,
 }
 
-/// Requests in progress at the door; below what it allows one visitor.
-const DOOR_REQUESTS: usize = 2;
+/// Requests in progress at the door: as many as it allows one visitor.
+const DOOR_REQUESTS: usize = 4;
+/// How long one file may take. The longest, of 4 MiB, needs half a megabit in a second.
+const FILE_DEADLINE: Duration = Duration::from_secs(60);
 
 impl MetadataSource for DoorSource<'_> {
     fn fetch(&self, name: String, limit: usize) -> BoxFuture<'_, Result<Option<Bytes>, SourceError>> {
@@ -479,7 +485,7 @@ impl MetadataSource for DoorSource<'_> {
             let _turn = self.turns.acquire().await.map_err(|error| failed(error.to_string()))?;
             let reply = self
                 .client
-                .call(Bytes::from(message), JOIN_DEADLINE)
+                .call(Bytes::from(message), FILE_DEADLINE)
                 .await
                 .map_err(|error| failed(error.to_string()))?;
             match wire::decode::<JoinResponse>(&reply).map_err(|error| failed(error.to_string()))? {

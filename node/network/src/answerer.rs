@@ -2,7 +2,7 @@
 //! answered in the order in which they are finished.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -43,6 +43,8 @@ pub(crate) struct Answering {
     closing: Arc<AtomicBool>,
     /// Answers that have not left yet; bounded by the queues, counted for shutdown.
     sending: Budget,
+    /// Answers that were given room to leave.
+    answers: AtomicU64,
     /// Handlers at work; dropped, they end. Bounded by `slots`, finished ones are reaped at each new request.
     tasks: Mutex<JoinSet<()>>,
 }
@@ -58,11 +60,17 @@ impl Answering {
         sending: Arc<Counter>,
     ) -> Self {
         let sending = Budget::new(usize::MAX, sending);
-        Self { peer, handler, slots, bytes, limits, closing, sending, tasks: Mutex::new(JoinSet::new()) }
+        let (answers, tasks) = (AtomicU64::new(0), Mutex::new(JoinSet::new()));
+        Self { peer, handler, slots, bytes, limits, closing, sending, answers, tasks }
     }
 
     fn tasks(&self) -> MutexGuard<'_, JoinSet<()>> {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many answers went out so far; a peer that does not read gets no more than its queue holds.
+    pub(crate) fn answers(&self) -> u64 {
+        self.answers.load(Ordering::Relaxed)
     }
 
     /// Ends all handlers, finished or not.
@@ -181,6 +189,7 @@ fn request_start(
         // answer leaves: a peer that asks again as soon as it has the answer must not find itself busy.
         if let Ok(place) = work.queue.reserve().await {
             drop(slot);
+            work.answering.answers.fetch_add(1, Ordering::Relaxed);
             place.send(outgoing);
         }
     });

@@ -52,8 +52,12 @@ const VISITORS: u32 = 16;
 /// Handshakes at the door at once.
 const HANDSHAKES: u32 = 16;
 
-/// Longest stay of a connection, whatever it does.
+/// How long a visit may go on without an answer: who is here for nothing keeps its place no longer.
 const VISIT_TIME: Duration = Duration::from_secs(60);
+
+/// Longest stay of a connection, whatever it does. Ten thousand members' entries, one file each and four at a time, take
+/// four minutes over a link on which an answer takes a tenth of a second; on a slower one a few thousand still come.
+const VISIT_LONGEST: Duration = Duration::from_secs(600);
 
 /// A visitor that says nothing for so long is shown out.
 const VISITOR_SILENCE: Duration = Duration::from_secs(15);
@@ -150,6 +154,11 @@ impl JoinDoor {
         addresses
     }
 
+    /// Whether the door has ended by itself: nobody gets in, and [`JoinDoor::close`] says why.
+    pub fn is_finished(&self) -> bool {
+        self.task.is_finished()
+    }
+
     /// Closes the door: nobody new, then what is in progress finishes until the deadline.
     ///
     /// # Errors
@@ -172,6 +181,27 @@ struct Visit {
     /// The one stream that a visit may have.
     stream: Option<AbortHandle>,
     answering: Arc<Answering>,
+    stay: Stay,
+}
+
+/// How long a visit may go on: while it gets answers, up to [`VISIT_LONGEST`].
+struct Stay {
+    ends_at: Instant,
+    /// Answers when it was last looked at.
+    answers: u64,
+}
+
+impl Stay {
+    fn begin(now: Instant) -> Self {
+        Self { ends_at: now + VISIT_LONGEST, answers: 0 }
+    }
+
+    /// Looks at a visit that has had `answers` so far, [`VISIT_TIME`] after the last look: whether it goes on.
+    fn goes_on(&mut self, answers: u64, now: Instant) -> bool {
+        let is_served = answers > self.answers;
+        self.answers = answers;
+        is_served && now + VISIT_TIME <= self.ends_at
+    }
 }
 
 struct DoorKeeper {
@@ -187,7 +217,7 @@ struct DoorKeeper {
     bytes: Arc<Counter>,
     closing: Arc<AtomicBool>,
     visits: HashMap<ConnectionId, Visit>,
-    /// When each visit is over; in order, because all visits are equally long.
+    /// When each visit is looked at; in order, because it is equally long to every look.
     visits_end: VecDeque<(Instant, ConnectionId)>,
     streams: JoinSet<VisitEnd>,
     entered: LogLimit,
@@ -281,8 +311,10 @@ impl DoorKeeper {
             Arc::clone(&self.closing),
             Arc::clone(&self.sending),
         );
-        self.visits.insert(connection, Visit { stream: None, answering: Arc::new(answering) });
-        self.visits_end.push_back((Instant::now() + VISIT_TIME, connection));
+        let now = Instant::now();
+        let visit = Visit { stream: None, answering: Arc::new(answering), stay: Stay::begin(now) };
+        self.visits.insert(connection, visit);
+        self.visits_end.push_back((now + VISIT_TIME, connection));
     }
 
     fn stream_begin(&mut self, connection: ConnectionId, stream: Stream) {
@@ -313,7 +345,15 @@ impl DoorKeeper {
             && at <= now
         {
             self.visits_end.pop_front();
-            self.swarm.close_connection(connection);
+            let goes_on = self
+                .visits
+                .get_mut(&connection)
+                .is_some_and(|visit| visit.stay.goes_on(visit.answering.answers(), now));
+            if goes_on {
+                self.visits_end.push_back((now + VISIT_TIME, connection));
+            } else {
+                self.swarm.close_connection(connection);
+            }
         }
     }
 
@@ -482,5 +522,24 @@ async fn client_stream(swarm: &mut Swarm<Behaviour>) -> Result<(Stream, PeerIden
             // Progress notes without consequence here.
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn looks(answers: impl IntoIterator<Item = u64>) -> usize {
+        let start = Instant::now();
+        let mut stay = Stay::begin(start);
+        let looks = (1_u32..).zip(answers);
+        looks.take_while(|(look, answers)| stay.goes_on(*answers, start + VISIT_TIME * *look)).count()
+    }
+
+    #[test]
+    fn a_visit_goes_on_while_it_is_served_and_not_for_ever() {
+        assert_eq!(looks([0]), 0, "said nothing for a visit's time");
+        assert_eq!(looks([3, 700, 700]), 2, "stopped asking");
+        assert_eq!(looks(1..1_000), 9, "ends at its longest stay");
     }
 }
