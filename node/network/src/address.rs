@@ -30,6 +30,13 @@ impl fmt::Display for TransportKind {
     }
 }
 
+/// Whose addresses a host has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Family {
+    V4,
+    V6,
+}
+
 /// An address at which a node listens or is dialled, in multiaddr text.
 ///
 /// Exactly two shapes parse: `HOST/udp/PORT/quic-v1` and `HOST/tcp/PORT`, with `HOST` one of `/ip4/…`, `/ip6/…`,
@@ -76,10 +83,40 @@ impl PeerAddress {
         }
     }
 
-    /// This transport and port at the host of another address.
-    pub fn at_host_of(&self, other: &Self) -> Self {
+    /// Whether who listens at this wildcard address may be who listens at `other`. A wildcard stands for the addresses of
+    /// its own family only, and port 0 for any port.
+    pub fn stands_for(&self, other: &Self) -> bool {
+        self.is_wildcard()
+            && self.transport == other.transport
+            && self.family() == other.family()
+            && (self.port() == Some(0) || self.port() == other.port())
+    }
+
+    /// This transport and port at the host of another address; nothing if that host has addresses of the other family
+    /// only.
+    pub fn at_host_of(&self, other: &Self) -> Option<Self> {
+        let is_reached = match (self.family(), other.family()) {
+            (Some(own), Some(others)) => own == others,
+            // A name may have addresses of both.
+            (_, _) => true,
+        };
         let multiaddr = other.multiaddr.iter().take(1).chain(self.multiaddr.iter().skip(1)).collect();
-        Self { multiaddr, transport: self.transport }
+        is_reached.then_some(Self { multiaddr, transport: self.transport })
+    }
+
+    fn family(&self) -> Option<Family> {
+        match self.multiaddr.iter().next() {
+            Some(Protocol::Ip4(_) | Protocol::Dns4(_)) => Some(Family::V4),
+            Some(Protocol::Ip6(_) | Protocol::Dns6(_)) => Some(Family::V6),
+            Some(_) | None => None,
+        }
+    }
+
+    fn port(&self) -> Option<u16> {
+        self.multiaddr.iter().find_map(|part| match part {
+            Protocol::Tcp(port) | Protocol::Udp(port) => Some(port),
+            _ => None,
+        })
     }
 
     pub(crate) fn multiaddr(&self) -> Multiaddr {
@@ -246,7 +283,21 @@ mod tests {
         }
         let door = address("/ip4/172.17.0.1/tcp/7401");
         let node = address("/dns4/node.czt.example/udp/7400/quic-v1");
-        assert_eq!(door.at_host_of(&node), address("/dns4/node.czt.example/tcp/7401"));
+        assert_eq!(door.at_host_of(&node), Some(address("/dns4/node.czt.example/tcp/7401")));
+        assert_eq!(door.at_host_of(&address("/ip6/2001:db8::1/tcp/7400")), None);
+        assert_eq!(door.at_host_of(&address("/dns6/node.czt.example/tcp/7400")), None);
+        let either = address("/dns/node.czt.example/tcp/7400");
+        assert_eq!(door.at_host_of(&either), Some(address("/dns/node.czt.example/tcp/7401")));
+        for (wildcard, stands) in [
+            ("/ip4/0.0.0.0/tcp/7401", true),
+            ("/ip4/0.0.0.0/tcp/0", true),
+            ("/ip4/0.0.0.0/tcp/7402", false),
+            ("/ip4/0.0.0.0/udp/7401/quic-v1", false),
+            ("/ip6/::/tcp/7401", false),
+            ("/ip4/172.17.0.1/tcp/7401", false),
+        ] {
+            assert_eq!(address(wildcard).stands_for(&door), stands, "{wildcard}");
+        }
     }
 
     #[test]

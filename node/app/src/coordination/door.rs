@@ -117,10 +117,10 @@ fn applicants_addresses(
     advertised: &[PeerAddress],
 ) -> Vec<PeerAddress> {
     let mut addresses = Vec::new();
-    if configured.iter().any(PeerAddress::is_wildcard) {
-        for host in advertised.iter().filter(|host| !host.is_wildcard()) {
-            addresses.extend(listening.iter().map(|door| door.at_host_of(host)));
-        }
+    let is_everywhere = |door: &&PeerAddress| configured.iter().any(|one| one.stands_for(door));
+    for host in advertised.iter().filter(|host| !host.is_wildcard()) {
+        let doors = listening.iter().filter(is_everywhere);
+        addresses.extend(doors.filter_map(|door| door.at_host_of(host)));
     }
     addresses.extend(listening);
     addresses.sort_by_key(PeerAddress::is_loopback);
@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     fn check_applicants_addresses(
-        configured: &str,
+        configured: &[&str],
         listening: &[&str],
         advertised: &[&str],
         expected: &[&str],
@@ -143,9 +143,9 @@ mod tests {
             texts.iter().map(|text| text.parse().expect("an address")).collect()
         };
         assert_eq!(
-            applicants_addresses(&parse(&[configured]), parse(listening), &parse(advertised)),
+            applicants_addresses(&parse(configured), parse(listening), &parse(advertised)),
             parse(expected),
-            "{configured}"
+            "{configured:?}"
         );
     }
 
@@ -153,7 +153,7 @@ mod tests {
     fn applicants_are_sent_where_members_dial() {
         let interfaces = ["/ip4/127.0.0.1/tcp/7401", "/ip4/10.0.0.5/tcp/7401", "/ip4/172.17.0.1/tcp/7401"];
         check_applicants_addresses(
-            "/ip4/0.0.0.0/tcp/7401",
+            &["/ip4/0.0.0.0/tcp/7401"],
             &interfaces,
             &["/dns4/node.czt.example/udp/7400/quic-v1", "/ip4/10.0.0.5/tcp/7400"],
             &[
@@ -165,17 +165,30 @@ mod tests {
         );
         // Nothing usable is advertised: the interfaces, those of this machine alone last.
         check_applicants_addresses(
-            "/ip4/0.0.0.0/tcp/7401",
+            &["/ip4/0.0.0.0/tcp/7401"],
             &interfaces,
             &["/ip4/127.0.0.1/tcp/7400", "/ip4/0.0.0.0/tcp/7400"],
             &["/ip4/10.0.0.5/tcp/7401", "/ip4/172.17.0.1/tcp/7401", "/ip4/127.0.0.1/tcp/7401"],
         );
         // A door at an address of its own is just there.
         check_applicants_addresses(
-            "/ip4/10.0.0.9/tcp/7401",
+            &["/ip4/10.0.0.9/tcp/7401"],
             &["/ip4/10.0.0.9/tcp/7401"],
             &["/dns4/node.czt.example/tcp/7400"],
             &["/ip4/10.0.0.9/tcp/7401"],
+        );
+        // Everywhere in one family, and at one address beside: nobody is sent where nobody listens.
+        check_applicants_addresses(
+            &["/ip6/::/tcp/7401", "/ip4/10.0.0.9/tcp/7402"],
+            &["/ip6/2001:db8::5/tcp/7401", "/ip6/::1/tcp/7401", "/ip4/10.0.0.9/tcp/7402"],
+            &["/ip4/10.0.0.9/tcp/7400", "/ip6/2001:db8::9/tcp/7400", "/dns/node.czt.example/tcp/7400"],
+            &[
+                "/ip6/2001:db8::9/tcp/7401",
+                "/dns/node.czt.example/tcp/7401",
+                "/ip6/2001:db8::5/tcp/7401",
+                "/ip4/10.0.0.9/tcp/7402",
+                "/ip6/::1/tcp/7401",
+            ],
         );
     }
 }
