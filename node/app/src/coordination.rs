@@ -27,8 +27,8 @@ use chengxin_schemas::directory::DirectoryEntry;
 use chengxin_schemas::operator::Role;
 use chengxin_schemas::time::Clock;
 use chengxin_trust::{
-    DirectoryEditor, FolderSource, Redemption, RootFingerprint, Token, TokenBook, TokenGrant, TokenRow,
-    TrustStore, application_check,
+    DirectoryEditor, FolderSource, Redemption, RootFingerprint, SignedWhen, Token, TokenBook, TokenGrant,
+    TokenRow, TrustStore, application_check,
 };
 use zeroize::Zeroizing;
 
@@ -181,13 +181,14 @@ impl Coordination {
             functions: file.functions,
             expires: claims.iat.plus(1),
         };
-        // The file may be days old: a person vouches for it, so the time of its signature does not matter.
+        // The file may be days old: a person vouches for it.
         let checked = application_check(
             &file.application,
             &grant,
             &self.fingerprint,
             &claims.transport_identity,
-            None,
+            SignedWhen::AnyTime,
+            self.clock.now(),
         )?;
         entry_check(&checked.entry)?;
         let entry = EntryDraft::new(EntryKind::MemberChanged)
@@ -353,9 +354,9 @@ impl Coordination {
         // Held to the end: what the editor says before the token is used up is still so when the entry is published.
         let mut tokens = self.tokens.lock().await;
         let grant = tokens.grant(&token, now)?.clone();
-        let signed_about = if tokens.is_redeemed(&token) { None } else { Some(now) };
+        let signed = if tokens.is_redeemed(&token) { SignedWhen::AnyTime } else { SignedWhen::Lately };
         let checked =
-            application_check(application, &grant, &self.fingerprint, &from.to_string(), signed_about)?;
+            application_check(application, &grant, &self.fingerprint, &from.to_string(), signed, now)?;
         if let Some(version) = self.is_admitted(&checked.entry) {
             return Ok(version);
         }

@@ -60,6 +60,17 @@ pub struct CheckedApplication {
     pub applicant: Applicant,
 }
 
+/// How old the signature of an application may be. In the future, beyond what clocks differ, it lies never: it says since
+/// when the key has signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignedWhen {
+    /// As old as clocks differ.
+    Lately,
+    /// As old as it likes: a person vouches for the application, or the token that comes with it was redeemed already and
+    /// only the same keys may repeat it.
+    AnyTime,
+}
+
 /// Signs an application with the key it names.
 pub fn application_sign(application: &JoinApplication, key: &SigningKey) -> Result<String, TrustError> {
     if application.signing_key != *key.public() {
@@ -69,14 +80,14 @@ pub fn application_sign(application: &JoinApplication, key: &SigningKey) -> Resu
 }
 
 /// Checks an application against the token's grant and against the identity that the connection proved
-/// (`remote_identity`, a libp2p peer id as text). `now` is nothing where the time of signing does not matter: a person
-/// vouches for the application, or the token that comes with it was redeemed already and only the same keys may repeat it.
+/// (`remote_identity`, a libp2p peer id as text).
 pub fn application_check(
     text: &str,
     grant: &TokenGrant,
     federation: &RootFingerprint,
     remote_identity: &str,
-    now: Option<UnixTime>,
+    signed: SignedWhen,
+    now: UnixTime,
 ) -> Result<CheckedApplication, TrustError> {
     let unverified = UnverifiedJws::parse(text, APPLICATION_TYP, APPLICATION_LIMIT)?;
     let claimed: JoinApplication = unverified.claims_unverified()?;
@@ -93,7 +104,11 @@ pub fn application_check(
         let reason = "it is not the identity of the node that sent it; apply from the node itself";
         return Err(refuse("transport_identity", reason));
     }
-    let difference = now.map_or(0, |now| application.iat.since(now).saturating_abs());
+    let ahead = application.iat.since(now);
+    let difference = match signed {
+        SignedWhen::Lately => ahead.saturating_abs(),
+        SignedWhen::AnyTime => ahead,
+    };
     if difference > CLOCK_TOLERANCE_SECONDS {
         let reason = format!(
             "the applicant's clock differs from ours by {difference} seconds; set both by a time server"

@@ -51,7 +51,9 @@ pub use error::TrustError;
 pub use evidence::{EvidenceBundle, VerifiedEvidence, evidence_verify};
 pub use fingerprint::RootFingerprint;
 pub use found::{FoundParams, Founded, federation_found};
-pub use join::{APPLICATION_TYP, CheckedApplication, JoinApplication, application_check, application_sign};
+pub use join::{
+    APPLICATION_TYP, CheckedApplication, JoinApplication, SignedWhen, application_check, application_sign,
+};
 pub use key_file::{KeyFile, key_file_read, key_file_write};
 pub use name::{ContentName, FileName, Role, TargetPath};
 pub use root_change::{RootChange, RootDraft};

@@ -274,7 +274,7 @@ impl TokenBook {
     }
 
     /// Whether a token was redeemed: then the time of signing of an application that comes with it says nothing, see
-    /// [`crate::application_check`].
+    /// [`crate::SignedWhen`].
     pub fn is_redeemed(&self, token: &Token) -> bool {
         self.find(token).is_some_and(|place| self.rows[place].redeemed.is_some())
     }

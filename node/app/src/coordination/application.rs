@@ -8,6 +8,7 @@ use chengxin_schemas::federation::FunctionCode;
 use chengxin_schemas::jws::UnverifiedJws;
 use chengxin_schemas::region::RegionCode;
 use chengxin_trust::JoinApplication;
+use chengxin_trust::limits::CLOCK_TOLERANCE_SECONDS;
 use serde::{Deserialize, Serialize};
 
 use crate::error::AppError;
@@ -30,11 +31,14 @@ pub(crate) const APPLICATION_FILE_LIMIT: u64 = 64 * 1024;
 
 impl ApplicationFile {
     /// Whether `other` holds and applies for the same body with the same keys and addresses to the same federation,
-    /// whenever it was signed.
+    /// whenever it was signed; but not later than this one, as by a clock that was ahead: no coordinator would take it.
     pub(crate) fn says_the_same(&self, other: &Self) -> bool {
         let (Ok(own), Ok(others)) = (application_claims(&self.application), other.claims()) else {
             return false;
         };
+        if others.iat.since(own.iat) > CLOCK_TOLERANCE_SECONDS {
+            return false;
+        }
         let others = JoinApplication { iat: own.iat, signing_key_since: own.signing_key_since, ..others };
         let texts = |file: &Self| (file.name.clone(), file.region, file.functions.clone());
         texts(self) == texts(other) && own == others

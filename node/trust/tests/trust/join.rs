@@ -3,7 +3,7 @@
 use chengxin_schemas::ErrorCode;
 use chengxin_schemas::jws::jws_sign;
 use chengxin_trust::{
-    APPLICATION_TYP, JoinApplication, Redemption, Token, TokenBook, TokenGrant, TrustError,
+    APPLICATION_TYP, JoinApplication, Redemption, SignedWhen, Token, TokenBook, TokenGrant, TrustError,
     application_check, application_sign,
 };
 use zeroize::Zeroizing;
@@ -53,8 +53,8 @@ async fn an_agency_joins_once_and_is_seen_by_all() {
     let typed: Token = token.reveal().parse().expect("typed in");
     let text = application_sign(&application(&federation), &key(200)).expect("signed");
     let granted = book.grant(&typed, NOW).expect("waiting").clone();
-    let checked =
-        application_check(&text, &granted, &federation.fingerprint, PEER, Some(NOW)).expect("holds");
+    let checked = application_check(&text, &granted, &federation.fingerprint, PEER, SignedWhen::Lately, NOW)
+        .expect("holds");
     assert_eq!(checked.entry, entry(1));
     let mut editor = federation.editor();
     editor.admit_check(checked.entry.clone(), NOW).expect("can be admitted");
@@ -66,13 +66,18 @@ async fn an_agency_joins_once_and_is_seen_by_all() {
     // The answer was lost: the node signs anew, a day later.
     let later = JoinApplication { iat: NOW.plus(DAY), ..application(&federation) };
     let text = application_sign(&later, &key(200)).expect("signed");
-    let check = |now| application_check(&text, &granted, &federation.fingerprint, PEER, now);
-    assert!(check(Some(NOW)).is_err());
-    let again = check(None).expect("the time does not matter");
+    let check = |signed, now| application_check(&text, &granted, &federation.fingerprint, PEER, signed, now);
+    let much_later = NOW.plus(3 * DAY);
+    assert!(check(SignedWhen::Lately, much_later).is_err());
+    let again = check(SignedWhen::AnyTime, much_later).expect("its age does not matter");
+    // A clock ahead would have the key sign from a day that has not come.
+    let error = check(SignedWhen::AnyTime, NOW).expect_err("from the future");
+    assert!(matches!(error, TrustError::Application { field: "iat", .. }), "{error}");
     assert_eq!(book.redeem(&typed, &again, NOW).expect("answer lost"), Redemption::Repeated(grant()));
     let other = JoinApplication { signing_key: *key(201).public(), ..application(&federation) };
     let text = application_sign(&other, &key(201)).expect("signed");
-    let other = application_check(&text, &granted, &federation.fingerprint, PEER, None).expect("holds");
+    let other = application_check(&text, &granted, &federation.fingerprint, PEER, SignedWhen::AnyTime, NOW)
+        .expect("holds");
     assert_eq!(book.redeem(&typed, &other, NOW).expect_err("used up").code(), ErrorCode::Conflict);
 }
 
@@ -108,7 +113,7 @@ fn an_application_is_refused_for_each_thing_that_does_not_hold() {
         let mut application = application(&federation);
         change(&mut application);
         let text = jws_sign(APPLICATION_TYP, &application, &key(signer)).expect("signed");
-        application_check(&text, &grant(), &federation.fingerprint, peer, Some(NOW))
+        application_check(&text, &grant(), &federation.fingerprint, peer, SignedWhen::Lately, NOW)
     };
     check(&|_| {}, 200, PEER).expect("the unchanged one holds");
     let cases: [Wrong<'_>; 12] = [
@@ -141,6 +146,6 @@ proptest::proptest! {
     #[test]
     fn any_text_is_refused_without_panic(text in "[ -~]{0,200}|[A-Za-z0-9_-]{1,40}\\.[A-Za-z0-9_-]{1,40}\\.[A-Za-z0-9_-]{86}") {
         let fingerprint = chengxin_trust::RootFingerprint::of(b"");
-        proptest::prop_assert!(application_check(&text, &grant(), &fingerprint, PEER, Some(NOW)).is_err());
+        proptest::prop_assert!(application_check(&text, &grant(), &fingerprint, PEER, SignedWhen::Lately, NOW).is_err());
     }
 }
