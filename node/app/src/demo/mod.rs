@@ -26,7 +26,7 @@ pub(crate) fn run(
     let held = stage.report(console, &outcome)?;
     if held && !arguments.exit {
         story::hints(&stage, console);
-        stage.wait_for_interrupt()?;
+        stage.wait_for_interrupt();
     }
     stage.stop();
     Ok(if held { Exit::Done } else { Exit::Failed })

@@ -13,6 +13,8 @@ use chengxin_cli::error::CliError;
 use chengxin_cli::language::Language;
 use chengxin_schemas::ErrorCode;
 use serde_json::Value;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 use crate::demo::cast::{BODIES, Body};
 use crate::host::problem;
@@ -56,10 +58,18 @@ pub(crate) struct Stage {
     ports: Vec<u16>,
     pub(crate) steps: Vec<Step>,
     keep: bool,
+    /// Waits for signals beside the story, which knows no tasks.
+    runtime: tokio::runtime::Runtime,
+    /// Whether somebody asked for the end. Without this a signal would end this process alone, and leave its nodes running
+    /// and their keys in the temporary folder. Not solved: SIGKILL does that still.
+    interrupted: watch::Receiver<bool>,
 }
 
 impl Stage {
     pub(crate) fn new(settings: &Settings) -> Result<Self, CliError> {
+        // Before anything is made that an end would have to remove.
+        let runtime = crate::host::runtime()?;
+        let interrupted = interrupts(&runtime)?;
         let program = std::env::current_exe()
             .map_err(|_| problem(ErrorCode::Internal, "the program does not know where it lies"))?;
         let mut random = [0_u8; 6];
@@ -79,7 +89,18 @@ impl Stage {
             ports,
             steps: Vec::new(),
             keep: false,
+            runtime,
+            interrupted,
         })
+    }
+
+    fn is_interrupted(&self) -> bool {
+        *self.interrupted.borrow()
+    }
+
+    /// Ends the story where somebody asked for it.
+    fn interrupt_check(&self) -> Result<(), Broken> {
+        if self.is_interrupted() { Err(Broken("interrupted".to_owned())) } else { Ok(()) }
     }
 
     /// Whether the narration is for people.
@@ -170,10 +191,13 @@ impl Stage {
         operator: Option<&str>,
         arguments: &[&str],
     ) -> Result<Ran, Broken> {
+        self.interrupt_check()?;
         let output = self
             .command(body, operator, arguments)
             .output()
             .map_err(|error| Broken(format!("the program cannot be started: {error}")))?;
+        // A signal from the terminal reaches the command too: what it did then is not how it ends.
+        self.interrupt_check()?;
         Ok(Ran {
             exit: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -244,6 +268,7 @@ impl Stage {
     ) -> Result<(), Broken> {
         let begun = Instant::now();
         loop {
+            self.interrupt_check()?;
             if held(self)? {
                 return Ok(());
             }
@@ -280,12 +305,15 @@ impl Stage {
         outcome: &Result<(), Broken>,
     ) -> Result<bool, CliError> {
         let held = outcome.is_ok() && self.steps.iter().all(|step| step.held);
-        self.keep = !held;
+        self.keep = !held && !self.is_interrupted();
         let fault = outcome.as_ref().err().map(|broken| broken.0.clone());
         if self.narrates() {
             let count = self.steps.iter().filter(|step| step.held).count();
             let line = if held {
                 format!("{}: {count}/{count}", self.text("全部步骤成立", "every step held"))
+            } else if self.is_interrupted() {
+                self.text("演示被中断, 已全部清除", "the demo was interrupted; nothing of it is left")
+                    .to_owned()
             } else {
                 format!(
                     "{}: {}. {}: {}",
@@ -310,20 +338,10 @@ impl Stage {
     }
 
     /// Stays up until Ctrl-C or a termination signal.
-    pub(crate) fn wait_for_interrupt(&self) -> Result<(), CliError> {
-        crate::host::runtime()?.block_on(async {
-            use tokio::signal::unix::{SignalKind, signal};
-            let (Ok(mut interrupt), Ok(mut terminate)) =
-                (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-            else {
-                return;
-            };
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-        });
-        Ok(())
+    pub(crate) fn wait_for_interrupt(&self) {
+        let mut interrupted = self.interrupted.clone();
+        // An error means that nobody listens for signals any more, which would be an end too.
+        let _ = self.runtime.block_on(interrupted.wait_for(|asked| *asked));
     }
 
     /// Stops every node and removes the folder, unless something went wrong: then it stays for looking at.
@@ -346,6 +364,22 @@ impl Drop for Stage {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// Listens for Ctrl-C and a termination signal from here on.
+fn interrupts(runtime: &tokio::runtime::Runtime) -> Result<watch::Receiver<bool>, CliError> {
+    let _within = runtime.enter();
+    let listen = |kind| signal(kind).map_err(|_| problem(ErrorCode::Internal, "signals cannot be received"));
+    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    let (tell, told) = watch::channel(false);
+    runtime.spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        tell.send_replace(true);
+    });
+    Ok(told)
 }
 
 /// Ports that are free for TCP and UDP alike. Each must stay free until its node binds it, and again while that node is
