@@ -306,16 +306,14 @@ fn init_plan(settings: &Settings, arguments: &InitArguments) -> Result<InitPlan,
         ));
     }
     let separation = if arguments.trial { Separation::Trial } else { Separation::Enforced };
-    let uid = own_user();
     let accounts: Vec<_> = arguments
         .accounts
         .iter()
-        .map(|account| FirstAccount {
-            name: account.name.clone(),
-            user_id: account.uid.unwrap_or(uid),
-            roles: account.roles.clone(),
+        .map(|account| {
+            let user_id = account.uid.map_or_else(own_user, Ok)?;
+            Ok(FirstAccount { name: account.name.clone(), user_id, roles: account.roles.clone() })
         })
-        .collect();
+        .collect::<Result<_, CliError>>()?;
     accounts_check(&accounts, separation)?;
     let recovery_key = match &arguments.recovery_key {
         Some(path) => path.clone(),
@@ -443,8 +441,17 @@ fn written(path: PathBuf, zh: &str, en: &str) -> WrittenFile {
     WrittenFile { path, purpose_zh: zh.to_owned(), purpose_en: en.to_owned() }
 }
 
-/// The operating-system user of this process: the owner of its entry in /proc.
-fn own_user() -> u32 {
+/// The operating-system user of this process: the owner of its entry in /proc. Never guessed: the accounts would be
+/// another user's.
+fn own_user() -> Result<u32, CliError> {
     use std::os::unix::fs::MetadataExt as _;
-    std::fs::metadata("/proc/self").map_or(0, |metadata| metadata.uid())
+    std::fs::metadata("/proc/self").map(|metadata| metadata.uid()).map_err(|_| {
+        CliError::usage(
+            "--account",
+            "the user of this process is not known, because /proc cannot be read",
+            "无法读取 /proc, 不知本进程的用户",
+            "give the user with each account: NAME@UID=ROLE",
+            "每个账户都写明用户: NAME@UID=ROLE",
+        )
+    })
 }
