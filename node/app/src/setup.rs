@@ -80,8 +80,8 @@ pub(crate) fn init_check(plan: &InitPlan) -> Result<(), AppError> {
     Ok(())
 }
 
-/// Makes a node. Returns the files written.
-pub(crate) fn init(plan: &mut InitPlan) -> Result<Vec<PathBuf>, AppError> {
+/// Makes a node.
+pub(crate) fn init(plan: &mut InitPlan) -> Result<(), AppError> {
     init_check(plan)?;
     home_make_room(&plan.home)?;
     let mut beside = plan.home.as_os_str().to_owned();
@@ -116,12 +116,7 @@ pub(crate) fn init(plan: &mut InitPlan) -> Result<Vec<PathBuf>, AppError> {
     let text = zeroize::Zeroizing::new(format!("{}\n", recovery.to_text().as_str()));
     file_create(&plan.recovery_key, 0o600, text.as_bytes())?;
     std::fs::rename(&beside, &plan.home).map_err(AppError::file("rename", &plan.home))?;
-    plan.home.parent().map_or(Ok(()), folder_sync)?;
-    let home = Home::new(&plan.home);
-    let mut files =
-        vec![home.config(), home.identity(), home.keys(), home.first_accounts(), home.store(), home.audit()];
-    files.push(plan.recovery_key.clone());
-    Ok(files)
+    plan.home.parent().map_or(Ok(()), folder_sync)
 }
 
 /// Makes the parent, and takes an empty folder out of the way of the rename at the end.
