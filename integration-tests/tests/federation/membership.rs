@@ -134,6 +134,21 @@ fn a_founding_that_was_cut_short_can_be_repeated() {
     stage.found_with("further-keys").refused(7, &["restore federation.fingerprint from the backup"]);
 }
 
+/// Whose token was used by somebody else must hear of it: that is how a stolen one is found out.
+#[test]
+fn who_comes_with_a_token_that_another_redeemed_is_told_to_call() {
+    let mut stage = Stage::new();
+    stage.found();
+    let thief: Body = ("thief", FINANCE.1, FINANCE.2, FINANCE.3);
+    stage.init(thief);
+    stage.init(FINANCE);
+    let (token, fingerprint) = (stage.token(FINANCE), stage.fingerprint());
+    stage.join(thief, &token, &fingerprint).good();
+    stage
+        .join(FINANCE, &token, &fingerprint)
+        .refused(6, &["redeemed already", "call the coordinator at once"]);
+}
+
 #[test]
 fn a_member_is_entered_by_hand_without_a_network() {
     let mut stage = Stage::new();

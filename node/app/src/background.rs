@@ -357,9 +357,7 @@ async fn tend_run(running: Arc<Running>) {
             Ok(false) => {}
             Err(error) => tracing::error!(error = error.chain(), "the timestamp could not be signed again"),
         }
-        if let Err(error) = coordination.door_adjust(&running.node).await {
-            tracing::error!(error = error.chain(), "the join door could not be adjusted");
-        }
+        coordination.door_adjust_or_log(&running.node).await;
     }
 }
 

@@ -1,8 +1,8 @@
 //! The coordinator's part of a node: tokens, admission, the door for those who are not members yet, and signing again
 //! what would expire.
 //!
-//! Order of an admission: application checked, the editor asked whether it could admit, token redeemed and the book
-//! durable, audit entry durable, entry signed and published, own trust store refreshed, answer sent. An applicant that
+//! Order of an admission: application and token checked, the editor asked whether it could admit, token redeemed and the
+//! book durable, audit entry durable, entry signed and published, own trust store refreshed, answer sent. An applicant that
 //! did not get the answer, for whatever reason, applies again: it is recognised by its keys, in the directory or in the
 //! book, and the admission goes on from where it stopped.
 //!
@@ -30,6 +30,7 @@ use chengxin_trust::{
     DirectoryEditor, FolderSource, Redemption, RootFingerprint, SignedWhen, Token, TokenBook, TokenGrant,
     TokenRow, TrustStore, application_check,
 };
+use tokio::sync::{MappedMutexGuard, MutexGuard};
 use zeroize::Zeroizing;
 
 use crate::error::AppError;
@@ -48,7 +49,9 @@ pub(crate) struct Coordination {
     home: Home,
     fingerprint: RootFingerprint,
     editor: Arc<Mutex<DirectoryEditor>>,
-    tokens: tokio::sync::Mutex<TokenBook>,
+    /// The book while the node works; nothing once it stops. Who changes the directory holds it from the first question to
+    /// the end, so that what the editor said is still so when it signs.
+    tokens: tokio::sync::Mutex<Option<TokenBook>>,
     trust: Arc<TrustStore>,
     clock: Arc<dyn Clock>,
     timestamp_life: i64,
@@ -87,7 +90,7 @@ impl Coordination {
             fingerprint: parts.editor.fingerprint(),
             home: parts.home,
             editor: Arc::new(Mutex::new(parts.editor)),
-            tokens: tokio::sync::Mutex::new(TokenBook::from_rows(rows)?),
+            tokens: tokio::sync::Mutex::new(Some(TokenBook::from_rows(rows)?)),
             trust: parts.trust,
             clock: parts.clock,
             timestamp_life: parts.timestamp_life,
@@ -96,6 +99,22 @@ impl Coordination {
             door: tokio::sync::Mutex::new(None),
             changed: parts.changed,
         }))
+    }
+
+    /// The token book, for one piece of work at a time.
+    async fn book(&self) -> Result<MappedMutexGuard<'_, TokenBook>, AppError> {
+        MutexGuard::try_map(self.tokens.lock().await, Option::as_mut).map_err(|_| AppError::State {
+            what: "the node is stopping".to_owned(),
+            fix: "ask again when it runs",
+            code: ErrorCode::Unavailable,
+        })
+    }
+
+    /// Waits for the work in progress, begins none any more and closes the door: nothing is logged from here behind the
+    /// log's last entry.
+    pub(crate) async fn stop(&self) {
+        self.tokens.lock().await.take();
+        self.door_close().await;
     }
 
     /// The fingerprint to give to those who join.
@@ -128,14 +147,14 @@ impl Coordination {
             .detail("step", "token_issued")
             .detail("agency", grant.agency.as_str())
             .detail("token", &token.digest().to_string());
-        node.audit_append(Some(operation), entry).await?;
-        let mut tokens = self.tokens.lock().await;
-        let mut book = TokenBook::from_rows(tokens.rows().to_vec())?;
+        let mut held = self.book().await?;
+        let mut book = held.clone();
         book.expire(self.clock.now());
         book.issue(&token, grant, self.clock.now())?;
+        node.audit_append(Some(operation), entry).await?;
         self.book_write(&book).await?;
-        *tokens = book;
-        drop(tokens);
+        *held = book;
+        drop(held);
         self.door_adjust(node).await?;
         Ok(token.reveal())
     }
@@ -191,6 +210,10 @@ impl Coordination {
             self.clock.now(),
         )?;
         entry_check(&checked.entry)?;
+        let _one_at_a_time = self.book().await?;
+        if let Some(version) = self.admission_check(&checked.entry, DirectoryEntry::eq).await? {
+            return Ok((checked.entry, version));
+        }
         let entry = EntryDraft::new(EntryKind::MemberChanged)
             .detail("step", "enrolled")
             .detail("agency", grant.agency.as_str())
@@ -216,22 +239,24 @@ impl Coordination {
     }
 
     async fn member_remove_here(
-        &self,
-        node: &Node,
+        self: &Arc<Self>,
+        node: &Arc<Node>,
         operation: &Operation,
         agency: AgencyCode,
         reason: &str,
     ) -> Result<(DirectoryEntry, u64), AppError> {
         operation.require(&[Role::Coordinator], "remove members")?;
-        // Held to the end: no admission meanwhile, and no second removal between what is asked and what is done.
-        let mut tokens = self.tokens.lock().await;
+        let mut tokens = self.book().await?;
         let held = self.trust.directory()?.entry(&agency).cloned();
         let held =
             held.ok_or_else(|| chengxin_trust::TrustError::NotMember { agency: agency.to_string() })?;
+        let now = self.clock.now();
         let published = self
             .edit(move |editor, _| {
-                let is_listed = editor.entries().any(|entry| entry.agency == agency);
-                Ok((!is_listed).then(|| editor.versions().directory))
+                if !editor.entries().any(|entry| entry.agency == agency) {
+                    return Ok(Some(editor.versions().directory));
+                }
+                editor.remove_check(&agency, now).map(|()| None)
             })
             .await?;
         if let Some(directory) = published {
@@ -245,14 +270,15 @@ impl Coordination {
         node.audit_append(Some(operation), entry).await?;
         // First its tokens, durably: with the one it joined by, it would be taken for an applicant whose admission stopped
         // half-way, and be back. A crash here leaves a member to be removed again.
-        let mut book = TokenBook::from_rows(tokens.rows().to_vec())?;
+        let mut book = tokens.clone();
         if book.withdraw(&agency) {
             self.book_write(&book).await?;
             *tokens = book;
         }
-        let now = self.clock.now();
         let versions = self.edit(move |editor, _| editor.member_remove(&agency, now)).await?;
         self.own_refresh().await?;
+        drop(tokens);
+        self.door_adjust_or_log(node).await;
         Ok((held, versions.directory))
     }
 
@@ -293,17 +319,31 @@ impl Coordination {
         }
     }
 
-    async fn entry_publish(&self, entry: DirectoryEntry) -> Result<u64, AppError> {
-        let now = self.clock.now();
-        let versions = self
+    /// Refuses what the editor would not admit. Gives the directory's version if it lists the body already, as `is_same`
+    /// has it: something failed between publishing and answering, and what is left of that is done here.
+    async fn admission_check(
+        &self,
+        entry: &DirectoryEntry,
+        is_same: fn(&DirectoryEntry, &DirectoryEntry) -> bool,
+    ) -> Result<Option<u64>, AppError> {
+        let (entry, now) = (entry.clone(), self.clock.now());
+        let published = self
             .edit(move |editor, _| {
-                // A crash between publishing and answering makes the applicant send the same again.
-                if editor.entries().any(|held| *held == entry) {
-                    return Ok(editor.versions());
+                if editor.entries().any(|held| is_same(held, &entry)) {
+                    return Ok(Some(editor.versions().directory));
                 }
-                editor.member_admit(entry, now)
+                editor.admit_check(entry, now).map(|()| None)
             })
             .await?;
+        if published.is_some() {
+            self.own_refresh().await?;
+        }
+        Ok(published)
+    }
+
+    async fn entry_publish(&self, entry: DirectoryEntry) -> Result<u64, AppError> {
+        let now = self.clock.now();
+        let versions = self.edit(move |editor, _| editor.member_admit(entry, now)).await?;
         self.own_refresh().await?;
         Ok(versions.directory)
     }
@@ -343,16 +383,15 @@ impl Coordination {
     }
 
     async fn admit(
-        &self,
-        node: &Node,
+        self: &Arc<Self>,
+        node: &Arc<Node>,
         from: PeerIdentity,
         token: &str,
         application: &str,
     ) -> Result<u64, AppError> {
         let token: Token = token.parse()?;
         let now = self.clock.now();
-        // Held to the end: what the editor says before the token is used up is still so when the entry is published.
-        let mut tokens = self.tokens.lock().await;
+        let mut tokens = self.book().await?;
         let grant = tokens.grant(&token, now)?.clone();
         let signed = if tokens.is_redeemed(&token) { SignedWhen::AnyTime } else { SignedWhen::Lately };
         let checked =
@@ -360,23 +399,15 @@ impl Coordination {
         if let Some(version) = self.is_admitted(&checked.entry) {
             return Ok(version);
         }
+        // Before the editor is asked: it would say of a body that is a member with other keys that its entry is to be
+        // updated, where the body must learn that somebody else used its token.
+        let mut book = tokens.clone();
+        let redemption = book.redeem(&token, &checked, now)?;
         entry_check(&checked.entry)?;
-        let applied = checked.entry.clone();
-        let published = self
-            .edit(move |editor, _| {
-                // A crash between publishing and the own refresh.
-                if editor.entries().any(|held| is_same_node(held, &applied)) {
-                    return Ok(Some(editor.versions().directory));
-                }
-                editor.admit_check(applied, now).map(|()| None)
-            })
-            .await?;
-        if let Some(version) = published {
-            self.own_refresh().await?;
+        if let Some(version) = self.admission_check(&checked.entry, is_same_node).await? {
             return Ok(version);
         }
-        let mut book = TokenBook::from_rows(tokens.rows().to_vec())?;
-        match book.redeem(&token, &checked, now)? {
+        match redemption {
             Redemption::First(_) => self.book_write(&book).await?,
             Redemption::Repeated(_) => {}
         }
@@ -388,6 +419,8 @@ impl Coordination {
             .request(checked.digest);
         node.audit_append(None, entry).await?;
         let version = self.entry_publish(checked.entry).await?;
+        drop(tokens);
+        self.door_adjust_later(node);
         tracing::info!(agency = %grant.agency, peer = %from, "admitted by token");
         Ok(version)
     }

@@ -1,7 +1,7 @@
 //! `serve`: runs the node until it is told to stop, then drains.
 //!
 //! Order of the end: no new requests over the socket, requests in progress finish, background tasks stop, the network
-//! closes, the audit log gets its last entry. Whatever was acknowledged is durable anyway; a kill loses nothing.
+//! closes, a coordinator's work ends and its join door closes, the audit log gets its last entry. Whatever was acknowledged is durable anyway; a kill loses nothing.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -93,6 +93,9 @@ async fn run_node(config: Config, shown: ShownConfig) -> Result<(), AppError> {
     // The send fails only if every task is gone already.
     let _ = stop.send(true);
     running.network.clone().shutdown(NETWORK_DRAIN).await;
+    if let Some(coordination) = &running.coordination {
+        coordination.stop().await;
+    }
     let entry = EntryDraft::new(EntryKind::NodeStopped).policy(&node.policy_version());
     if let Err(error) = node.audit_append(None, entry).await {
         tracing::error!(%error, "the end could not be logged");

@@ -39,6 +39,7 @@ pub use error::{CallError, HandlerRefusal, NetworkError};
 pub use join::{JoinClient, JoinDoor};
 pub use key::TransportKey;
 pub use limits::Limits;
+pub use log_limit::LogLimit;
 pub use members::{Member, Members};
 pub use network::{Network, NetworkConfig, NetworkTask};
 pub use peer::{ConnectionStatus, FailureStatus, PeerStatus};

@@ -10,14 +10,14 @@ const LOG_EVERY: Duration = Duration::from_secs(1);
 
 /// The limit of one kind of line.
 #[derive(Debug, Default)]
-pub(crate) struct LogLimit {
+pub struct LogLimit {
     unlogged: u64,
     logged_at: Option<Instant>,
 }
 
 impl LogLimit {
     /// Counts a line: the number of lines left out before it, if it may be written.
-    pub(crate) fn due(&mut self, now: Instant) -> Option<u64> {
+    pub fn due(&mut self, now: Instant) -> Option<u64> {
         if self.logged_at.is_none_or(|at| now.saturating_duration_since(at) >= LOG_EVERY) {
             self.logged_at = Some(now);
             Some(std::mem::take(&mut self.unlogged))

@@ -241,6 +241,11 @@ impl DirectoryEditor {
         self.members_plan(vec![MemberChange::Admit(Box::new(entry))], now).map(|_| ())
     }
 
+    /// Whether [`DirectoryEditor::member_remove`] would be refused, without writing anything.
+    pub fn remove_check(&self, agency: &AgencyCode, now: UnixTime) -> Result<(), TrustError> {
+        self.members_plan(vec![MemberChange::Remove(*agency)], now).map(|_| ())
+    }
+
     fn members_plan(&self, changes: Vec<MemberChange>, now: UnixTime) -> Result<MembersPlan, TrustError> {
         self.check_ready(now)?;
         let mut members = self.members.clone();

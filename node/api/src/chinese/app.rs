@@ -22,6 +22,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "restore federation.fingerprint from the backup; founding anew would destroy what the node has signed",
         "从备份恢复 federation.fingerprint; 重新创建会毁掉本节点已签署的内容",
     ),
+    ("ask again when it runs", "待其运行后再次请求"),
     ("this node is not a coordinator's and signs no directory", "本节点不是统筹节点, 不签署目录"),
     ("confirm the clock where the federation's coordinator runs its node", "请在联盟的统筹节点上确认时钟"),
     ("the application's fingerprint is another than the one given", "申请文件的指纹与给出的不同"),

@@ -1,17 +1,28 @@
 //! The door for those who are not members yet: when it is open, where applicants find it, and what it answers.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use bytes::Bytes;
 use chengxin_exchange::Node;
-use chengxin_network::{HandlerRefusal, JoinDoor, PeerAddress, PeerIdentity, RequestHandler, TransportKey};
+use chengxin_network::{
+    HandlerRefusal, JoinDoor, LogLimit, PeerAddress, PeerIdentity, RequestHandler, TransportKey,
+};
 use chengxin_schemas::ErrorCode;
 use chengxin_schemas::wire::{self, JoinRequest, JoinResponse};
 use futures::future::BoxFuture;
+use tokio::time::Instant;
 
 use super::Coordination;
 use crate::error::AppError;
+
+/// How long requests in progress may take when the door closes.
+const DOOR_DRAIN: Duration = Duration::from_secs(2);
+
+/// How long the door stays open behind an admission, in seconds: who was admitted still fetches the directory that lists
+/// it, and one that did not get its answer comes again with the same token. As long as the longest visit.
+const REPEAT_TIME: i64 = 600;
 
 impl Coordination {
     /// Addresses at which applicants find the door, while it is open; the first is the one to name to them.
@@ -30,24 +41,25 @@ impl Coordination {
         })
     }
 
-    /// Opens the door while tokens are outstanding, and closes it when none is. One that was redeemed and whose agency is
-    /// not in the directory is outstanding too: something failed between, and the applicant comes again.
+    /// Opens the door while tokens are outstanding, and closes it when none is. One that was redeemed is outstanding too for
+    /// [`REPEAT_TIME`], and while its agency is not in the directory for a token's longest life: something failed between,
+    /// and the applicant comes again.
     pub(crate) async fn door_adjust(self: &Arc<Self>, node: &Arc<Node>) -> Result<(), AppError> {
-        let now = self.clock.now();
-        let wanted = {
-            let tokens = self.tokens.lock().await;
-            let directory = self.trust.directory().ok();
-            let is_listed = |agency| directory.as_ref().is_some_and(|held| held.entry(agency).is_some());
-            tokens.rows().iter().any(|row| match row.redeemed {
-                None => row.grant.expires > now,
-                Some(_) => !is_listed(&row.grant.agency),
-            })
-        };
+        // Held over the question too, so that of two adjustments the later one asked last.
         let mut door = self.door.lock().await;
-        match (wanted, door.take()) {
+        let is_wanted = self.door_is_wanted().await;
+        if let Some(ended) = door.take_if(|door| door.is_finished()) {
+            let cause = ended.close(DOOR_DRAIN).await.err().map(|error| error.to_string());
+            tracing::error!(cause, "the join door had ended");
+        }
+        match (is_wanted, door.take()) {
             (true, None) => {
                 let key = TransportKey::from_seed(*self.transport_seed);
-                let handler = DoorHandler { coordination: self.clone(), node: Arc::downgrade(node) };
+                let handler = DoorHandler {
+                    coordination: self.clone(),
+                    node: Arc::downgrade(node),
+                    refused: Arc::default(),
+                };
                 let opened = JoinDoor::start(&key, &self.join_listen, Arc::new(handler)).await?;
                 for address in opened.listening() {
                     tracing::info!(%address, "the join door is open");
@@ -56,11 +68,50 @@ impl Coordination {
             }
             (false, Some(open)) => {
                 tracing::info!("no token is outstanding, the join door closes");
-                open.close(std::time::Duration::from_secs(2)).await?;
+                open.close(DOOR_DRAIN).await?;
             }
             (_, same) => *door = same,
         }
         Ok(())
+    }
+
+    async fn door_is_wanted(&self) -> bool {
+        // A node that stops wants no door.
+        let Ok(mut book) = self.book().await.map(|book| book.clone()) else { return false };
+        let now = self.clock.now();
+        book.expire(now);
+        let directory = self.trust.directory().ok();
+        let is_listed = |agency| directory.as_ref().is_some_and(|held| held.entry(agency).is_some());
+        book.rows().iter().any(|row| match &row.redeemed {
+            None => true,
+            Some(by) => now.since(by.at) < REPEAT_TIME || !is_listed(&row.grant.agency),
+        })
+    }
+
+    /// Adjusts the door when the token that was just redeemed is no longer outstanding.
+    pub(super) fn door_adjust_later(self: &Arc<Self>, node: &Arc<Node>) {
+        // Weak: the node may stop meanwhile.
+        let (own, node) = (Arc::downgrade(self), Arc::downgrade(node));
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_secs(REPEAT_TIME.unsigned_abs())).await;
+            let (Some(own), Some(node)) = (own.upgrade(), node.upgrade()) else { return };
+            own.door_adjust_or_log(&node).await;
+        });
+    }
+
+    /// Where the work that moved the door is done whatever becomes of the door; it is adjusted again from time to time.
+    pub(crate) async fn door_adjust_or_log(self: &Arc<Self>, node: &Arc<Node>) {
+        if let Err(error) = self.door_adjust(node).await {
+            tracing::error!(error = error.chain(), "the join door could not be adjusted");
+        }
+    }
+
+    /// Closes the door, whoever is outstanding.
+    pub(super) async fn door_close(&self) {
+        let Some(open) = self.door.lock().await.take() else { return };
+        if let Err(error) = open.close(DOOR_DRAIN).await {
+            tracing::warn!(%error, "the join door did not close well");
+        }
     }
 }
 
@@ -69,6 +120,16 @@ struct DoorHandler {
     coordination: Arc<Coordination>,
     /// Weak: the door would otherwise keep the node, which keeps the store open.
     node: Weak<Node>,
+    /// Strangers cause these lines, as fast as they can ask.
+    refused: Arc<Mutex<LogLimit>>,
+}
+
+fn refusal_log(refused: &Mutex<LogLimit>, from: PeerIdentity, error: &AppError) {
+    let due = refused.lock().unwrap_or_else(PoisonError::into_inner).due(Instant::now());
+    if let Some(unlogged) = due {
+        let (code, error) = (error.code().as_str(), error.chain());
+        tracing::warn!(peer = %from, code, error, unlogged, "not admitted");
+    }
 }
 
 impl RequestHandler for DoorHandler {
@@ -78,6 +139,7 @@ impl RequestHandler for DoorHandler {
         request: Bytes,
     ) -> BoxFuture<'static, Result<Bytes, HandlerRefusal>> {
         let (coordination, node) = (self.coordination.clone(), self.node.upgrade());
+        let refused = self.refused.clone();
         Box::pin(async move {
             let response = match wire::decode::<JoinRequest>(&request) {
                 Ok(JoinRequest::Metadata(name)) => {
@@ -93,7 +155,7 @@ impl RequestHandler for DoorHandler {
                     match coordination.admit(&node, from, token.expose(), &application).await {
                         Ok(directory) => JoinResponse::Admitted { directory },
                         Err(error) => {
-                            tracing::warn!(peer = %from, code = error.code().as_str(), error = error.chain(), "not admitted");
+                            refusal_log(&refused, from, &error);
                             JoinResponse::Failed { code: error.code(), reason: error.to_string() }
                         }
                     }

@@ -3,12 +3,15 @@
 use std::task::Poll;
 use std::time::Duration;
 
+use chengxin_schemas::key::SigningKey;
 use chengxin_schemas::operator::Role;
-use chengxin_trust::MemberChange;
+use chengxin_schemas::time::UnixTime;
+use chengxin_trust::{JoinApplication, MemberChange, RedeemedBy, application_sign};
 
 use super::*;
 use crate::clock::SystemClock;
 use crate::config::{Config, LogFormat};
+use crate::home::{KeyRole, key_read};
 use crate::identity::{IdentitySchema, NodeIdentity};
 use crate::setup::{self, FirstAccount, InitPlan};
 use crate::wiring::{self, Running};
@@ -116,6 +119,25 @@ impl Office {
         removed.map(|(_, version)| version)
     }
 
+    async fn token(&self, expires: UnixTime) -> Result<(), AppError> {
+        let NodeIdentity { agency, name, region, functions, .. } = identity(OTHER);
+        let grant = TokenGrant { agency, name, region, functions, expires };
+        let node = &self.running.node;
+        self.coordination.token_issue(node, &self.operation, grant).await.map(|_| ())
+    }
+
+    /// Whether the door is open for the holder of the one token, if it was redeemed then.
+    async fn is_open_for_one_redeemed_at(&self, at: UnixTime) -> bool {
+        let mut book = self.coordination.book().await.expect("works");
+        let mut rows = book.rows().to_vec();
+        assert_eq!(rows.len(), 1);
+        rows[0].redeemed = Some(RedeemedBy { application: Sha256::of(b"application"), at, applicant: None });
+        *book = TokenBook::from_rows(rows).expect("book");
+        drop(book);
+        self.coordination.door_adjust(&self.running.node).await.expect("adjusted");
+        !self.coordination.door_addresses().await.is_empty()
+    }
+
     fn members(&self) -> usize {
         self.running.trust.directory().expect("directory").len()
     }
@@ -164,4 +186,86 @@ async fn a_removal_that_stopped_before_it_was_in_force_is_finished_by_the_next()
     assert_eq!(office.remove().await.expect("finished"), published.directory);
     assert_eq!(office.members(), 1);
     assert_eq!(office.entries(), entries, "the log has it already");
+}
+
+#[tokio::test]
+async fn what_is_refused_is_not_logged_as_done() {
+    let office = Office::open().await;
+    let application = office.application();
+    office.enrol(&application).await.expect("enrolled");
+    let entries = office.entries();
+    office.enrol(&application).await.expect("the same again");
+    // The same body with other keys.
+    std::fs::remove_dir_all(office.folder.path().join(OTHER)).expect("removed");
+    std::fs::remove_file(office.folder.path().join(format!("{OTHER}.recovery-key"))).expect("removed");
+    office.enrol(&office.application()).await.expect_err("a member already");
+    let node = &office.running.node;
+    let own = OWN.parse().expect("agency");
+    let removed = office.coordination.member_remove(node, &office.operation, own, "试").await;
+    removed.expect_err("nobody would be left to sign");
+    let long = office.operation.now().plus(40 * 86_400);
+    office.token(long).await.expect_err("too long");
+    assert_eq!(office.entries(), entries);
+}
+
+#[tokio::test]
+async fn an_application_from_the_future_is_refused() {
+    let office = Office::open().await;
+    let (home, identity) = home_made(office.folder.path(), OTHER);
+    let application =
+        setup::application(&home, &identity, office.coordination.fingerprint).expect("application");
+    let claims = application_claims(&application).expect("claims");
+    let key = key_read(&home.key(KeyRole::Signing), KeyRole::Signing).expect("key");
+    let key = SigningKey::from_seed(&key).expect("key");
+    let ahead = claims.iat.plus(86_400);
+    let claims = JoinApplication { iat: ahead, signing_key_since: ahead, ..claims };
+    let dated = application_sign(&claims, &key).expect("signed");
+    let error = office.enrol(&office.application_file(dated.clone())).await.expect_err("tomorrow's");
+    assert!(error.to_string().contains("iat"), "{error}");
+    // At the body: a file that a clock ahead left behind is not taken for one on its way.
+    let file = |application: String| -> ApplicationFile {
+        serde_json::from_str(&office.application_file(application).0).expect("file")
+    };
+    assert!(!file(application.clone()).says_the_same(&file(dated)));
+    assert!(file(application.clone()).says_the_same(&file(application)));
+}
+
+#[tokio::test]
+async fn the_door_is_open_while_somebody_is_expected() {
+    let office = Office::open().await;
+    let now = SystemClock.now();
+    office.token(now.plus(3_600)).await.expect("token");
+    assert!(!office.coordination.door_addresses().await.is_empty(), "a token is outstanding");
+    // An admission that stopped half-way: for a month the applicant may come again, then nobody waits any more.
+    assert!(office.is_open_for_one_redeemed_at(now.plus(-86_400)).await);
+    assert!(!office.is_open_for_one_redeemed_at(now.plus(-31 * 86_400)).await);
+    // One that was not: its answer may have been lost, so it may come again for some minutes.
+    office.enrol(&office.application()).await.expect("listed");
+    office.token(now.plus(3_600)).await.expect("token");
+    assert!(office.is_open_for_one_redeemed_at(now.plus(-60)).await);
+    assert!(!office.is_open_for_one_redeemed_at(now.plus(-3_600)).await);
+}
+
+#[tokio::test]
+async fn the_door_closes_behind_a_member_that_is_removed() {
+    let office = Office::open().await;
+    office.token(SystemClock.now().plus(3_600)).await.expect("token");
+    office.enrol(&office.application()).await.expect("enrolled by another way");
+    office.remove().await.expect("removed, and its token with it");
+    assert!(office.coordination.door_addresses().await.is_empty(), "the door stays open");
+}
+
+#[tokio::test]
+async fn nothing_is_logged_once_it_stopped() {
+    let office = Office::open().await;
+    office.token(SystemClock.now().plus(3_600)).await.expect("token");
+    office.coordination.stop().await;
+    let entries = office.entries();
+    assert!(office.coordination.door_addresses().await.is_empty());
+    let error = office.token(SystemClock.now().plus(3_600)).await.expect_err("stopped");
+    assert_eq!(error.code(), ErrorCode::Unavailable);
+    office.enrol(&office.application()).await.expect_err("stopped");
+    office.coordination.door_adjust(&office.running.node).await.expect("stays closed");
+    assert!(office.coordination.door_addresses().await.is_empty());
+    assert_eq!(office.entries(), entries);
 }
