@@ -100,6 +100,39 @@ async fn an_upload_that_is_given_up_or_refused_leaves_nothing() {
     until(&spool, <[String]>::is_empty).await;
 }
 
+/// Named in a child process that may write short files only.
+const SHORT_FILES: &str = "CHENGXIN_TEST_SHORT_FILES";
+
+/// Longer than the 1,024 bytes that the child may write, and so short that it is one write: its failure is known only
+/// after everything was handed over.
+async fn long_for_the_child() {
+    let folder = tempfile::tempdir().expect("folder");
+    let spool = Spool::new(folder.path().to_owned());
+    let body = Body::from("x".repeat(4_096)).into_data_stream();
+    let refused = told(spool.file_receive(body, plan(), NOW).await).map(|_| ()).expect_err("cut off");
+    assert_eq!(refused.0, ErrorCode::Unavailable);
+    until(&spool, <[String]>::is_empty).await;
+}
+
+#[tokio::test]
+async fn an_upload_whose_last_write_fails_is_refused() {
+    if std::env::var_os(SHORT_FILES).is_some() {
+        return long_for_the_child().await;
+    }
+    // The limit and the ignored signal stay with what the shell becomes: a write beyond the limit fails as on a full
+    // disk. The unit of the limit is 512 or 1,024 bytes, by the shell.
+    let test = "spool::tests::an_upload_whose_last_write_fails_is_refused";
+    let ended = std::process::Command::new("sh")
+        .args(["-c", "trap '' XFSZ && ulimit -f 1 && exec \"$0\" --exact \"$1\" --nocapture"])
+        .arg(std::env::current_exe().expect("this program"))
+        .arg(test)
+        .env(SHORT_FILES, "1")
+        .output()
+        .expect("a shell");
+    let said = String::from_utf8_lossy(&ended.stdout);
+    assert!(ended.status.success() && said.contains("1 passed"), "{said}");
+}
+
 #[tokio::test]
 async fn a_start_keeps_what_unfinished_imports_need_and_nothing_else_of_a_crash() {
     let folder = tempfile::tempdir().expect("folder");

@@ -75,6 +75,8 @@ async fn body_write(mut file: tokio::fs::File, mut body: BodyDataStream) -> Resu
         digest.update(&chunk);
         file.write_all(&chunk).await.map_err(failed)?;
     }
+    // The file is written behind the caller's back: only a flush tells whether the last piece arrived, a sync does not.
+    file.flush().await.map_err(failed)?;
     file.sync_all().await.map_err(failed)?;
     Ok(digest.finish())
 }
