@@ -3,7 +3,7 @@
 /// English and Chinese, by the source file that writes the text first.
 pub(super) const TEXTS: &[(&str, &str)] = &[
     // coordination.rs
-    ("not a token book: {}", "不是令牌簿: {0}"),
+    ("not a token book: {}", "不是令牌簿: {0:text}"),
     ("issue tokens", "签发令牌"),
     ("enrol members", "录入成员"),
     ("remove members", "移除成员"),
@@ -44,7 +44,6 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     ("the answer cannot be sent", "无法发送应答"),
     // error.rs
-    ("cannot {} {}", "无法{0} {1}"),
     ("the store in {} cannot be opened", "无法打开 {0} 中的存储"),
     ("the audit log in {} cannot be opened", "无法打开 {0} 中的审计日志"),
     // home.rs
@@ -80,7 +79,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     // serve.rs
     ("the network", "网络"),
-    ("{} ended unexpectedly", "{0}意外终止"),
+    ("{} ended unexpectedly", "{0:text}意外终止"),
     (
         "see the running log; the service manager starts the node again",
         "见运行日志; 服务管理器会重新启动节点",
@@ -131,8 +130,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "correct what it names, then join again; ask the coordinator for a new token if this one is used up",
         "按提示更正后重新加入; 令牌已用过时请向统筹员索取新令牌",
     ),
-    ("the coordinator's node did not answer: {}", "统筹节点没有应答: {0}"),
-    ("not admitted: {}", "未被接纳: {0}"),
+    ("the coordinator's node did not answer: {}", "统筹节点没有应答: {0:text}"),
+    ("not admitted: {}", "未被接纳: {0:text}"),
     ("the coordinator's node answered something else", "统筹节点的应答不是所问的内容"),
     ("the other side answered something else", "对方的应答不是所问的内容"),
     // wiring.rs
@@ -149,19 +148,19 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     // demo/stage.rs
     ("the program does not know where it lies", "程序无法得知自身所在位置"),
     ("no free ports on the loopback interface", "本机回环接口没有空闲端口"),
-    ("the program cannot be started: {}", "无法启动程序: {0}"),
-    ("the node cannot be started: {}", "无法启动节点: {0}"),
-    ("{} answers", "{0} 应答"),
+    ("the program cannot be started: {}", "无法启动程序: {0:text}"),
+    ("the node cannot be started: {}", "无法启动节点: {0:text}"),
+    ("the node of {} answers", "{0} 的节点应答"),
     ("{} ended at its start ({}), see {}", "{0} 启动时退出 ({1}), 见 {2}"),
-    ("waited {} s in vain: {}", "等待 {0} 秒未果: {1}"),
+    ("waited {} s in vain: {}", "等待 {0} 秒未果: {1:text}"),
     // demo/story.rs
-    ("no token for {}: {}", "没有得到 {0} 的令牌: {1}"),
-    ("{} did not join: {}", "{0} 没有加入: {1}"),
+    ("no token for {}: {}", "没有得到 {0} 的令牌: {1:text}"),
+    ("{} did not join: {}", "{0} 没有加入: {1:text}"),
     ("every node knows every other and is connected", "各节点互相知晓并已连接"),
-    ("the record is not listed: {}", "记录没有列出: {0}"),
+    ("the record is not listed: {}", "记录没有列出: {0:text}"),
     ("the restriction is in force", "限制已生效"),
     ("the league has the restriction", "盟单位已有该限制"),
-    ("the notice is not listed: {}", "通知没有列出: {0}"),
+    ("the notice is not listed: {}", "通知没有列出: {0:text}"),
     ("every recipient has sent a receipt", "各接收机关均已回执"),
     // wiring.rs: when a policy begins
     ("policy {} takes effect on {}", "策略 {0} 自 {1} 起生效"),

@@ -5,7 +5,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     // bodies.rs
     ("an audit body", "审计正文"),
     ("audit body", "审计正文"),
-    ("entry {}: {}", "条目 {0}: {1}"),
+    ("entry {}: {}", "条目 {0:number}: {1:text}"),
     ("the content is too short", "内容过短"),
     ("the body is not the one that the entry commits to", "正文不是条目所指的正文"),
     ("the head of the file does not fit its name", "文件头与文件名不符"),
@@ -20,18 +20,17 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("the size is not a decimal number", "条数不是十进制数"),
     ("the root hash is not base64 of 32 bytes", "根哈希不是 32 字节的 base64"),
     ("a log without entries has the empty root", "没有条目的日志其根为空根"),
-    ("checkpoint", "检查点"),
     ("it is signed by the key of another log", "签名密钥属于另一日志"),
     // cosignature.rs
     ("the time lies before 1970; set the clock", "时间早于 1970 年; 请校正时钟"),
-    ("the line by {} {}", "{0} {1} 的签名行"),
+    ("the line by {} {}", "{0} {1:word} 的签名行"),
     ("is too short for a time", "过短, 不含时间"),
     ("has a time beyond 2^63", "时间超过 2^63"),
     ("does not verify", "验证不成立"),
     // entry.rs
     ("entry kind", "条目种类"),
     ("audit entry", "审计条目"),
-    ("it does not encode: {}", "无法编码: {0}"),
+    ("it does not encode: {}", "无法编码: {0:text}"),
     ("an audit entry", "审计条目"),
     (
         "not an entry that this version knows, at column {}; a newer version may have written it",
@@ -42,8 +41,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("disclosed: join the counts of one class into one line", "disclosed: 同一级别的计数须合为一行"),
     ("{}: 1 to 256 bytes without control characters", "{0}: 1 到 256 字节, 不含控制字符"),
     // error.rs
-    ("{} has {} bytes, at most {} are accepted", "{0} 有 {1} 字节, 最多接受 {2}"),
-    ("{} proof: {}", "{0} 证明: {1}"),
+    ("{} has {} bytes, at most {} are accepted", "{0:text} 有 {1} 字节, 最多接受 {2}"),
+    ("{} proof: {}", "{0:proof}证明: {1:text}"),
     (
         "{} holds an audit log already; open it, or choose an empty folder",
         "{0} 中已有审计日志; 打开它, 或选择空目录",
@@ -58,12 +57,12 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "{}: {}; keep the folder as it is, verify it, and restore it from a copy that verifies",
-        "{0}: {1}; 保持该目录原样, 加以验证, 并用验证成立的副本恢复",
+        "{0}: {1:text}; 保持该目录原样, 加以验证, 并用验证成立的副本恢复",
     ),
-    ("{}, offset {}: {}", "{0}, 位置 {1}: {2}"),
+    ("{}, offset {}: {}", "{0}, 位置 {1:number}: {2:text}"),
     (
         "the audit log has stopped after an error ({}); remove the cause and reopen it",
-        "审计日志因错误停止 ({0}); 消除原因后重新打开",
+        "审计日志因错误停止 ({0:text}); 消除原因后重新打开",
     ),
     ("entry {} does not exist; the log has {} entries", "条目 {0} 不存在; 日志共有 {1} 条"),
     (
@@ -90,7 +89,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     // log/read.rs
     ("entry {} does not have the hash in the tile", "条目 {0} 与数据块中的哈希不符"),
     ("the body of entry {} at offset {} is damaged", "条目 {0} 在第 {1} 字节处的正文已损坏"),
-    ("the proof of entry {} does not hold: {}", "条目 {0} 的证明不成立: {1}"),
+    ("the proof of entry {} does not hold: {}", "条目 {0} 的证明不成立: {1:text}"),
     // log/recovery.rs
     ("the folder holds another log than {}", "目录中的日志不是 {0}"),
     (
@@ -107,7 +106,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     ("it is the checkpoint of another log", "是另一日志的检查点"),
     ("it is not UTF-8", "不是 UTF-8"),
-    ("offset {}: {}", "位置 {0}: {1}"),
+    ("offset {}: {}", "位置 {0:number}: {1:text}"),
     ("entry {} should follow", "其后应为条目 {0}"),
     ("it is longer than {} bytes", "超过 {0} 字节"),
     ("a file that the log did not write", "不是日志写入的文件"),
@@ -166,7 +165,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     // policy.rs
     ("the quorum {} of witnesses is not met", "没有达到见证方的法定数 {0}"),
     ("a tlog-policy", "tlog-policy 文件"),
-    ("line {}: {}", "第 {0} 行: {1}"),
+    ("line {}: {}", "第 {0:number} 行: {1:text}"),
     ("no line gives the quorum; write quorum none or a name", "没有写明法定数; 写 quorum none 或名称"),
     ("more than 4096 logs, witnesses and groups", "日志、见证方和组超过 4096 个"),
     ("the quorum names no earlier witness or group", "法定数所指不是前面的见证方或组"),
@@ -219,8 +218,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("entry {} should follow; the checkpoint covers it", "其后应为检查点所含的条目 {0}"),
     ("entry {} differs from the one in the tiles", "条目 {0} 与数据块中的不同"),
     // verify/bodies_walk.rs
-    ("the file ends early: {}", "文件提前结束: {0}"),
-    ("cannot be read: {}", "无法读取: {0}"),
+    ("the file ends early: {}", "文件提前结束: {0:text}"),
+    ("cannot be read: {}", "无法读取: {0:text}"),
     ("not the slot of entry {}", "不是条目 {0} 的位置"),
     ("entry {}: bytes in an erased body", "条目 {0}: 已删除的正文中有数据"),
     ("the body is not the one that the entry names", "正文不是条目所指的正文"),

@@ -2,7 +2,8 @@
 //! words, so that the node and the command line tell the same fault in the same words.
 //!
 //! A table holds templates: an English text with holes `{}`, and its Chinese with the same holes numbered `{0}`, `{1}`
-//! in the order of the English. How a text is read against them stands in `template.rs`. A test (`sources.rs`) reads
+//! in the order of the English. A hole that holds words of the program says which; how a text is read against the
+//! templates stands in `template.rs`. A test (`sources/`) reads
 //! the sources and fails for each text that no table knows.
 
 use std::sync::LazyLock;
@@ -13,6 +14,7 @@ mod app;
 mod audit_log;
 mod audit_words;
 mod exchange;
+mod lists;
 mod network;
 mod policy;
 mod policy_reasons;
@@ -27,6 +29,7 @@ mod template;
 mod trust;
 
 pub use audit_words::{audit_event, audit_outcome};
+pub(crate) use lists::import_state;
 use template::Dictionary;
 
 /// One table for each crate that speaks, and those that several share.
@@ -46,14 +49,17 @@ const TABLES: &[&[(&str, &str)]] = &[
 ];
 
 static TO_CHINESE: LazyLock<Dictionary> =
-    LazyLock::new(|| Dictionary::new(TABLES.iter().copied().flatten().copied(), template::names()));
+    LazyLock::new(|| Dictionary::new(TABLES.iter().copied().flatten().copied(), lists::names()));
 
 /// Only what a policy decides travels between nodes in Chinese, so only that is ever told the other way round.
 static TO_ENGLISH: LazyLock<Dictionary> = LazyLock::new(|| {
     let swapped = |(english, chinese)| (chinese, english);
     Dictionary::new(
         policy_reasons::TEXTS.iter().copied().map(swapped),
-        template::names().into_iter().map(swapped).collect(),
+        lists::names()
+            .into_iter()
+            .map(|(list, names)| (list, names.into_iter().map(swapped).collect()))
+            .collect(),
     )
 });
 

@@ -22,29 +22,29 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     // error.rs
     (
         "address: {}; write for example /ip4/10.0.0.5/udp/7400/quic-v1 or /dns4/node.example/tcp/7400",
-        "address: {0}; 写法例如 /ip4/10.0.0.5/udp/7400/quic-v1 或 /dns4/node.example/tcp/7400",
+        "address: {0:text}; 写法例如 /ip4/10.0.0.5/udp/7400/quic-v1 或 /dns4/node.example/tcp/7400",
     ),
     (
         "identity: it is not the peer id of an Ed25519 key; it begins with 12D3KooW",
         "identity: 不是 Ed25519 密钥的节点身份 (peer id); 应以 12D3KooW 开头",
     ),
-    ("members: {}; correct the directory", "members: {0}; 请更正目录"),
+    ("members: {}; correct the directory", "members: {0:text}; 请更正目录"),
     (
         "listen: {}: {}; choose another address or stop what uses it",
-        "listen: {0}: {1}; 换一个地址, 或停止占用它的程序",
+        "listen: {0}: {1:text}; 换一个地址, 或停止占用它的程序",
     ),
-    ("transport: {}", "传输层: {0}"),
+    ("transport: {}", "传输层: {0:text}"),
     (
         "join: {} cannot be reached: {}; check the address and that the coordinator's door is open",
-        "join: 无法连到 {0}: {1}; 请核对地址, 并确认统筹节点的加入入口已开放",
+        "join: 无法连到 {0}: {1:text}; 请核对地址, 并确认统筹节点的加入入口已开放",
     ),
     ("a task of the network panicked; start the network again", "网络任务异常终止; 请重新启动网络"),
     ("the peer is not in the directory", "对方节点不在目录中"),
-    ("the peer cannot be reached ({}); next attempt in {} s", "无法连到对方节点 ({0}); {1} 秒后再试"),
+    ("the peer cannot be reached ({}); next attempt in {} s", "无法连到对方节点 ({0:text}); {1} 秒后再试"),
     ("the peer did not answer in time", "对方节点没有及时应答"),
     (
         "{} has {} bytes, at most {} are sent at once; ask for less",
-        "{0}有 {1} 字节, 一次最多发送 {2}; 请缩小范围",
+        "{0:text}有 {1} 字节, 一次最多发送 {2}; 请缩小范围",
     ),
     (
         "too many requests are in progress with the peer; try again shortly",
@@ -54,7 +54,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "the peer handled the request, but there was no room for its answer; ask again shortly",
         "对方节点已处理请求, 但没有空间存放其应答; 请稍后再问",
     ),
-    ("the peer refused: {}", "对方节点拒绝: {0}"),
+    ("the peer refused: {}", "对方节点拒绝: {0:text}"),
     ("the connection was lost before the answer came", "应答到达前连接中断"),
     ("the network of this node is shut down", "本节点的网络已关闭"),
     // event_loop.rs
@@ -63,14 +63,14 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "the peer closed the connection; perhaps it does not list this node",
         "对方节点关闭了连接; 可能其目录中没有本节点",
     ),
-    ("no stream: {}", "无法建立通道: {0}"),
+    ("no stream: {}", "无法建立通道: {0:text}"),
     (
         "at {} answers {}, which is not the identity in the directory",
         "在 {0} 应答的是 {1}, 与目录中的身份不符",
     ),
     ("{} is this node itself", "{0} 就是本节点"),
     // event_loop/gate.rs
-    ("it is shut out for a time: {}", "暂不接受其连接: {0}"),
+    ("it is shut out for a time: {}", "暂不接受其连接: {0:text}"),
     // event_loop/reach.rs
     ("the directory lists no address for it", "目录中没有其地址"),
     ("no stream: the connection does not answer", "无法建立通道: 连接没有回应"),
@@ -82,7 +82,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("a frame has an id that it cannot have", "帧的编号不可能"),
     // join.rs
     ("no answer in time", "没有及时应答"),
-    ("it is no join door of this version ({})", "不是本版本的加入入口 ({0})"),
+    ("it is no join door of this version ({})", "不是本版本的加入入口 ({0:text})"),
     (
         "the connection was closed: the door is full or does not admit this node",
         "连接被关闭: 入口已满, 或不接纳本节点",
@@ -91,15 +91,15 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("the system did not confirm it", "系统没有确认"),
     // members.rs
     ("{} has more than {} addresses", "{0} 的地址超过 {1} 个"),
-    ("there are more than {}", "成员超过 {0} 个"),
+    ("there are more than {}", "成员超过 {0:number} 个"),
     ("{} and {} have the same identity {}", "{0} 与 {1} 的身份相同, 均为 {2}"),
     // stream.rs
     ("the peer closed the stream", "对方节点关闭了通道"),
-    ("it sent malformed data: {}", "对方发来格式有误的数据: {0}"),
+    ("it sent malformed data: {}", "对方发来格式有误的数据: {0:text}"),
     ("nothing arrived for {} s", "{0} 秒内没有收到数据"),
     ("the peer did not read what was to be read within {} s", "对方节点没有在 {0} 秒内读取应读的数据"),
     ("the peer took more than {} s over one frame", "对方节点发送一帧超过 {0} 秒"),
-    ("the connection broke: {}", "连接中断: {0}"),
+    ("the connection broke: {}", "连接中断: {0:text}"),
     ("it was not used for {} s", "{0} 秒未使用"),
     ("this node is shutting down", "本节点正在关闭"),
 ];

@@ -45,8 +45,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("1 to 200 visible characters are needed", "需要 1 到 200 个可见字符"),
     ("give the body's official name", "给出单位的正式名称"),
     // error.rs
-    ("{} has {} {}, at most {} are accepted", "{0}有 {1} {2}, 最多接受 {3}"),
-    ("key: {}", "密钥: {0}"),
+    ("{} has {} {}, at most {} are accepted", "{0:text}有 {1} {2:text}, 最多接受 {3}"),
+    ("key: {}", "密钥: {0:text}"),
     // federation.rs
     ("not a label", "不是代码"),
     // identity.rs

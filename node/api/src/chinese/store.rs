@@ -12,7 +12,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("precondition {} of the batch does not hold, nothing was written", "批次的前提 {0} 不成立, 没有写入"),
     (
         "{} has {}, the store accepts at most {}: split it or make it smaller",
-        "{0}为 {1}, 存储最多接受 {2}: 请拆分或缩小",
+        "{0:text}为 {1}, 存储最多接受 {2}: 请拆分或缩小",
     ),
     ("a key is empty: every key needs at least one byte", "键为空: 每个键至少一个字节"),
     (
@@ -21,7 +21,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "the store stopped after a failed write ({}): free space or repair the disk, then open it again",
-        "写入失败后存储已停止 ({0}): 清理或修复磁盘后重新打开",
+        "写入失败后存储已停止 ({0:text}): 清理或修复磁盘后重新打开",
     ),
     ("the store is closed", "存储已关闭"),
     (
@@ -36,7 +36,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "{} has store format {}, this program reads up to {}: install a newer release or restore a backup",
         "{0} 的存储格式为 {1}, 本程序最高支持 {2}: 安装较新版本, 或恢复备份",
     ),
-    ("the store is damaged ({}): restore it from a backup", "存储已损坏 ({0}): 请用备份恢复"),
+    ("the store is damaged ({}): restore it from a backup", "存储已损坏 ({0:text}): 请用备份恢复"),
     (
         "a value in the range cannot be read: restore it from a backup, or replace or delete it",
         "范围内有一个值无法读取: 请用备份恢复, 或替换、删除该值",
@@ -45,10 +45,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "the store has lost its end: its log reaches commit {}, and commit {} was acknowledged: copy the folder as it is, then restore a backup",
         "存储丢失了末尾: 其日志只到第 {0} 次提交, 而第 {1} 次提交已获确认: 请原样复制该目录, 然后恢复备份",
     ),
-    ("option {} is not usable: {}", "选项 {0} 不可用: {1}"),
-    ("the backup cannot be used at byte {}: {}", "备份在第 {0} 字节处不可用: {1}"),
-    ("{} failed", "{0}失败"),
-    ("{} failed in the storage engine", "存储引擎{0}失败"),
+    ("option {} is not usable: {}", "选项 {0} 不可用: {1:text}"),
+    ("the backup cannot be used at byte {}: {}", "备份在第 {0} 字节处不可用: {1:text}"),
+    ("{} failed", "{0:word}失败"),
+    ("{} failed in the storage engine", "存储引擎{0:text}失败"),
     ("a key (in bytes)", "一个键 (字节)"),
     ("a value (in bytes)", "一个值 (字节)"),
     ("a batch (in operations)", "一个批次 (操作数)"),

@@ -45,6 +45,12 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "not a time; write RFC 3339, for example 2026-11-22T08:00:00Z",
         "不是时间; 按 RFC 3339 写, 例如 2026-11-22T08:00:00Z",
     ),
+    // What the standard library and the parser of arguments say of a number.
+    ("invalid digit found in string", "不是数字, 或含有其他字符"),
+    ("cannot parse integer from empty string", "没有写数字"),
+    ("number too large to fit in target type", "数字过大"),
+    ("number too small to fit in target type", "数字过小"),
+    ("{} is not in {}..={}", "{0:number} 不在 {1:number} 到 {2:number} 之间"),
     // cli/commands/writing.rs
-    ("no {} in it", "其中没有 {0}"),
+    ("no {} in it", "其中没有 {0:part}"),
 ];

@@ -4,7 +4,10 @@
 //!   at the beginning, the last at the end, each other one at its first place after the one before. A hole holds at
 //!   least one character, and two holes never touch.
 //! - A text without holes goes first. Of several templates that fit, the one with most literal text is taken.
-//! - What stands in a hole is read the same way, then as a name of a closed list, or as several of them; else it stays.
+//! - What stands in a hole stays as it is, because it may be a name that somebody chose: of an account, a file, a body.
+//!   A hole that holds words of the program says so beside its number ([`Reading`]): `{0:role}`, `{1:text}`. A template
+//!   with few words of its own needs such a hole that only certain words fit, else it would take any text of an outside
+//!   crate; a test says which do.
 //! - A text that no template fits as a whole is read in links, which `: ` and `; ` separate, from the left: the longest
 //!   run of links that fits a template is taken, and a link that begins no such run stays as it is.
 //! - A hole reaches over a separator only where a cause stands: behind `: ` or `(`. At the end of a template it does so
@@ -12,9 +15,7 @@
 
 use std::collections::HashMap;
 
-use chengxin_policy::Action;
-use chengxin_schemas::category::{BreachSeverity, InformationCategory, RecordState};
-use chengxin_schemas::operator::Role;
+use super::lists::{List, Names};
 
 /// Most links of a text that are read one by one; what follows is one link. A peer's words may be anything, and the
 /// work grows with the square of the links.
@@ -31,7 +32,7 @@ pub(super) struct Dictionary {
     whole: HashMap<&'static str, &'static str>,
     /// Those with most literal text first.
     templates: Vec<Template>,
-    names: Vec<(&'static str, &'static str)>,
+    names: Names,
 }
 
 /// A text with holes and the text it becomes.
@@ -47,29 +48,63 @@ pub(super) enum Piece {
     /// Text that stands as it is.
     Literal(&'static str),
     /// A hole with its number.
-    Hole(usize),
+    Hole(usize, Reading),
 }
 
-/// The pieces of a template. `{}` takes the next number, `{2}` names its own; any other bracket is text.
+/// How what stands in a hole is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// It stays as it is.
+    Same,
+    /// `text`: a text of the tables or a message of several links, as far as it is known.
+    Text,
+    /// `word`: a text of the tables, and nothing else.
+    Word,
+    /// `number`: a whole number, and nothing else.
+    Number,
+    /// `date`: a date as in 2026-11-22, and nothing else.
+    Date,
+    /// A name of a closed list or several of them, and nothing else.
+    Name(List),
+}
+
+impl Reading {
+    /// How a mark in a template is written; none for another word.
+    fn of(mark: &str) -> Option<Self> {
+        Some(match mark {
+            "text" => Self::Text,
+            "word" => Self::Word,
+            "number" => Self::Number,
+            "date" => Self::Date,
+            _ => Self::Name(List::of(mark)?),
+        })
+    }
+}
+
+/// The pieces of a template. `{}` takes the next number, `{2}` names its own, `{2:role}` says how it is read; any other
+/// bracket is text.
 pub(super) fn pieces(text: &'static str) -> Vec<Piece> {
     let (mut pieces, mut rest, mut next) = (Vec::new(), text, 0);
     let mut from = 0;
     while let Some(open) = rest.get(from..).and_then(|tail| tail.find('{')).map(|at| at.saturating_add(from))
     {
         let inner = rest.get(open.saturating_add(1)..).and_then(|tail| tail.split_once('}'));
-        let number = match inner {
-            Some(("", _)) => Some(next),
-            Some((digits, _)) => digits.parse().ok(),
+        let hole = match inner {
+            Some(("", _)) => Some((next, Reading::Same)),
+            Some((hole, _)) => match hole.split_once(':') {
+                Some((digits, mark)) => digits.parse().ok().zip(Reading::of(mark)),
+                None => hole.parse().ok().map(|number| (number, Reading::Same)),
+            },
             None => None,
         };
-        let (Some(number), Some((_, after))) = (number, inner) else {
+        let (Some((number, reading)), Some((_, after))) = (hole, inner) else {
             from = open.saturating_add(1);
             continue;
         };
         if let Some(literal) = rest.get(..open).filter(|literal| !literal.is_empty()) {
             pieces.push(Piece::Literal(literal));
         }
-        pieces.push(Piece::Hole(number));
+        pieces.push(Piece::Hole(number, reading));
         next = number.saturating_add(1);
         (rest, from) = (after, 0);
     }
@@ -79,26 +114,12 @@ pub(super) fn pieces(text: &'static str) -> Vec<Piece> {
     pieces
 }
 
-/// Names of closed lists, in English and Chinese. Where two lists share a name, the first counts.
-pub(super) fn names() -> Vec<(&'static str, &'static str)> {
-    let mut names: Vec<_> = Role::ALL.iter().map(|role| (role.as_str(), role.chinese())).collect();
-    names.extend(InformationCategory::ALL.iter().map(|one| (one.as_str(), one.chinese())));
-    names.extend(BreachSeverity::ALL.iter().map(|one| (one.as_str(), one.chinese())));
-    names.extend(RecordState::ALL.iter().map(|one| (one.as_str(), one.chinese())));
-    names.extend(Action::ALL.iter().map(|one| (one.as_str(), one.chinese())));
-    names.extend([("organisation", "法人和非法人组织"), ("person", "自然人")]);
-    names
-}
-
 impl Dictionary {
-    pub(super) fn new(
-        texts: impl Iterator<Item = (&'static str, &'static str)>,
-        names: Vec<(&'static str, &'static str)>,
-    ) -> Self {
+    pub(super) fn new(texts: impl Iterator<Item = (&'static str, &'static str)>, names: Names) -> Self {
         let (mut whole, mut templates) = (HashMap::new(), Vec::new());
         for (from, to) in texts {
             let template = Template { from: pieces(from), to: pieces(to) };
-            if template.from.iter().any(|piece| matches!(piece, Piece::Hole(_))) {
+            if template.from.iter().any(|piece| matches!(piece, Piece::Hole(..))) {
                 templates.push(template);
             } else {
                 whole.insert(from, to);
@@ -118,11 +139,6 @@ impl Dictionary {
         self.message_at(text, 0)
     }
 
-    /// The template that is taken for a text, with what stands in its holes.
-    pub(super) fn template_for<'t>(&self, text: &'t str) -> Option<(&Template, HashMap<usize, &'t str>)> {
-        self.templates.iter().find_map(|template| Some((template, template.fit(text)?)))
-    }
-
     fn whole_at(&self, text: &str, depth: usize) -> Option<String> {
         if let Some(known) = self.whole.get(text) {
             return Some((*known).to_owned());
@@ -130,15 +146,19 @@ impl Dictionary {
         if depth >= DEPTH_LIMIT {
             return None;
         }
-        let (template, values) = self.template_for(text)?;
+        self.templates.iter().find_map(|template| self.told(template, &template.fit(text)?, depth))
+    }
+
+    /// What a template says with these values; none if one of them is not of the kind that its hole takes.
+    fn told(&self, template: &Template, values: &HashMap<usize, &str>, depth: usize) -> Option<String> {
         let told = template.to.iter().map(|piece| match piece {
-            Piece::Literal(literal) => (*literal).to_owned(),
-            Piece::Hole(number) => {
+            Piece::Literal(literal) => Some((*literal).to_owned()),
+            Piece::Hole(number, _) => {
                 let value = values.get(number).copied().unwrap_or_default();
-                self.value(value, depth.saturating_add(1))
+                self.value(value, template.reading(*number), depth.saturating_add(1))
             }
         });
-        Some(told.collect())
+        told.collect()
     }
 
     fn message_at(&self, text: &str, depth: usize) -> Option<String> {
@@ -166,13 +186,22 @@ impl Dictionary {
         known.then_some(told)
     }
 
-    fn value(&self, text: &str, depth: usize) -> String {
-        self.message_at(text, depth).or_else(|| self.listed(text)).unwrap_or_else(|| text.to_owned())
+    fn value(&self, text: &str, reading: Reading, depth: usize) -> Option<String> {
+        let same = || text.to_owned();
+        match reading {
+            Reading::Same => Some(same()),
+            Reading::Text => Some(self.message_at(text, depth).unwrap_or_else(same)),
+            Reading::Word => self.whole_at(text, depth),
+            Reading::Number => is_number(text).then(same),
+            Reading::Date => is_date(text).then(same),
+            Reading::Name(list) => self.listed(list, text),
+        }
     }
 
     /// One name of a closed list, or several.
-    fn listed(&self, text: &str) -> Option<String> {
-        let name = |text: &str| self.names.iter().find(|(from, _)| *from == text).map(|(_, to)| *to);
+    fn listed(&self, list: List, text: &str) -> Option<String> {
+        let names = self.names.get(&list)?;
+        let name = |text: &str| names.iter().find(|(from, _)| *from == text).map(|(_, to)| *to);
         if let Some(one) = name(text) {
             return Some(one.to_owned());
         }
@@ -181,6 +210,17 @@ impl Dictionary {
         let between = if separator == "、" { ", " } else { "、" };
         several.map(|several| several.join(between))
     }
+}
+
+fn is_number(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn is_date(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    parts.iter().map(|part| part.len()).eq([4, 2, 2])
+        && parts.iter().all(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Where separators stand.
@@ -194,9 +234,18 @@ impl Template {
     fn literal_length(&self) -> usize {
         let length = |piece: &Piece| match piece {
             Piece::Literal(literal) => literal.len(),
-            Piece::Hole(_) => 0,
+            Piece::Hole(..) => 0,
         };
         self.from.iter().map(length).sum()
+    }
+
+    /// How a hole is read: the Chinese says so, on whichever side it stands.
+    fn reading(&self, number: usize) -> Reading {
+        let marked = |piece: &Piece| match piece {
+            Piece::Hole(hole, reading) if *hole == number && *reading != Reading::Same => Some(*reading),
+            Piece::Hole(..) | Piece::Literal(_) => None,
+        };
+        self.from.iter().chain(&self.to).find_map(marked).unwrap_or(Reading::Same)
     }
 
     /// What stands in the holes, if the text fits.
@@ -207,7 +256,7 @@ impl Template {
         let (mut before, mut open) = ("", None);
         for (position, piece) in self.from.iter().enumerate() {
             let literal = match piece {
-                Piece::Hole(number) => {
+                Piece::Hole(number, _) => {
                     open = Some(*number);
                     continue;
                 }
@@ -228,7 +277,8 @@ impl Template {
             before = literal;
         }
         if let Some(number) = open {
-            let reaches = may_reach(before) && self.to.last() == Some(&Piece::Hole(number));
+            let reaches =
+                may_reach(before) && matches!(self.to.last(), Some(Piece::Hole(last, _)) if *last == number);
             if rest.is_empty() || !(reaches || is_one_link(rest)) {
                 return None;
             }

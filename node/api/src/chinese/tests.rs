@@ -1,8 +1,8 @@
 //! What must hold of the tables as a whole, and how texts are read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::template::{Piece, pieces};
+use super::template::{Piece, Reading, pieces};
 use super::*;
 
 fn texts() -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -11,19 +11,43 @@ fn texts() -> impl Iterator<Item = (&'static str, &'static str)> {
 
 fn holes(pieces: &[Piece]) -> Vec<usize> {
     let number = |piece: &Piece| match piece {
-        Piece::Hole(number) => Some(*number),
+        Piece::Hole(number, _) => Some(*number),
         Piece::Literal(_) => None,
     };
     pieces.iter().filter_map(number).collect()
 }
 
-/// A text with something in each hole that is in no table.
-fn filled(english: &'static str) -> String {
+/// Something that fits a hole, with what it is in Chinese.
+fn filling(number: usize, reading: Reading) -> (String, String) {
+    let both = |text: String| (text.clone(), text);
+    match reading {
+        Reading::Same | Reading::Text => both(format!("<{number}>")),
+        Reading::Word => ("unknown value".to_owned(), "未知的值".to_owned()),
+        Reading::Number => both(format!("{number}7")),
+        Reading::Date => both(format!("2026-11-2{number}")),
+        Reading::Name(list) => {
+            let (english, chinese) = lists::names()[&list][0];
+            (english.to_owned(), chinese.to_owned())
+        }
+    }
+}
+
+/// How each hole of a text is read, by its number.
+fn readings(chinese: &'static str) -> BTreeMap<usize, Reading> {
+    let hole = |piece: Piece| match piece {
+        Piece::Hole(number, reading) => Some((number, reading)),
+        Piece::Literal(_) => None,
+    };
+    pieces(chinese).into_iter().filter_map(hole).collect()
+}
+
+/// A text with something fitting in each hole.
+fn filled(text: &'static str, value: impl Fn(usize) -> String) -> String {
     let fill = |piece: &Piece| match piece {
         Piece::Literal(literal) => (*literal).to_owned(),
-        Piece::Hole(number) => format!("<{number}>"),
+        Piece::Hole(number, _) => value(*number),
     };
-    pieces(english).iter().map(fill).collect()
+    pieces(text).iter().map(fill).collect()
 }
 
 #[test]
@@ -44,7 +68,7 @@ fn holes_agree_on_both_sides_and_never_touch() {
         assert_eq!(here, (0..here.len()).collect::<Vec<_>>(), "numbered in order: {english:?}");
         there.sort_unstable();
         assert_eq!(here, there, "the same holes, each once: {english:?} {chinese:?}");
-        let touching = |pair: &[Piece]| matches!(pair, [Piece::Hole(_), Piece::Hole(_)]);
+        let touching = |pair: &[Piece]| matches!(pair, [Piece::Hole(..), Piece::Hole(..)]);
         assert!(!from.windows(2).any(touching), "two holes touch: {english:?}");
         assert!(!chinese.contains("{}"), "a hole without a number: {chinese:?}");
     }
@@ -53,12 +77,94 @@ fn holes_agree_on_both_sides_and_never_touch() {
 #[test]
 fn no_template_takes_the_text_of_another() {
     for (english, chinese) in texts() {
-        let values = |text: &str| {
-            (0..9).fold(text.to_owned(), |text, hole| {
-                text.replace(&format!("{{{hole}}}"), &format!("<{hole}>"))
-            })
-        };
-        assert_eq!(phrase(&filled(english)).as_deref(), Some(values(chinese).as_str()), "{english:?}");
+        let readings = readings(chinese);
+        let (from, to) = (
+            filled(english, |hole| filling(hole, readings[&hole]).0),
+            filled(chinese, |hole| filling(hole, readings[&hole]).1),
+        );
+        assert_eq!(phrase(&from), Some(to), "{english:?}");
+    }
+}
+
+/// Words that any English text may hold.
+const COMMON: [&str; 19] = [
+    "a", "an", "and", "are", "at", "by", "for", "from", "has", "in", "is", "it", "line", "of", "or", "that",
+    "the", "to", "with",
+];
+
+#[test]
+fn a_template_has_words_of_its_own_or_takes_only_certain_values() {
+    for (english, chinese) in texts() {
+        let mut readings = readings(chinese).into_values();
+        // A lead before a cause is true of whatever follows it.
+        let lead = english.strip_suffix(": {}").is_some_and(|lead| !lead.contains("{}"));
+        if readings.len() == 0 || lead || readings.any(|one| !matches!(one, Reading::Same | Reading::Text)) {
+            continue;
+        }
+        let words = english.split(|c: char| !c.is_ascii_alphanumeric());
+        let own = words.filter(|word| word.len() > 1 && !COMMON.contains(word)).count();
+        assert!(own > 1, "any text may fit: {english:?}");
+    }
+}
+
+#[test]
+fn words_of_outside_crates_are_left_alone() {
+    for text in [
+        "closed by peer: 0",
+        "connection closed by shutdown",
+        "aborted by peer: the application or application protocol caused the connection to be closed",
+        "handshake failed",
+        "invalid peer certificate: certificate not valid for name \"x\"",
+        "received fatal alert: HandshakeFailure",
+        "expected value at line 1 column 1",
+        "trailing characters at line 1 column 9",
+        "missing field `role`",
+        "unknown variant `x`, expected one of `a`, `b`",
+        "unknown field `x`",
+        "x is not in y",
+        "5000 is not in 1..",
+        "there are more than enough",
+        "found in record",
+        "a value is required",
+    ] {
+        assert_eq!(message(text), None, "{text}");
+    }
+    for (text, told) in [
+        ("5000 is not in 1..=200", "5000 不在 1 到 200 之间"),
+        ("invalid digit found in string", "不是数字, 或含有其他字符"),
+        ("number too large to fit in target type", "数字过大"),
+        ("2026-02-03 is not in 2025", "2026-02-03 不在 2025 年内"),
+        (
+            "decision test a fails: denied by default-deny",
+            "决定测试 a 不通过: 拒绝, 由规则 default-deny 决定",
+        ),
+        ("inclusion proof: the path is empty", "包含证明: 路径为空"),
+        (
+            "import: it is committed; only a staging one is resumed",
+            "import: 状态为“已导入”; 只有未完成的才能继续",
+        ),
+    ] {
+        assert_eq!(message(text).as_deref(), Some(told), "{text}");
+    }
+}
+
+#[test]
+fn names_that_people_chose_stay_as_they_are() {
+    for (text, told) in [
+        ("the account clerk does not have the role reviewer", "账户 clerk 没有角色“复核人”"),
+        (
+            "no operator account: this user may act as clerk, reviewer; choose one with --operator",
+            "没有操作员账户: 该系统用户可用的账户: clerk, reviewer; 用 --operator 选择",
+        ),
+        (
+            "checkpoint: the file is missing; keep the folder as it is, verify it, and restore it from a copy that verifies",
+            "checkpoint: 缺少该文件; 保持该目录原样, 加以验证, 并用验证成立的副本恢复",
+        ),
+        ("checkpoint: the file is missing", "checkpoint: 缺少该文件"),
+        ("cannot read tokens", "无法读取 tokens"),
+        ("checkpoint does not belong to a log", "checkpoint 不属于日志"),
+    ] {
+        assert_eq!(message(text).as_deref(), Some(told), "{text}");
     }
 }
 

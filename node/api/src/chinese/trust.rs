@@ -3,7 +3,7 @@
 /// English and Chinese, by the source file that writes the text first.
 pub(super) const TEXTS: &[(&str, &str)] = &[
     // directory.rs
-    ("it does not parse: {}", "无法解析: {0}"),
+    ("it does not parse: {}", "无法解析: {0:text}"),
     ("the path names another agency or region than the entry", "路径所指的机关或区划与条目不同"),
     ("it has no transport identity", "没有传输身份"),
     (
@@ -60,16 +60,16 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "{} is longer than {} bytes; refresh from another peer and report this one",
         "{0} 超过 {1} 字节; 改从其他成员更新, 并报告该节点",
     ),
-    ("there are {} {}, at most {} are accepted", "有 {0} 个{1}, 最多接受 {2} 个"),
+    ("there are {} {}, at most {} are accepted", "有 {0} 个{1:text}, 最多接受 {2} 个"),
     (
         "{} is not the file that the signed metadata names; refresh again, or from another peer",
         "{0} 不是签名元数据所指的文件; 重新更新, 或改从其他成员更新",
     ),
     ("{} is missing; refresh from another peer", "缺少 {0}; 改从其他成员更新"),
-    ("{} is not well formed: {}", "{0}格式有误: {1}"),
+    ("{} is not well formed: {}", "{0:text}格式有误: {1:text}"),
     (
         "the directory entry {} is refused: {}; the coordinator must correct it",
-        "目录条目 {0} 被拒绝: {1}; 须由统筹员更正",
+        "目录条目 {0} 被拒绝: {1:text}; 须由统筹员更正",
     ),
     ("the metadata source cannot be reached; try another peer", "无法取得元数据; 请换其他成员"),
     ("no verified directory is held; join the federation first", "没有经过验证的目录; 请先加入联盟"),
@@ -93,10 +93,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "the key given for {} is not the one the root of trust names; use the key file made at founding or at the last rotation",
         "为 {0} 给出的密钥不是信任根所列的密钥; 请用建立联盟或上次轮换时生成的密钥文件",
     ),
-    ("token: {}", "令牌: {0}"),
-    ("application to join: {}: {}", "加入申请: {0}: {1}"),
-    ("key file {}: {}", "密钥文件 {0}: {1}"),
-    ("verification could not be carried out: {}", "无法进行验证: {0}"),
+    ("token: {}", "令牌: {0:text}"),
+    ("application to join: {}: {}", "加入申请: {0}: {1:text}"),
+    ("key file {}: {}", "密钥文件 {0}: {1:text}"),
+    ("verification could not be carried out: {}", "无法进行验证: {0:text}"),
     // evidence.rs
     ("directory evidence", "目录证据"),
     ("agencies in one evidence bundle", "同一证据包中的机关"),
@@ -184,7 +184,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "其公钥名称与种子不符; 请用副本恢复该文件",
     ),
     // metadata.rs
-    ("{} metadata", "{0} 元数据"),
+    ("{} metadata", "{0:word} 元数据"),
     ("its SHA-256 is not 32 bytes", "其 SHA-256 不是 32 字节"),
     ("root metadata", "root 元数据"),
     ("it does not name its federation", "没有写明所属联盟"),

@@ -23,6 +23,7 @@ use tokio::sync::{Notify, mpsc};
 
 use super::import::{batch_report, examination_report, examination_rows, summary};
 use super::{path_parse, query};
+use crate::chinese::import_state;
 use crate::failure::Failure;
 use crate::gate::Caller;
 use crate::malformed::query_name_fault;
@@ -80,11 +81,11 @@ pub(crate) async fn import_resume(
     // Asked first, so that an import that does not exist or is finished is told apart from a file that is gone.
     let batch = services.node.import_show(&caller.operation, &id).await?;
     if batch.state != BatchState::Staging {
-        let (state, fix) = (batch.state.as_str(), "chengxin import show");
+        let (state, told, fix) = (batch.state.as_str(), import_state(batch.state), "chengxin import show");
         return Err(Problem::new(
             ErrorCode::Conflict,
             format!("the import is {state}; only an unfinished one is resumed"),
-            format!("该批次状态为 {state}; 只有未完成的批次可以继续"),
+            format!("该批次状态为“{told}”; 只有未完成的批次可以继续"),
         )
         .with_field("batch")
         .with_fix(format!("see {fix} {id}"), format!("查看 {fix} {id}"))

@@ -233,7 +233,7 @@ impl Stage {
             .spawn()
             .map_err(|error| Broken(format!("the node cannot be started: {error}")))?;
         self.children[body] = Some(child);
-        self.until(&format!("{} answers", BODIES[body].key), |stage| {
+        self.until(&format!("the node of {} answers", BODIES[body].key), |stage| {
             if let Some(status) = stage.exited(body) {
                 return Err(Broken(format!(
                     "{} ended at its start ({status}), see {}",

@@ -80,6 +80,7 @@ pub(super) const UNTOLD: &[(&str, &str, &[&str])] = &[
     ),
     ("a piece of a text that the tables hold whole", "node/audit-log/src/entry.rs", &["use one of:"]),
     ("a piece of a text that the tables hold whole", "node/exchange/src/error.rs", &[" or "]),
+    ("a piece of a text that the tables hold whole", "node/app/src/error.rs", &["cannot {} {}"]),
     ("a piece of a text that the tables hold whole", "policy/src/error.rs", &[" line {}"]),
     (
         "a piece of a text that the tables hold whole",
