@@ -22,12 +22,18 @@ pub(crate) enum Existing {
     Replaced,
 }
 
+/// Names tried for what is being written, until one is free. A name holds the process, so that only the remains of a
+/// crash, or a process of another machine in the same folder, take one away.
+const PART_NAMES: u32 = 100;
+
 /// A file that is being written under another name beside its place. Dropped before [`NewFile::finish`], it leaves
-/// nothing behind.
+/// nothing behind; a crash leaves the other name, which nobody removes.
 #[derive(Debug)]
 pub(crate) struct NewFile {
     path: PathBuf,
     part: PathBuf,
+    existing: Existing,
+    mode: u32,
     file: Option<std::fs::File>,
 }
 
@@ -36,55 +42,98 @@ impl NewFile {
     pub(crate) fn begin(path: &Path, existing: Existing) -> Result<Self, CliError> {
         let failed = |source| CliError::file(path, source);
         let mode = match std::fs::metadata(path) {
-            Ok(_) if existing == Existing::Kept => {
-                let place = path.display();
-                let problem = Problem::new(
-                    ErrorCode::Conflict,
-                    format!("{place} exists and is never written over"),
-                    format!("{place} 已存在, 不会被覆盖"),
-                );
-                return Err(CliError::problem(
-                    problem
-                        .with_field(place.to_string())
-                        .with_fix("name a new file, or move the old one away", "指定新文件, 或先移走旧文件"),
-                ));
-            }
+            Ok(_) if existing == Existing::Kept => return Err(exists(path)),
             Ok(metadata) if metadata.is_dir() => return Err(failed(std::io::ErrorKind::IsADirectory.into())),
             Ok(metadata) => metadata.permissions().mode() & 0o777,
             Err(_) => MODE,
         };
-        let name = path.file_name().ok_or_else(|| failed(std::io::ErrorKind::InvalidInput.into()))?;
-        let mut part_name = name.to_owned();
-        part_name.push(".part");
-        let part = path.with_file_name(part_name);
-        // What an earlier attempt left goes first: the part is made and never opened, so a link put there by somebody
-        // else is not followed.
-        match std::fs::remove_file(&part) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
-            _ => {}
-        }
-        let file = std::fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(mode)
-            .open(&part)
-            .map_err(failed)?;
-        Ok(Self { path: path.to_owned(), part, file: Some(file) })
+        let (part, file) = part_make(path, mode).map_err(failed)?;
+        Ok(Self { path: path.to_owned(), part, existing, mode, file: Some(file) })
     }
 
-    /// Writes everything, syncs it, and puts the file into its place.
+    /// Writes everything, syncs it, and puts the file into its place. Of several that are begun for one place and keep
+    /// what exists, the first to come here has it, and the others are refused.
     pub(crate) fn finish(mut self, bytes: &[u8]) -> Result<(), CliError> {
         let Some(mut file) = self.file.take() else { return Ok(()) };
-        let written = file
-            .write_all(bytes)
-            .and_then(|()| file.sync_all())
-            .and_then(|()| std::fs::rename(&self.part, &self.path));
-        written.map_err(|source| {
-            // What was begun is of no use; that it may stay behind changes nothing for the person.
-            let _ = std::fs::remove_file(&self.part);
-            CliError::file(&self.path, source)
+        let written =
+            file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| match self.existing {
+                Existing::Replaced => std::fs::rename(&self.part, &self.path),
+                Existing::Kept => self.place(bytes),
+            });
+        let written = written.and_then(|()| folder_sync(&self.path));
+        // Gone after a rename. What was begun in vain is of no use; that it may stay behind changes nothing for the
+        // person.
+        let _ = std::fs::remove_file(&self.part);
+        written.map_err(|source| match source.kind() {
+            std::io::ErrorKind::AlreadyExists if self.existing == Existing::Kept => exists(&self.path),
+            _ => CliError::file(&self.path, source),
         })
     }
+
+    /// Puts the written part into its place if nothing is there. A link does so in one step; where there are no links,
+    /// the file is made in its place and written again, and a crash then leaves it short.
+    fn place(&self, bytes: &[u8]) -> std::io::Result<()> {
+        use std::io::ErrorKind::{PermissionDenied, TooManyLinks, Unsupported};
+        match std::fs::hard_link(&self.part, &self.path) {
+            Err(error) if matches!(error.kind(), PermissionDenied | TooManyLinks | Unsupported) => {
+                new_write(&self.path, self.mode, bytes)
+            }
+            linked => linked,
+        }
+    }
+}
+
+/// A file under a name beside its place that nobody has. It is made and never opened, so a link put there by somebody
+/// else is not followed.
+fn part_make(path: &Path, mode: u32) -> std::io::Result<(PathBuf, std::fs::File)> {
+    let name = path.file_name().ok_or(std::io::ErrorKind::InvalidInput)?;
+    let process = std::process::id();
+    for number in 0..PART_NAMES {
+        let mut part_name = name.to_owned();
+        part_name.push(format!(".{process}-{number}.part"));
+        let part = path.with_file_name(part_name);
+        match new_open(&part, mode) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            made => return Ok((part, made?)),
+        }
+    }
+    Err(std::io::ErrorKind::AlreadyExists.into())
+}
+
+fn new_open(path: &Path, mode: u32) -> std::io::Result<std::fs::File> {
+    std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path)
+}
+
+/// Makes and writes a file; what could not be written whole is removed.
+fn new_write(path: &Path, mode: u32, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = new_open(path, mode)?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).inspect_err(|_| {
+        let _ = std::fs::remove_file(path);
+    })
+}
+
+/// Makes the name of a file durable.
+fn folder_sync(path: &Path) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match std::fs::File::open(folder).and_then(|folder| folder.sync_all()) {
+        // Some network file systems have no such call: names are durable there when their server says so.
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => Ok(()),
+        synced => synced,
+    }
+}
+
+fn exists(path: &Path) -> CliError {
+    let place = path.display();
+    let problem = Problem::new(
+        ErrorCode::Conflict,
+        format!("{place} exists and is never written over"),
+        format!("{place} 已存在, 不会被覆盖"),
+    );
+    CliError::problem(
+        problem
+            .with_field(place.to_string())
+            .with_fix("name a new file, or move the old one away", "指定新文件, 或先移走旧文件"),
+    )
 }
 
 impl Drop for NewFile {
@@ -121,12 +170,31 @@ mod tests {
     }
 
     #[test]
+    fn of_two_that_are_begun_the_first_finished_stays() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("check.json");
+        let (one, two) = (NewFile::begin(&path, Existing::Kept), NewFile::begin(&path, Existing::Kept));
+        let (one, two) = (one.expect("begun"), two.expect("begun beside it"));
+        two.finish(b"two").expect("written");
+        let refused = one.finish(b"one").expect_err("it exists");
+        assert_eq!(refused.code(), ErrorCode::Conflict);
+        assert_eq!(std::fs::read(&path).expect("file"), b"two");
+        assert_eq!(std::fs::read_dir(folder.path()).expect("folder").count(), 1, "no parts stay");
+        // Without links the same.
+        let refused = new_write(&path, MODE, b"three").expect_err("it exists");
+        assert_eq!(refused.kind(), std::io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read(&path).expect("file"), b"two");
+    }
+
+    #[test]
     fn a_link_beside_the_file_is_not_followed() {
         let folder = tempfile::tempdir().expect("folder");
         let (path, other) = (folder.path().join("check.json"), folder.path().join("other"));
         std::fs::write(&other, "theirs").expect("file");
-        std::os::unix::fs::symlink(&other, folder.path().join("check.json.part")).expect("link");
+        let part = format!("check.json.{}-0.part", std::process::id());
+        std::os::unix::fs::symlink(&other, folder.path().join(part)).expect("link");
         NewFile::begin(&path, Existing::Kept).expect("begun").finish(b"ours").expect("written");
         assert_eq!(std::fs::read(&other).expect("file"), b"theirs");
+        assert_eq!(std::fs::read(&path).expect("file"), b"ours");
     }
 }

@@ -130,14 +130,22 @@ impl Context<'_> {
             None => None,
         };
         let mut token: JoinToken = block_on(client.document_post("/api/v1/federation/tokens", &request))?;
+        let mut kept = Ok(());
         if let Some(file) = file {
             let secret = token.token.take().ok_or_else(|| absent("token"))?;
-            file.finish(format!("{secret}\n").as_bytes())?;
-            token.token_file = arguments.token_file.clone();
+            kept = file.finish(format!("{secret}\n").as_bytes());
+            // The body's earlier token is struck out already: a disk that filled up meanwhile does not take the new one
+            // from it.
+            if kept.is_ok() {
+                token.token_file = arguments.token_file.clone();
+            } else {
+                token.token = Some(secret);
+            }
         }
         let address = token.addresses.first().cloned().unwrap_or_else(|| "ADDRESS".to_owned());
         self.print(&token)?;
         self.hint(Key::JoinHint, &[&address, &token.root_fingerprint]);
+        kept?;
         Ok(Exit::Done)
     }
 
