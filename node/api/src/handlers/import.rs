@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::{Extension, Json};
+use chengxin_exchange::ExchangeError;
 use chengxin_exchange::import::{BatchState, Examination, ImportBatch};
 use chengxin_import::{IssueSeverity, RowIssue};
 use chengxin_schemas::identity::BatchId;
@@ -62,9 +63,21 @@ pub(crate) async fn import_rollback(
     Path(id): Path<String>,
 ) -> Answer<ImportReport> {
     let id: BatchId = path_parse(&id)?;
-    let batch = services.node.import_rollback(&caller.operation, &id).await?;
-    services.spool.batch_forget(id).await.map_err(|error| Failure::spool(&error))?;
-    Ok(Json(batch_report(&batch)))
+    let rolled_back = services.node.import_rollback(&caller.operation, &id).await;
+    // A second try is refused, and yet it lets go the file that the first could not.
+    let gone = match &rolled_back {
+        Ok(_) => true,
+        Err(ExchangeError::Conflict { .. }) => {
+            let batch = services.node.import_show(&caller.operation, &id).await?;
+            batch.state == BatchState::RolledBack
+        }
+        Err(_) => false,
+    };
+    if gone && let Err(error) = services.spool.batch_forget(id).await {
+        // The import is rolled back all the same.
+        tracing::warn!(%error, "the file of an import that was rolled back stays in the spool until the next start");
+    }
+    Ok(Json(batch_report(&rolled_back?)))
 }
 
 pub(crate) fn summary(batch: &ImportBatch) -> ImportSummary {

@@ -7,7 +7,7 @@ use chengxin_api::types::problem::Problem;
 use chengxin_schemas::ErrorCode;
 
 use crate::day::{begun_and_left, get, post, report};
-use crate::socket::call;
+use crate::socket::{Received, call};
 use crate::support::{OWN, Served, long_penalty_file, own_uid, penalty_file, wrong_penalty_file};
 
 /// Names in the spool folder.
@@ -87,6 +87,39 @@ async fn a_file_with_failing_rows_stays_and_every_other_goes() {
     served.stop().await;
 }
 
+/// The answer to taking an import back. Work on it ends with its answer; until the server has noticed, the import is
+/// busy.
+async fn rolled_back(served: &Served, batch: &str) -> Received {
+    let path = format!("/api/v1/imports/{batch}/rollback");
+    loop {
+        let answer = post(served, "reviewer", &path, String::new()).await;
+        if answer.status == 200 {
+            return answer;
+        }
+        assert_eq!(answer.json::<Problem>().code, ErrorCode::Busy);
+        tokio::task::yield_now().await;
+    }
+}
+
+/// A folder that cannot be read does not turn an import that was rolled back into one that was not.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_is_rolled_back_although_its_file_cannot_be_removed() {
+    let served = Served::start(own_uid()).await;
+    let batch = begun_and_left(&served, long_penalty_file(12_000)).await.to_string();
+    let (spool, away) = (served.folder.path().join("spool"), served.folder.path().join("away"));
+    std::fs::rename(&spool, &away).expect("moved");
+    std::fs::write(&spool, "no folder").expect("written");
+    let taken = rolled_back(&served, &batch).await;
+    assert_eq!(taken.json::<ImportReport>().summary.state, ImportState::RolledBack);
+    std::fs::remove_file(&spool).expect("removed");
+    std::fs::rename(&away, &spool).expect("moved back");
+    assert!(spooled(&served).contains(&format!("{batch}.json")));
+    let again = post(&served, "reviewer", &format!("/api/v1/imports/{batch}/rollback"), String::new()).await;
+    assert_eq!(again.json::<Problem>().code, ErrorCode::Conflict);
+    until_empty(&served).await;
+    served.stop().await;
+}
+
 /// As after a crash: nothing but the store and the folder tells of the import.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unfinished_import_keeps_its_file_until_it_is_taken_back() {
@@ -100,16 +133,7 @@ async fn an_unfinished_import_keeps_its_file_until_it_is_taken_back() {
         report(&post(&served, "clerk", &path, wrong_penalty_file()).await);
     }
     assert!(spooled(&served).contains(&plan));
-    // The work ends with the answer; until the server has noticed, the import is busy.
-    let rollback = format!("/api/v1/imports/{batch}/rollback");
-    let taken = loop {
-        let answer = post(&served, "reviewer", &rollback, String::new()).await;
-        if answer.status == 200 {
-            break answer;
-        }
-        assert_eq!(answer.json::<Problem>().code, ErrorCode::Busy);
-        tokio::task::yield_now().await;
-    };
+    let taken = rolled_back(&served, &batch.to_string()).await;
     assert_eq!(taken.json::<ImportReport>().summary.state, ImportState::RolledBack);
     // The ten reports offer eight files between them; of the import nothing is left.
     while spooled(&served).iter().filter(|name| !name.ends_with(".json")).count() > 8 {
