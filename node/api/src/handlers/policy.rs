@@ -63,14 +63,20 @@ pub(crate) async fn policy_explain(
     State(services): State<Arc<Services>>,
     body: Result<Bytes, BytesRejection>,
 ) -> Answer<PolicyExplanation> {
-    let question: PolicyExplainRequest = document(body)?;
+    let mut question: PolicyExplainRequest = document(body)?;
     let policy = services.node.policy();
-    let request = request(&services, question.role, &question.purpose, vec![question.category])?;
+    let concerned = policy.bundle().purpose(&question.purpose).map_or(&[][..], |purpose| &purpose.subjects);
+    let kind = question.subject_kind.unwrap_or(match concerned {
+        [only] => *only,
+        _ => SubjectKind::Organisation,
+    });
+    question.subject_kind = Some(kind);
+    let request = request(&services, question.role, &question.purpose, kind, vec![question.category])?;
     let (permitted, rule, reason_zh, reason_en, fields) = match policy.authorize(&request) {
         Decision::Permit(permit) => {
             let fields = question
                 .record_type
-                .map(|record_type| fields(&permit, &services, record_type, question.category))
+                .map(|record_type| fields(&permit, &services, record_type, question.category, kind))
                 .unwrap_or_default();
             let rule = permit.rule().as_str().to_owned();
             let (zh, en) = (format!("规则 {rule} 允许"), format!("rule {rule} allows it"));
@@ -99,30 +105,36 @@ pub(crate) async fn policy_table(
     let wanted = query(wanted)?;
     let policy = services.node.policy();
     let mut cells = Vec::new();
-    let purposes = policy.bundle().purposes().iter().map(|purpose| &purpose.code);
-    for purpose in purposes.filter(|code| wanted.purpose.as_ref().is_none_or(|only| only == *code)) {
+    let purposes = policy.bundle().purposes().iter();
+    for purpose in purposes.filter(|purpose| wanted.purpose.as_ref().is_none_or(|only| *only == purpose.code))
+    {
         for role in Role::ALL.iter().filter(|role| wanted.role.is_none_or(|only| only == **role)) {
-            let request = request(&services, *role, purpose, InformationCategory::ALL.to_vec())?;
-            cells.extend(policy.explain(&request).cells.into_iter().map(|cell| PolicyCell {
-                role: *role,
-                purpose: purpose.clone(),
-                category: cell.category,
-                level: cell.level,
-                decision: cell.treatment.as_str().to_owned(),
-                rule: cell.rule.as_str().to_owned(),
-            }));
+            for kind in &purpose.subjects {
+                let categories = InformationCategory::ALL.to_vec();
+                let request = request(&services, *role, &purpose.code, *kind, categories)?;
+                cells.extend(policy.explain(&request).cells.into_iter().map(|cell| PolicyCell {
+                    role: *role,
+                    purpose: purpose.code.clone(),
+                    subject_kind: *kind,
+                    category: cell.category,
+                    level: cell.level,
+                    decision: cell.treatment.as_str().to_owned(),
+                    rule: cell.rule.as_str().to_owned(),
+                }));
+            }
         }
     }
     let version = policy.bundle().manifest().version.clone();
     Ok(Json(PolicyTable { schema: PolicyTableSchema::V1, policy: version, cells }))
 }
 
-/// A question of this node's own agency about an organisation, with every condition met that a question can meet: the
+/// A question of this node's own agency, with every condition met that a question can meet: the
 /// explanation is about rules, not about a forgotten case number.
 fn request(
     services: &Services,
     role: Role,
     purpose: &PurposeCode,
+    subject_kind: SubjectKind,
     categories: Vec<InformationCategory>,
 ) -> Result<AccessRequest, Failure> {
     let directory = services.node.directory()?;
@@ -147,7 +159,7 @@ fn request(
         purpose: purpose.clone(),
         case_reference: Some("policy-explain".parse()?),
         legal_basis: Some("policy explain".parse()?),
-        subject_kind: SubjectKind::Organisation,
+        subject_kind,
         own_records: action == Action::Read,
         categories,
         action,
@@ -159,14 +171,16 @@ fn fields(
     services: &Services,
     record_type: RecordType,
     category: InformationCategory,
+    kind: SubjectKind,
 ) -> Vec<FieldExplanation> {
+    let person = kind == SubjectKind::Person;
     let policy = services.node.policy();
     record_type
         .fields()
         .iter()
         .filter_map(|definition| {
             let class = policy.bundle().field_class(record_type, definition.name)?;
-            let (shown, reason) = match permit.release(record_type, category, definition.name, false) {
+            let (shown, reason) = match permit.release(record_type, category, definition.name, person) {
                 Release::Show => (FieldShown::Shown, None),
                 Release::Mask(_) => (FieldShown::Masked, None),
                 Release::Withhold(reason) => (FieldShown::Withheld, Some(reason)),

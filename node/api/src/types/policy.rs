@@ -6,6 +6,7 @@ use chengxin_schemas::category::{BreachSeverity, ClassificationLevel, Informatio
 use chengxin_schemas::operator::Role;
 use chengxin_schemas::purpose::PurposeCode;
 use chengxin_schemas::record_type::RecordType;
+use chengxin_schemas::subject::SubjectKind;
 use serde::{Deserialize, Serialize};
 
 use super::record::FieldShown;
@@ -90,6 +91,10 @@ pub struct PolicyExplainRequest {
     pub purpose: PurposeCode,
     /// About which category.
     pub category: InformationCategory,
+    /// About which kind of subject; without it about the only kind that the purpose concerns, else about an
+    /// organisation. The answer repeats the question with the kind that was taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject_kind: Option<SubjectKind>,
     /// About records of which type; fields are explained only when it is given.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
     pub record_type: Option<RecordType>,
@@ -111,7 +116,7 @@ pub struct PolicyExplanation {
     pub reason_zh: String,
     /// Why, in English.
     pub reason_en: String,
-    /// What would be shown of each field of a record about an organisation.
+    /// What would be shown of each field of a record about a subject of this kind.
     pub fields: Vec<FieldExplanation>,
     /// Version of the policy.
     pub policy: String,
@@ -148,8 +153,8 @@ pub struct PolicyTableQuery {
     pub purpose: Option<PurposeCode>,
 }
 
-/// What `GET /api/v1/policy/table` answers: every cell role × purpose × category × level for questions of this node's
-/// own agency about organisations. The table for every kind of body is committed beside the policy.
+/// What `GET /api/v1/policy/table` answers: every cell role × purpose × kind of subject × category × level for questions
+/// of this node's own agency, for the kinds that each purpose concerns. The table for every kind of body is committed beside the policy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyTable {
     /// The tag.
@@ -167,6 +172,8 @@ pub struct PolicyCell {
     pub role: Role,
     /// The purpose.
     pub purpose: PurposeCode,
+    /// The kind of subject.
+    pub subject_kind: SubjectKind,
     /// The category.
     pub category: InformationCategory,
     /// The level of the field.

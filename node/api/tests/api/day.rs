@@ -1,5 +1,8 @@
 //! A day at one agency, over the socket: import, look, check, sanction, watch.
 
+use std::collections::BTreeMap;
+use std::path::Path;
+
 use chengxin_api::types::audit::{AuditEntries, AuditVerification};
 use chengxin_api::types::check::CheckResult;
 use chengxin_api::types::import::{
@@ -13,7 +16,10 @@ use chengxin_api::types::problem::Problem;
 use chengxin_api::types::record::{RecordDocument, Records};
 use chengxin_api::types::restriction::Restrictions;
 use chengxin_api::types::status::{Health, Status};
+use chengxin_policy::{Action, Bundle};
 use chengxin_schemas::ErrorCode;
+use chengxin_schemas::operator::Role;
+use chengxin_schemas::subject::SubjectKind;
 
 use crate::socket::{Received, call};
 use crate::support::{OTHER, Served, long_penalty_file, own_uid, penalty_file, wrong_penalty_file};
@@ -215,6 +221,70 @@ async fn a_check_says_who_was_silent_and_a_notice_restricts() {
     served.stop().await;
 }
 
+/// The letters of the committed table by purpose, role, kind of subject and category, for a body without functions.
+fn committed_table() -> BTreeMap<(String, String, String, String), String> {
+    let bundle = Bundle::baseline().expect("baseline");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policy/baseline/decision-table.txt");
+    let text = std::fs::read_to_string(path).expect("committed");
+    let any_role = Role::ALL.iter().map(|role| role.as_str()).collect::<Vec<_>>().join("+");
+    let text = text.replace("any role", &any_role);
+    let (mut cells, mut purpose) = (BTreeMap::new(), "");
+    for line in text.lines() {
+        let Some(row) = line.strip_prefix("  ") else {
+            purpose = line.split(' ').next().unwrap_or_default();
+            continue;
+        };
+        let Some(row) = row.strip_prefix("every body").or_else(|| row.strip_prefix("other bodies")) else {
+            continue;
+        };
+        let words: Vec<&str> = row.split_whitespace().collect();
+        let [roles, action, kind, letters @ ..] = &words[..] else { continue };
+        let known = bundle.purposes().iter().find(|known| known.code.as_str() == purpose).expect("listed");
+        let asked = if known.actions.contains(&Action::Ask) { Action::Ask } else { known.actions[0] };
+        if *action != asked.as_str() {
+            continue;
+        }
+        for (role, pair) in roles.split('+').flat_map(|role| letters.chunks(2).map(move |pair| (role, pair)))
+        {
+            let key = [purpose, role, kind, pair[0]].map(ToOwned::to_owned).into();
+            cells.insert(key, pair[1].to_owned());
+        }
+    }
+    cells
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_decision_table_says_what_the_committed_one_says() {
+    let served = Served::start(own_uid()).await;
+    let table: PolicyTable = get(&served, "clerk", "/api/v1/policy/table").await.json();
+    let mut told: BTreeMap<_, String> = BTreeMap::new();
+    for cell in &table.cells {
+        let kind = if cell.subject_kind == SubjectKind::Person { "person" } else { "organisation" };
+        let key = [cell.purpose.as_str(), cell.role.as_str(), kind, cell.category.as_str()];
+        let letters = told.entry(key.map(ToOwned::to_owned).into()).or_default();
+        letters.push(match cell.decision.as_str() {
+            "show" => 'S',
+            "mask" => 'M',
+            _ => '-',
+        });
+    }
+    // What is denied is not in the committed table.
+    told.retain(|_, letters| letters.contains(['S', 'M']));
+    let mut committed = committed_table();
+    committed.retain(|_, letters| letters.contains(['S', 'M']));
+    assert!(committed.len() > 20, "the table was read");
+    assert_eq!(told, committed);
+
+    let question = r#"{"role":"clerk","purpose":"civil-service-recruitment","category":"basic"}"#;
+    let explained: PolicyExplanation =
+        post(&served, "clerk", "/api/v1/policy/explain", question.to_owned()).await.json();
+    assert_eq!((explained.permitted, explained.question.subject_kind), (true, Some(SubjectKind::Person)));
+    let question = question.replace("\"basic\"", "\"basic\",\"subject_kind\":\"organisation\"");
+    let explained: PolicyExplanation =
+        post(&served, "clerk", "/api/v1/policy/explain", question).await.json();
+    assert!(!explained.permitted, "the purpose concerns persons only");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn administrators_see_state_accounts_policy_and_log() {
     let served = Served::start(own_uid()).await;
@@ -252,7 +322,7 @@ async fn administrators_see_state_accounts_policy_and_log() {
     assert!(!explained.permitted && explained.rule.is_some());
     let path = "/api/v1/policy/table?role=clerk&purpose=government-procurement";
     let table: PolicyTable = get(&served, "clerk", path).await.json();
-    assert_eq!(table.cells.len(), 5 * 4);
+    assert_eq!(table.cells.len(), 2 * 5 * 4, "organisations and persons");
 
     let entries: AuditEntries =
         get(&served, "audit", "/api/v1/audit?event=operator_changed&limit=3").await.json();

@@ -6,6 +6,8 @@ use chengxin_schemas::category::InformationCategory;
 use chengxin_schemas::operator::Role;
 use chengxin_schemas::purpose::PurposeCode;
 use chengxin_schemas::record_type::RecordType;
+use chengxin_schemas::subject::SubjectKind;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 
 /// What is done with the policy.
@@ -54,9 +56,17 @@ pub struct PolicyExplainArguments {
     /// About which category
     #[arg(long, value_name = "CATEGORY")]
     pub category: InformationCategory,
+    /// About which kind of subject; without it about the only kind that the purpose concerns, else an organisation
+    #[arg(long, value_name = "KIND", value_parser = subject_kinds())]
+    pub subject_kind: Option<SubjectKind>,
     /// About records of which type; needed to see the fields
     #[arg(long = "type", value_name = "TYPE")]
     pub record_type: Option<RecordType>,
+}
+
+fn subject_kinds() -> impl TypedValueParser<Value = SubjectKind> {
+    PossibleValuesParser::new(["organisation", "person"])
+        .map(|kind| if kind == "person" { SubjectKind::Person } else { SubjectKind::Organisation })
 }
 
 /// Which part of the table.

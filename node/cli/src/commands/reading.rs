@@ -167,6 +167,7 @@ impl Context<'_> {
             role: arguments.asking,
             purpose: arguments.purpose,
             category: arguments.category,
+            subject_kind: arguments.subject_kind,
             record_type: arguments.record_type,
         };
         let explanation: PolicyExplanation =

@@ -139,6 +139,7 @@ pub(super) const HELP: &[(&str, &str)] = &[
     ("policy explain --as", "以什么角色"),
     ("policy explain --purpose", "为什么用途"),
     ("policy explain --category", "查哪个类别"),
+    ("policy explain --subject-kind", "查哪种主体; 不给时取该用途唯一的种类, 否则为组织"),
     ("policy explain --type", "查哪类记录; 要看字段时必须给出"),
     ("policy table", "输出决定表"),
     ("policy table --as", "仅此角色"),

@@ -2,6 +2,7 @@
 
 use chengxin_api::types::policy::{Policy, PolicyExplanation, PolicyTable};
 use chengxin_api::types::record::FieldShown;
+use chengxin_schemas::subject::SubjectKind;
 
 use super::page::{Cell, Page, Table, Tone, View, column, wide};
 use super::{Document, List};
@@ -104,6 +105,10 @@ impl Document for PolicyExplanation {
             (Key::Role, Cell::new(view.role(self.question.role))),
             (Key::Purpose, Cell::of(&self.question.purpose)),
             (Key::Category, Cell::new(view.category(self.question.category))),
+            (
+                Key::SubjectKind,
+                Cell::new(self.question.subject_kind.map_or("", |kind| kind_text(kind, view))),
+            ),
             (Key::Rule, Cell::new(self.rule.as_deref().unwrap_or(""))),
             (Key::Reason, Cell::new(view.pick(&self.reason_zh, &self.reason_en))),
             (Key::PolicyVersion, Cell::new(&self.policy)),
@@ -160,11 +165,21 @@ fn decision_table(explanation: &PolicyExplanation, view: View) -> Table {
     table
 }
 
+fn kind_text(kind: SubjectKind, view: View) -> &'static str {
+    match kind {
+        SubjectKind::Organisation if view.machine => "organisation",
+        SubjectKind::Person if view.machine => "person",
+        SubjectKind::Organisation => view.text(Key::KindOrganisation),
+        SubjectKind::Person => view.text(Key::KindPerson),
+    }
+}
+
 impl Document for PolicyTable {
     fn table(&self, view: View) -> Table {
         let mut table = Table::new(&[
             column("role", Key::Role),
             column("purpose", Key::Purpose),
+            column("subject", Key::SubjectKind),
             column("category", Key::Category),
             column("level", Key::Level),
             column("decision", Key::Decision),
@@ -172,12 +187,19 @@ impl Document for PolicyTable {
         ]);
         for cell in &self.cells {
             let tone = if cell.decision == "withhold" { Tone::Bad } else { Tone::Plain };
+            let decision = match cell.decision.as_str() {
+                "show" if !view.machine => view.text(Key::ShownWhole),
+                "mask" if !view.machine => view.text(Key::Masked),
+                "withhold" if !view.machine => view.text(Key::Withheld),
+                other => other,
+            };
             table.row([
                 Cell::new(view.role(cell.role)),
                 Cell::of(&cell.purpose),
+                Cell::new(kind_text(cell.subject_kind, view)),
                 Cell::new(view.category(cell.category)),
                 Cell::of(cell.level),
-                Cell::new(&cell.decision).toned(tone),
+                Cell::new(decision).toned(tone),
                 Cell::new(&cell.rule),
             ]);
         }

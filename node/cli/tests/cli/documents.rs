@@ -214,7 +214,7 @@ pub fn policy() -> Policy {
 
 pub fn policy_explanation() -> PolicyExplanation {
     parse(json!({"schema": "policy-explanation/v1",
-        "question": {"role": "clerk", "purpose": "government-procurement", "category": "general_breach", "type": "administrative-penalty"},
+        "question": {"role": "clerk", "purpose": "government-procurement", "category": "general_breach", "subject_kind": "organisation", "type": "administrative-penalty"},
         "permitted": true, "rule": "ask-procurement", "reason_zh": "规则 ask-procurement 允许", "reason_en": "rule ask-procurement allows it",
         "fields": [
             {"name": "facts", "label": "违法事实", "level": "L1", "shown": "shown"},
@@ -224,8 +224,8 @@ pub fn policy_explanation() -> PolicyExplanation {
 
 pub fn policy_table() -> PolicyTable {
     parse(json!({"schema": "policy-table/v1", "policy": "baseline-1", "cells": [
-        {"role": "clerk", "purpose": "government-procurement", "category": "basic", "level": "L1", "decision": "show", "rule": "r1"},
-        {"role": "system_administrator", "purpose": "awards", "category": "basic", "level": "L4", "decision": "withhold", "rule": "default-deny"}
+        {"role": "clerk", "purpose": "government-procurement", "subject_kind": "organisation", "category": "basic", "level": "L1", "decision": "show", "rule": "r1"},
+        {"role": "system_administrator", "purpose": "awards", "subject_kind": "person", "category": "basic", "level": "L4", "decision": "withhold", "rule": "default-deny"}
     ]}))
 }
 
