@@ -42,7 +42,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "{} metadata went back from version {} to {}; refresh from another peer and report this one",
-        "{0} 元数据从版本 {1} 退回到版本 {2}; 改从其他成员更新, 并报告该节点",
+        "{0} 元数据从版本 {1} 退回到版本 {2}; 请改从其他成员更新, 并将提供该元数据的成员报告统筹员",
     ),
     (
         "two different {} files with version {} are properly signed; the other one is kept in the folder conflict: call the coordinators, one of their keys is misused",
@@ -50,15 +50,15 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "{} metadata has {} valid signatures and needs {}; refresh from another peer and report this one",
-        "{0} 元数据有 {1} 个有效签名, 需要 {2} 个; 改从其他成员更新, 并报告该节点",
+        "{0} 元数据有 {1} 个有效签名, 需要 {2} 个; 请改从其他成员更新, 并将提供该元数据的成员报告统筹员",
     ),
     (
         "{} metadata lists a key's signature twice; refresh from another peer and report this one",
-        "{0} 元数据中同一密钥的签名列了两次; 改从其他成员更新, 并报告该节点",
+        "{0} 元数据中同一密钥的签名列了两次; 请改从其他成员更新, 并将提供该元数据的成员报告统筹员",
     ),
     (
         "{} is longer than {} bytes; refresh from another peer and report this one",
-        "{0} 超过 {1} 字节; 改从其他成员更新, 并报告该节点",
+        "{0} 超过 {1} 字节; 请改从其他成员更新, 并将提供该元数据的成员报告统筹员",
     ),
     ("there are {} {}, at most {} are accepted", "有 {0} 个{1:text}, 最多接受 {2} 个"),
     (
