@@ -288,7 +288,7 @@ impl CliError {
             }
             Self::Input(source) => {
                 told.what = pick(
-                    format!("无法读取标准输入: {source}"),
+                    format!("无法读取标准输入: {}", system(source)),
                     format!("standard input cannot be read: {source}"),
                 );
             }

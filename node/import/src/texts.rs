@@ -382,6 +382,44 @@ fn format_zh(name: &str) -> String {
     }
 }
 
+/// A limit or a part of a file by the name that the errors have for it. A test holds the sources against this list.
+fn part_zh(name: &'static str) -> &'static str {
+    match name {
+        "data rows" => "数据行数",
+        "columns" => "列数",
+        "bytes of an XLSX file" => "XLSX 文件字节数",
+        "bytes of a CSV file" => "CSV 文件字节数",
+        "rows in a workbook of errors (choose CSV)" => "错误行工作簿的行数（可改选 CSV）",
+        "bytes in a workbook of errors (choose CSV)" => "错误行工作簿的字节数（可改选 CSV）",
+        "number of parts" => "部件过多",
+        "declared size" => "声明的大小",
+        "declared compression ratio" => "声明的压缩比",
+        "a part larger than declared" => "部件比声明的大",
+        "compression ratio" => "压缩比",
+        "number of XML tags" => "XML 标记过多",
+        "one endless text" => "一段文本过长",
+        "one endless cell" => "一个单元格过长",
+        "archive directory" => "压缩包目录",
+        "archive part" => "压缩包部件",
+        "archive part name" => "压缩包部件名",
+        "compressed data" => "压缩数据",
+        "an empty archive" => "空压缩包",
+        "a part shorter than declared" => "部件比声明的短",
+        "a comment, CDATA or document type" => "含注释、CDATA 或文档类型声明",
+        "a processing instruction" => "含处理指令",
+        "UTF-16 text" => "UTF-16 文本",
+        "sheet" => "工作表",
+        "shared texts" => "共享文本",
+        "styles" => "样式",
+        "workbook" => "工作簿目录",
+        "relationships" => "部件关系",
+        "another part" => "其他部件",
+        "row order" => "行的顺序",
+        "cell order" => "单元格的顺序",
+        other => other,
+    }
+}
+
 impl ImportError {
     /// What is wrong with the file and what to do, in Chinese. `Display` is the English text.
     pub fn message_zh(&self) -> String {
@@ -400,13 +438,15 @@ impl ImportError {
             Self::UnclosedQuote { row } => {
                 format!("第 {row} 行的引号没有结束：文件可能在此被截断，或单元格内的引号没有成对；请重新导出")
             }
-            Self::TooLarge { what, limit } => format!("超过上限 {limit}（{what}）；请拆分文件"),
+            Self::TooLarge { what, limit } => format!("{}超过上限 {limit}；请拆分文件", part_zh(what)),
             Self::RowTooLarge { row, limit } => {
                 format!("第 {row} 行超过 {limit} 字节；请检查是否有未结束的引号")
             }
-            Self::ZipBomb { what } => format!("工作簿解压后异常庞大（{what}），疑似压缩炸弹，已拒绝"),
+            Self::ZipBomb { what } => {
+                format!("工作簿解压后异常庞大（{}），疑似压缩炸弹，已拒绝", part_zh(what))
+            }
             Self::WorkbookDamaged { part, .. } => {
-                format!("工作簿已损坏或不完整（{part}）；请重新复制或下载")
+                format!("工作簿已损坏或不完整（{}）；请重新复制或下载", part_zh(part))
             }
             Self::WorkbookEncrypted => "工作簿有密码；请取消密码后另存".to_owned(),
             Self::SheetNotFound { names } => format!("没有该工作表；现有工作表：{}", names.join("、")),
@@ -445,6 +485,47 @@ mod tests {
                 assert!(!text.is_empty() && !text.ends_with(['。', '.']), "{code:?}: {text}");
             }
         }
+    }
+
+    /// The literal that stands behind each lead in a source.
+    fn literals<'s>(source: &'s str, lead: &'s str) -> impl Iterator<Item = &'s str> {
+        source.split(lead).skip(1).filter_map(|rest| rest.split('"').next())
+    }
+
+    #[test]
+    fn every_limit_and_part_has_its_chinese() {
+        let sources = [
+            include_str!("csv_file.rs"),
+            include_str!("encoding.rs"),
+            include_str!("error_file.rs"),
+            include_str!("format.rs"),
+            include_str!("importer.rs"),
+            include_str!("xlsx_file.rs"),
+            include_str!("xml_scan.rs"),
+            include_str!("zip_guard.rs"),
+        ];
+        let leads = [
+            "what: \"",
+            "part: \"",
+            "damaged(\"",
+            "workbook_error(\"",
+            "Endless(\"",
+            "Foreign(\"",
+            "Self::Sheet => \"",
+            "Self::SharedStrings => \"",
+            "Self::Styles => \"",
+            "Self::Workbook => \"",
+            "Self::Relationships => \"",
+            "Self::Theme | Self::Other => \"",
+        ];
+        let mut found = 0;
+        for name in sources.iter().flat_map(|source| leads.iter().flat_map(|lead| literals(source, lead))) {
+            found += 1;
+            assert!(!part_zh(name).is_ascii(), "without Chinese: {name:?}");
+        }
+        assert!(found > 30, "only {found} were found");
+        let error = ImportError::TooLarge { what: "data rows", limit: 2_000_000 };
+        assert_eq!(error.message_zh(), "数据行数超过上限 2000000；请拆分文件");
     }
 
     #[test]

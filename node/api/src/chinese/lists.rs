@@ -89,7 +89,7 @@ impl List {
                 ("form", "形式"),
                 ("effect", "效力"),
             ],
-            Self::Treatment => vec![("show", "显示"), ("mask", "脱敏"), ("withhold", "不提供")],
+            Self::Treatment => vec![("show", "显示"), ("mask", "脱敏"), ("withhold", "不予显示")],
             Self::Outcome => vec![("permitted", "允许"), ("denied", "拒绝")],
             Self::Part => vec![("certificate", "凭证"), ("token", "令牌")],
         }

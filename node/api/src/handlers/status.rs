@@ -9,6 +9,7 @@ use chengxin_exchange::status::NodeStatus;
 use chengxin_trust::{Freshness as Trusted, VerifiedDirectory};
 
 use super::Answer;
+use crate::chinese::message_or_same;
 use crate::services::Services;
 use crate::types::status::{
     AuditStatus, FederationStatus, Freshness, Health, Hint, Holdings, NodeStatus as NodeFacts, PeerCounts,
@@ -112,7 +113,7 @@ fn hints(services: &Services, status: &NodeStatus, peers: PeerCounts) -> Vec<Hin
         let why = status.audit_fault.clone().unwrap_or_default();
         hints.push(hint(
             "audit_not_writable",
-            format!("审计日志无法写入, 节点拒绝一切披露: {why}"),
+            format!("审计日志无法写入, 节点拒绝一切披露: {}", message_or_same(&why)),
             format!("the audit log cannot be written, so the node discloses nothing: {why}"),
             None,
         ));
