@@ -91,7 +91,7 @@ impl SanctionObject {
     /// For people.
     pub fn chinese(self) -> &'static str {
         match self {
-            Self::PublicBody => "机关事业单位",
+            Self::PublicBody => "行政事业单位",
             Self::Organisation => "其他组织",
             Self::Person => "自然人",
         }

@@ -75,7 +75,7 @@ impl WithholdReason {
         match self {
             Self::Category => "本次许可不含该信息类别",
             Self::Level(_) => "数据级别高于该用途可见的级别",
-            Self::Unmaskable => "该字段只能部分提供，且无法遮盖",
+            Self::Unmaskable => "该字段只能部分提供，且无法脱敏",
             Self::NotShared => "不予共享",
             Self::Unclassified => "未分类分级",
         }

@@ -66,7 +66,7 @@ pub fn exchange_problem(error: &ExchangeError) -> Problem {
                     }
                     _ => (
                         "see chengxin policy explain; the coordinator changes policy",
-                        "用 chengxin policy explain 查看; 策略由统筹单位修改",
+                        "用 chengxin policy explain 查看; 策略由统筹员修改",
                     ),
                 };
                 Problem::new(code, denied.english(), denied.chinese())

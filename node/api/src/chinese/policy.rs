@@ -31,7 +31,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "公开部分人人可见: 改为无条件共享, 或改为不公开",
     ),
     // measures.rs
-    ("public body", "机关事业单位"),
+    ("public body", "行政事业单位"),
     ("other organisation", "其他组织"),
     ("measure {} strikes nobody", "措施 {0} 没有惩戒对象"),
     ("give it a [[measure.ground]]", "加上 [[measure.ground]]"),

@@ -25,7 +25,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     // permit.rs
     ("the permit does not cover this category", "本次许可不含该信息类别"),
     ("the level is above what the purpose may see", "数据级别高于该用途可见的级别"),
-    ("only part may be released, and the field cannot be masked", "该字段只能部分提供，且无法遮盖"),
+    ("only part may be released, and the field cannot be masked", "该字段只能部分提供，且无法脱敏"),
     ("not shared with other bodies", "不予共享"),
     ("not classified", "未分类分级"),
 ];

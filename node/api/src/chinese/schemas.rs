@@ -3,10 +3,10 @@
 /// English and Chinese, by the source file that writes the text first.
 pub(super) const TEXTS: &[(&str, &str)] = &[
     // agency.rs
-    ("not the code of a public body", "不是公共机构的代码"),
+    ("not the code of a public body", "不是行政事业单位的代码"),
     (
         "an agency has a valid unified social credit code beginning with 11 or 12",
-        "机关的统一社会信用代码以 11 或 12 开头且校验码正确",
+        "行政事业单位的统一社会信用代码以 11 或 12 开头且校验码正确",
     ),
     // answer.rs
     ("signed by another agency than the one asked", "签署机关不是所询问的机关"),

@@ -25,7 +25,7 @@ const CHECKS: usize = 5;
 pub(crate) fn tell(stage: &mut Stage, console: &mut Console) -> Result<(), Broken> {
     stage.say(
         console,
-        "chengxin 演示: 一个统筹机构和四个单位, 各自运行节点; 没有中心数据库. 所有单位和记录均为虚构.\n",
+        "chengxin 演示: 一个统筹单位和四个成员单位, 各自运行节点; 没有中心数据库. 所有单位和记录均为虚构.\n",
         "chengxin demo: a coordinator and four agencies, each running its own node; no central database. All bodies and records are invented.\n",
     );
     found(stage, console)?;
@@ -387,7 +387,7 @@ fn audit(stage: &mut Stage, console: &mut Console) -> Result<(), Broken> {
     stage.step(
         console,
         (
-            "市场监管局的审计员看到财政厅的每次查询:",
+            "市场监管局的审计管理员看到财政厅的每次查询:",
             "the market regulator's auditor sees every question of finance:",
         ),
         exit == 0 && questions == CHECKS,

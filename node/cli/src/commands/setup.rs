@@ -67,7 +67,7 @@ impl Context<'_> {
                     "the one-time token is needed",
                     "需要一次性令牌",
                     "save the token that the coordinator gave you into a file and name it",
-                    "把统筹单位给的令牌存为文件并指明",
+                    "把统筹员给的令牌存为文件并指明",
                 )
             })?;
         private_check(&file)?;
@@ -146,7 +146,7 @@ fn private_check(file: &Path) -> Result<(), CliError> {
             &format!("others can read {path}"),
             &format!("其他用户可以读取 {path}"),
             &format!("chmod 600 {path}; if others may have read it, ask the coordinator for a new token"),
-            &format!("执行 chmod 600 {path}; 如可能已被他人读取, 请向统筹单位索取新令牌"),
+            &format!("执行 chmod 600 {path}; 如可能已被他人读取, 请向统筹员索取新令牌"),
         ));
     }
     Ok(())

@@ -7,7 +7,7 @@ pub(super) fn help(key: &str) -> Option<&'static str> {
 
 /// Keys and texts, in the order of the grammar.
 pub(super) const HELP: &[(&str, &str)] = &[
-    ("", "公共机构的信用节点: 核查交易对方, 归集记录, 交换惩戒通知。"),
+    ("", "行政事业单位的信用节点: 核查交易对方, 归集记录, 交换惩戒通知。"),
     ("--config", "配置文件, 代替 /etc/chengxin/config.toml (CHENGXIN_CONFIG)"),
     ("--home", "节点数据目录; 试用节点只需此项 (CHENGXIN_HOME)"),
     ("--socket", "运行中节点的套接字 (CHENGXIN_SOCKET)"),

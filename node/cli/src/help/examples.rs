@@ -105,7 +105,7 @@ pub const EXAMPLES: &[Example] = &[
     example(
         "join",
         "chengxin join /media/usb/federation --fingerprint sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
-        "由介质上的元数据加入, 统筹单位已人工录入",
+        "由介质上的元数据加入, 统筹员已人工录入",
         "join with metadata on a medium, entered by hand",
     ),
     example("serve", "chengxin serve --config /etc/chengxin/config.toml", "运行节点", "run the node"),

@@ -12,13 +12,14 @@ mod scan;
 mod untold;
 
 /// Where texts come from.
-const CRATES: [&str; 10] = [
+const CRATES: [&str; 11] = [
     "schemas/src",
     "policy/src",
     "node/trust/src",
     "node/network/src",
     "node/exchange/src",
     "node/store/src",
+    "node/import/src",
     "node/audit-log/src",
     "node/api/src",
     "node/cli/src",
@@ -116,6 +117,29 @@ fn every_text_of_the_libraries_has_its_chinese() {
         .map(|(file, text)| format!("{file}: {text:?}"))
         .collect();
     assert!(missing.is_empty(), "without Chinese in node/api/src/chinese:\n{}", missing.join("\n"));
+}
+
+/// Words that natives would take for another thing than the one that the glossary's word means, with that word.
+const OTHER_WORDS: [(&str, &str); 6] = [
+    ("公共机构", "行政事业单位"),
+    ("机关事业单位", "行政事业单位"),
+    ("遮盖", "脱敏"),
+    ("部分显示", "脱敏"),
+    ("统筹机构", "统筹单位"),
+    ("审计员", "审计管理员"),
+];
+
+#[test]
+fn one_thing_has_one_chinese_name() {
+    let mut files = vec![root().join("README.zh.md")];
+    CRATES.iter().for_each(|name| sources(&root().join(name), &mut files));
+    files.retain(|path| !path.ends_with("chinese/sources/mod.rs"));
+    for path in files {
+        let source = std::fs::read_to_string(&path).expect("a source");
+        for (other, word) in OTHER_WORDS {
+            assert!(!source.contains(other), "{}: {other}, say {word}", path.display());
+        }
+    }
 }
 
 #[test]

@@ -81,6 +81,7 @@ pub(super) const UNTOLD: &[(&str, &str, &[&str])] = &[
     ("a piece of a text that the tables hold whole", "node/audit-log/src/entry.rs", &["use one of:"]),
     ("a piece of a text that the tables hold whole", "node/exchange/src/error.rs", &[" or "]),
     ("a piece of a text that the tables hold whole", "node/app/src/error.rs", &["cannot {} {}"]),
+    ("a piece of a text that the tables hold whole", "node/trust/src/error.rs", &["cannot {} {}"]),
     ("a piece of a text that the tables hold whole", "policy/src/error.rs", &[" line {}"]),
     (
         "a piece of a text that the tables hold whole",
@@ -164,6 +165,10 @@ pub(super) const LEFT_OUT: &[(&str, &str)] = &[
     ("node/cli/src/help/", "has the Chinese beside it, and a test that none is missing"),
     ("node/cli/src/output/page.rs", "names the terms of closed lists in English; the lists have the Chinese"),
     ("node/cli/src/texts/", "holds the Chinese beside, one arm per text"),
+    (
+        "node/import/src/",
+        "has the Chinese in texts.rs: an arm per code and error, and a test that no limit or part lacks it",
+    ),
     ("policy/src/table.rs", "writes the decision table, a file in English for the repository"),
     ("schemas/src/schema_files.rs", "writes the JSON Schemas, in English for programmers"),
 ];
