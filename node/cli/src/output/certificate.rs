@@ -143,7 +143,7 @@ fn certified_records(claims: &CertificateContent, view: View) -> Table {
         column("state", Key::State),
         column("issuer_name", Key::Issuer),
         column("record", Key::Record),
-        column("match", Key::Object),
+        column("match", Key::Match),
     ]);
     for record in &claims.records {
         let record_type = RecordType::from_vct(&record.vct);

@@ -1,11 +1,16 @@
 //! Pages as text: aligned by display width (a Han character is two columns wide), coloured only on a terminal.
 
-use comfy_table::{ContentArrangement, TableStyle};
+use comfy_table::{ColumnConstraint, ContentArrangement, TableStyle, Width};
 
 use super::page::{Block, Cell, Page, Table, Tone};
 use crate::environment::Environment;
 use crate::language::Language;
 use crate::texts::text;
+
+/// Columns between two of a table.
+const GAP: u16 = 2;
+/// Columns that Han text needs at least: six characters.
+const HAN_WIDTH: usize = 12;
 
 /// How wide lines may be; unlimited when the output is not a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,9 +87,23 @@ fn table_text(table: &Table, look: Look) -> String {
         .filter(|(_, column)| look.wide || !column.wide)
         .map(|(place, _)| place)
         .collect();
+    let title = |place: usize| text(table.columns[place].title, look.language);
+    let value = |row: &'_ Vec<Cell>, place: usize| {
+        row.get(place).map_or(String::new(), |cell| cell.text().to_owned())
+    };
+    let least: Vec<u16> = chosen
+        .iter()
+        .map(|place| {
+            let values = table.rows.iter().map(|row| least_width(&value(row, *place)));
+            values.chain([least_width(title(*place))]).max().unwrap_or(0).saturating_add(GAP)
+        })
+        .collect();
     let mut grid = comfy_table::Table::new();
     grid.load_style(TableStyle::new());
     match look.width.0 {
+        Some(width) if least.iter().map(|least| u32::from(*least)).sum::<u32>() > u32::from(width) => {
+            return stacked(table, &chosen, look);
+        }
         Some(width) => {
             grid.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
         }
@@ -92,17 +111,43 @@ fn table_text(table: &Table, look: Look) -> String {
             grid.set_content_arrangement(ContentArrangement::Disabled);
         }
     }
-    grid.set_header(chosen.iter().map(|place| text(table.columns[*place].title, look.language)));
+    grid.set_header(chosen.iter().map(|place| title(*place)));
     for row in &table.rows {
-        grid.add_row(chosen.iter().map(|place| row.get(*place).map_or("", Cell::text)));
+        grid.add_row(chosen.iter().map(|place| value(row, *place)));
     }
-    for column in grid.column_iter_mut() {
-        column.set_padding((0, 2));
+    for (column, least) in grid.column_iter_mut().zip(&least) {
+        column.set_padding((0, GAP));
+        if look.width.0.is_some() {
+            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(*least)));
+        }
     }
     let lines: Vec<_> = grid.lines().map(|line| line.trim_end().to_owned()).collect();
     let mut lines = lines.into_iter();
     let header = lines.next().map(|line| paint(&line, Tone::Dim, look.colour, false));
     header.into_iter().chain(lines).collect::<Vec<_>>().join("\n")
+}
+
+/// A table that is wider than the terminal even with broken lines: each row as pairs, what is empty left out.
+fn stacked(table: &Table, chosen: &[usize], look: Look) -> String {
+    let rows = table.rows.iter().map(|row| {
+        let pairs = chosen.iter().filter_map(|place| {
+            let cell = row.get(*place).filter(|cell| !cell.text().is_empty())?;
+            Some((table.columns[*place].title, cell.clone()))
+        });
+        pairs_text(&pairs.collect::<Vec<_>>(), look)
+    });
+    rows.collect::<Vec<_>>().join("\n\n")
+}
+
+/// The narrowest column that cuts no word of Latin letters in two: it may be a code that a command takes. Han text may be
+/// broken anywhere, and is read well enough at [`HAN_WIDTH`].
+fn least_width(text: &str) -> u16 {
+    let word_width = |word: &str| {
+        let width = display_width(word);
+        if word.is_ascii() { width } else { width.min(HAN_WIDTH) }
+    };
+    let widest = text.split_whitespace().map(word_width).max().unwrap_or(0);
+    u16::try_from(widest).unwrap_or(u16::MAX)
 }
 
 /// Display width as comfy-table counts it, so that pairs and tables align alike.

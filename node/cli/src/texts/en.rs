@@ -214,6 +214,7 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::Setting => "Setting",
         Key::SettingOrigin => "Origin",
         Key::SanctionObject => "Strikes",
+        Key::Match => "Match",
         Key::KindOrganisation => "organisation",
         Key::KindPerson => "person",
         Key::SubjectKind => "Subject kind",

@@ -224,6 +224,7 @@ keys! {
     SettingOrigin,
     SanctionObject,
     KindOrganisation,
+    Match,
     KindPerson,
     SubjectKind,
     Severity,

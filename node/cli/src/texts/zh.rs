@@ -206,6 +206,7 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::Setting => "设置",
         Key::SettingOrigin => "来源",
         Key::SanctionObject => "惩戒对象",
+        Key::Match => "匹配",
         Key::KindOrganisation => "法人和非法人组织",
         Key::KindPerson => "自然人",
         Key::SubjectKind => "主体种类",

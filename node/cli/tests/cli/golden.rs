@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use chengxin_api::types::config::{Config, ConfigSchema, Origin, Setting};
 use chengxin_cli::arguments::Format;
 use chengxin_cli::console::Console;
-use chengxin_cli::environment::Settings;
+use chengxin_cli::environment::{Environment, Settings};
 use chengxin_cli::language::Language;
 use chengxin_cli::output::config::ConfigView;
 use chengxin_cli::output::{Document, print};
@@ -64,6 +64,38 @@ fn document(name: &str, document: &impl Document) {
             (printed(document, format, Language::Zh, false), printed(document, format, Language::En, false));
         assert_eq!(zh, en, "{name}: machine output depends on the language");
     }
+}
+
+/// A terminal of eighty columns, the narrowest in use: what commands take is not cut in two.
+fn narrow(name: &str, document: &impl Document, whole: &[&str]) {
+    let mut all = String::new();
+    for language in [Language::Zh, Language::En] {
+        let out = Captured::default();
+        let mut console = Console {
+            out: Box::new(out.clone()),
+            err: Box::new(Captured::default()),
+            input: Box::new(std::io::empty()),
+            out_is_terminal: true,
+            err_is_terminal: false,
+            input_is_terminal: false,
+        };
+        let environment = Environment::of(&[("COLUMNS", "80")]);
+        let settings = Settings { language, environment, ..Settings::default() };
+        print(document, &settings, &mut console).expect("printed");
+        let page = out.text();
+        for code in whole {
+            assert!(page.contains(code), "{code} is cut in two:\n{page}");
+        }
+        all.push_str(&format!("=== {language:?}\n{page}\n"));
+    }
+    check(&format!("{name}-80-columns.txt"), &all);
+}
+
+#[test]
+fn pages_of_a_check_fit_into_eighty_columns() {
+    let record = "r-0123456789abcdef0123456789abcdef";
+    narrow("check", &documents::check(), &[record]);
+    narrow("certificate", &documents::certificate(), &[record, "restrict-government-procurement"]);
 }
 
 #[test]
