@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use chengxin_exchange::import::BatchState;
-use chengxin_policy::{Action, SanctionObject};
+use chengxin_policy::{Action, SanctionObject, Treatment};
 use chengxin_schemas::category::{InformationCategory, RecordState};
 use chengxin_schemas::operator::Role;
 
@@ -65,6 +65,7 @@ impl List {
     fn names(self) -> Vec<(&'static str, &'static str)> {
         use BatchState::{Committed, RolledBack, RollingBack, Staging};
         use SanctionObject::{Organisation, Person, PublicBody};
+        use Treatment::{Mask, Show, Withhold};
         match self {
             Self::Role => Role::ALL.iter().map(|one| (one.as_str(), one.chinese())).collect(),
             Self::Category => {
@@ -89,7 +90,9 @@ impl List {
                 ("form", "形式"),
                 ("effect", "效力"),
             ],
-            Self::Treatment => vec![("show", "显示"), ("mask", "脱敏"), ("withhold", "不予显示")],
+            Self::Treatment => {
+                [Show, Mask, Withhold].map(|one: Treatment| (one.as_str(), one.chinese())).to_vec()
+            }
             Self::Outcome => vec![("permitted", "允许"), ("denied", "拒绝")],
             Self::Part => vec![("certificate", "凭证"), ("token", "令牌")],
         }

@@ -66,6 +66,9 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("{}/{} is {} by {}", "{0:category}/{1} 为 {2:treatment}, 由规则 {3} 决定"),
     ("decision test {} fails: {}", "决定测试 {0} 不通过: {1:text}"),
     ("correct the rules, or the test if it is wrong", "更正规则; 测试有误时更正测试"),
+    // diff/values.rs
+    ("not readable", "无法读取"),
+    ("load the bundle before it is compared", "比较前须先载入策略包"),
     // engine.rs
     ("an empty policy", "策略为空"),
     ("a rule was not taken", "有规则未被接受"),
