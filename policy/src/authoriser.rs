@@ -1,8 +1,8 @@
-//! The one place where a permission comes into being: casbin decides, a bounded cache remembers, preconditions of the
-//! purpose are checked after it.
+//! The one place where a permission comes into being: an index finds the rules that can decide, casbin decides over
+//! them, a bounded cache remembers, preconditions of the purpose are checked after it.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use chengxin_schemas::category::{ClassificationLevel, InformationCategory};
 use chengxin_schemas::federation::FunctionCode;
@@ -12,8 +12,9 @@ use chengxin_schemas::subject::SubjectKind;
 
 use crate::bundle::Bundle;
 use crate::denial::{DenialReason, Denied};
-use crate::engine::{Engine, Question};
+use crate::engine::{Engine, Judge, Question};
 use crate::error::PolicyError;
+use crate::index::{FORMS, FunctionSet, Place, RuleIndex};
 use crate::permit::Permit;
 use crate::provenance::RuleId;
 use crate::purposes::Purpose;
@@ -21,13 +22,14 @@ use crate::request::{
     AccessRequest, Action, CATEGORY_COUNT, Cell, LEVEL_COUNT, Treatment, category_index, level_index,
     subject_str,
 };
-use crate::rules::{Rule, rule_function};
+use crate::rules::Rule;
 
-/// Most profiles the decision cache keeps; a full cache is emptied. Only known purposes and the functions that rules name
-/// make distinct profiles, and a peer's functions stand in the directory, so a peer that varies its requests gains
-/// nothing: with the baseline one set of functions makes at most 16 purposes × 6 roles × 4 actions × 2 kinds of subject,
-/// 768 profiles.
-pub const PROFILE_LIMIT: usize = 8_192;
+/// Most profiles the decision cache keeps, half a kilobyte each; a full cache is emptied. Only known purposes and the
+/// functions that rules name make distinct profiles, and a peer's functions stand in the directory: with the baseline
+/// one set of functions makes at most 16 purposes × 6 roles × 4 actions × 2 kinds of subject, 768 profiles, so a peer
+/// that varies its requests gains nothing. With a thousand purposes it can empty the cache, at the price of a signed
+/// request for each cold decision.
+pub const PROFILE_LIMIT: usize = 32_768;
 
 /// The answer to an [`AccessRequest`].
 #[derive(Clone, Debug)]
@@ -65,17 +67,8 @@ pub(crate) const DEFAULT_DENY: &str = "default-deny";
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct ProfileKey {
-    functions: u64,
+    functions: FunctionSet,
     purpose: usize,
-    role: Role,
-    action: Action,
-    subject: SubjectKind,
-}
-
-/// What picks a profile, beside the purpose.
-#[derive(Clone, Copy)]
-struct Place<'a> {
-    functions: &'a [FunctionCode],
     role: Role,
     action: Action,
     subject: SubjectKind,
@@ -84,49 +77,53 @@ struct Place<'a> {
 /// Decides by a bundle. Share it behind an `Arc`; a policy change is a new authoriser.
 pub struct Authoriser {
     bundle: Bundle,
-    /// casbin with every rule: the authority the shards and the cache are compared with.
-    engine: Engine,
-    /// For each purpose, casbin with the rules that speak about it. casbin scans rules one by one, and a rule about
-    /// another purpose can never match, so a shard decides the same in a fraction of the time.
-    shards: Vec<Engine>,
-    /// Functions that rules name, each with its bit in a profile's key.
-    function_bits: HashMap<FunctionCode, u64>,
+    index: RuleIndex,
+    /// Idle enforcers, one for each cold decision that ever ran beside others.
+    judges: Mutex<Vec<Judge>>,
+    /// casbin with every rule, built when somebody compares.
+    plain: OnceLock<Engine>,
     profiles: RwLock<HashMap<ProfileKey, Arc<Profile>>>,
     default_deny: RuleId,
 }
 
 impl Authoriser {
-    /// Hands the bundle's rules to casbin and proves that they arrived.
+    /// Orders the bundle's rules for casbin and proves that casbin denies what no rule can name.
     pub fn new(bundle: Bundle) -> Result<Self, PolicyError> {
-        let role_links: Vec<[String; 2]> = bundle
-            .roles()
-            .iter()
-            .flat_map(|definition| {
-                definition.includes.iter().map(|other| [definition.role.to_string(), other.to_string()])
-            })
-            .collect();
-        let purpose_link = |purpose: &Purpose| Some([purpose.code.to_string(), purpose.group.clone()?]);
-        let lines = bundle.rules().iter().map(Rule::casbin_line).collect();
-        let links = bundle.purposes().iter().filter_map(purpose_link).collect();
-        let engine = Engine::new(lines, &role_links, links)?;
-        let mut shards = Vec::new();
-        for purpose in bundle.purposes() {
-            let lines =
-                bundle.rules().iter().filter(|rule| rule.concerns(purpose)).map(Rule::casbin_line).collect();
-            let links = purpose_link(purpose).into_iter().collect();
-            shards.push(Engine::new(lines, &role_links, links)?);
-        }
-        let named: BTreeSet<&FunctionCode> = bundle.rules().iter().filter_map(rule_function).collect();
-        // The loader allows as many functions as a key has bits.
-        let function_bits = named.into_iter().cloned().zip((0..u64::BITS).map(|bit| 1_u64 << bit)).collect();
-        Ok(Self {
+        let index = RuleIndex::new(bundle.rules(), bundle.purposes(), bundle.roles())?;
+        let authoriser = Self {
             bundle,
-            engine,
-            shards,
-            function_bits,
+            index,
+            judges: Mutex::default(),
+            plain: OnceLock::new(),
             profiles: RwLock::default(),
             default_deny: RuleId::built_in(DEFAULT_DENY),
-        })
+        };
+        // What the model says about a question that no rule can name depends on where a rule has `*` and on its effect,
+        // not on its names, so one rule of each kind stands for all.
+        let kinds: BTreeMap<_, _> =
+            authoriser.bundle.rules().iter().rev().map(|rule| (rule.openness(), rule)).collect();
+        authoriser.engine_build(kinds.into_values())?;
+        Ok(authoriser)
+    }
+
+    /// casbin with `rules` and the bundle's links, its soundness proved.
+    fn engine_build<'a>(&self, rules: impl Iterator<Item = &'a Rule>) -> Result<Engine, PolicyError> {
+        let lines = rules.map(Rule::casbin_line).collect();
+        Engine::new(lines, &self.role_links(), &self.purpose_links())
+    }
+
+    fn role_links(&self) -> Vec<[String; 2]> {
+        let link = |role: Role, other: &Role| [role.to_string(), other.to_string()];
+        self.bundle
+            .roles()
+            .iter()
+            .flat_map(|definition| definition.includes.iter().map(|other| link(definition.role, other)))
+            .collect()
+    }
+
+    fn purpose_links(&self) -> Vec<[String; 2]> {
+        let link = |purpose: &Purpose| Some([purpose.code.to_string(), purpose.group.clone()?]);
+        self.bundle.purposes().iter().filter_map(link).collect()
     }
 
     /// The bundle that decides.
@@ -177,13 +174,14 @@ impl Authoriser {
             let reason = DenialReason::NoCategories;
             return Err(Box::new(Denied::built_in("no-categories", reason, version)));
         }
-        let place = Place {
-            functions: &request.asker.functions,
+        let key = ProfileKey {
+            functions: self.index.functions(&request.asker.functions),
+            purpose: index,
             role: request.role,
             action: request.action,
             subject: request.subject_kind,
         };
-        let profile = self.profile_find(index, purpose, place).map_err(|error| {
+        let profile = self.profile_find(key, purpose).map_err(|error| {
             tracing::error!(%error, "the rule engine failed; the request is denied");
             Box::new(Denied::built_in("engine-failure", DenialReason::EngineFailure, version))
         })?;
@@ -203,27 +201,11 @@ impl Authoriser {
             .bundle
             .purpose_index(&purpose.code)
             .ok_or(PolicyError::Unsound { reason: "a purpose of another bundle" })?;
-        self.profile_find(index, purpose, Place { functions, role, action, subject })
+        let functions = self.index.functions(functions);
+        self.profile_find(ProfileKey { functions, purpose: index, role, action, subject }, purpose)
     }
 
-    fn profile_find(
-        &self,
-        index: usize,
-        purpose: &Purpose,
-        place: Place<'_>,
-    ) -> Result<Arc<Profile>, PolicyError> {
-        let functions = place
-            .functions
-            .iter()
-            .filter_map(|function| self.function_bits.get(function))
-            .fold(0, |mask, bit| mask | bit);
-        let key = ProfileKey {
-            functions,
-            purpose: index,
-            role: place.role,
-            action: place.action,
-            subject: place.subject,
-        };
+    fn profile_find(&self, key: ProfileKey, purpose: &Purpose) -> Result<Arc<Profile>, PolicyError> {
         let cached = self.profiles.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         if let Some(profile) = cached {
             return Ok(profile);
@@ -238,43 +220,87 @@ impl Authoriser {
     }
 
     fn profile_decide(&self, key: &ProfileKey, purpose: &PurposeCode) -> Result<Profile, PolicyError> {
-        let functions: Vec<&str> = self
-            .function_bits
-            .iter()
-            .filter(|(_, bit)| key.functions & **bit != 0)
-            .map(|(function, _)| function.as_str())
-            .collect();
-        let shard =
-            self.shards.get(key.purpose).ok_or(PolicyError::Unsound { reason: "a purpose without rules" })?;
+        let candidates = self.index.candidates(&Place {
+            purpose: key.purpose,
+            functions: key.functions,
+            role: key.role,
+            action: key.action,
+            subject: key.subject,
+        });
         let cell = || Cell { treatment: Treatment::Withhold, rule: self.default_deny.clone() };
         let mut cells = std::array::from_fn(|_| std::array::from_fn(|_| cell()));
+        if candidates.is_empty() {
+            return Ok(Profile { cells });
+        }
+        let functions = self.index.function_names(key.functions);
+        let mut judge = self.judge_take()?;
         for category in InformationCategory::ALL {
             for level in ClassificationLevel::ALL {
                 let place: &mut [Cell; LEVEL_COUNT] = &mut cells[category_index(*category)];
-                place[level_index(*level)] = self.cell_decide(
-                    shard,
-                    &Question {
-                        role: key.role.as_str(),
-                        functions: &functions,
-                        purpose: purpose.as_str(),
-                        subject: subject_str(key.subject),
-                        category: category.as_str(),
-                        level: level.as_str(),
-                        action: key.action.as_str(),
-                        form: "",
-                    },
-                )?;
+                let question = Question {
+                    role: key.role.as_str(),
+                    functions: &functions,
+                    purpose: purpose.as_str(),
+                    subject: subject_str(key.subject),
+                    category: category.as_str(),
+                    level: level.as_str(),
+                    action: key.action.as_str(),
+                    form: "",
+                };
+                place[level_index(*level)] = self.cell_decide(|treatment| {
+                    let (allowing, denying) = candidates.of(*category, *level, treatment);
+                    self.question_decide(
+                        &mut judge,
+                        [allowing, denying],
+                        Question { form: treatment.as_str(), ..question },
+                    )
+                })?;
             }
         }
+        // An enforcer that failed is not used again.
+        self.judges.lock().unwrap_or_else(PoisonError::into_inner).push(judge);
         Ok(Profile { cells })
+    }
+
+    fn judge_take(&self) -> Result<Judge, PolicyError> {
+        let idle = self.judges.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        idle.map_or_else(|| Judge::new(&self.role_links(), &self.purpose_links()), Ok)
+    }
+
+    /// What casbin says over the first allowing and the first denying rule. When it does not say what these two mean by
+    /// themselves, the index gave rules that do not match, and others may have been passed over: nothing is decided.
+    fn question_decide(
+        &self,
+        judge: &mut Judge,
+        [allowing, denying]: [Option<u32>; 2],
+        question: Question<'_>,
+    ) -> Result<(bool, Option<RuleId>), PolicyError> {
+        let rule = |number: u32| {
+            let found = usize::try_from(number).ok().and_then(|place| self.bundle.rules().get(place));
+            found.ok_or(PolicyError::Unsound { reason: "a rule of another bundle" })
+        };
+        let mut numbers: Vec<u32> = allowing.into_iter().chain(denying).collect();
+        numbers.sort_unstable();
+        let rules = numbers.into_iter().map(rule).collect::<Result<Vec<_>, _>>()?;
+        let Some(decisive) = denying.or(allowing) else {
+            return Ok((false, None));
+        };
+        let expected = (denying.is_none(), Some(rule(decisive)?.id.clone()));
+        if judge.decide(&rules, question)? != expected {
+            return Err(PolicyError::Unsound { reason: "casbin does not decide by the rules of the index" });
+        }
+        Ok(expected)
     }
 
     /// Two questions to casbin: may it be shown, else may it be masked. A withheld cell names what denied masking,
     /// the smaller wish.
-    fn cell_decide(&self, engine: &Engine, question: &Question<'_>) -> Result<Cell, PolicyError> {
+    fn cell_decide(
+        &self,
+        mut decide: impl FnMut(Treatment) -> Result<(bool, Option<RuleId>), PolicyError>,
+    ) -> Result<Cell, PolicyError> {
         let mut rule = None;
-        for treatment in [Treatment::Show, Treatment::Mask] {
-            let (allowed, decisive) = engine.decide(Question { form: treatment.as_str(), ..*question })?;
+        for treatment in FORMS {
+            let (allowed, decisive) = decide(treatment)?;
             if let (true, Some(rule)) = (allowed, &decisive) {
                 return Ok(Cell { treatment, rule: rule.clone() });
             }
@@ -284,18 +310,25 @@ impl Authoriser {
         Ok(Cell { treatment: Treatment::Withhold, rule })
     }
 
-    /// What casbin with all rules says about one category and level of a request, past cache and shards and before the purpose's
-    /// conditions. For comparison in tests and benchmarks, and for explaining.
+    /// What casbin with all rules says about one category and level of a request, past cache and index and before the
+    /// purpose's conditions. For comparison in tests and benchmarks. The first call hands every rule to casbin, which
+    /// takes a second and a hundred megabytes when there are a hundred thousand.
     pub fn cell_uncached(
         &self,
         request: &AccessRequest,
         category: InformationCategory,
         level: ClassificationLevel,
     ) -> Result<Cell, PolicyError> {
+        let plain = match self.plain.get() {
+            Some(plain) => plain,
+            None => {
+                let built = self.engine_build(self.bundle.rules().iter())?;
+                self.plain.get_or_init(|| built)
+            }
+        };
         let functions: Vec<&str> = request.asker.functions.iter().map(FunctionCode::as_str).collect();
-        self.cell_decide(
-            &self.engine,
-            &Question {
+        self.cell_decide(|treatment| {
+            plain.decide(Question {
                 role: request.role.as_str(),
                 functions: &functions,
                 purpose: request.purpose.as_str(),
@@ -303,9 +336,9 @@ impl Authoriser {
                 category: category.as_str(),
                 level: level.as_str(),
                 action: request.action.as_str(),
-                form: "",
-            },
-        )
+                form: treatment.as_str(),
+            })
+        })
     }
 
     /// How many profiles the cache holds.

@@ -26,7 +26,7 @@ use crate::periods::{Period, periods_parse};
 use crate::provenance::RuleId;
 use crate::purposes::{Purpose, purposes_parse};
 use crate::roles::{RoleDefinition, roles_parse};
-use crate::rules::{Rule, rules_parse};
+use crate::rules::{Rule, Rules, rules_parse};
 use crate::severity::{SeverityRule, severity_parse};
 
 /// What `bundle.toml` says about the bundle.
@@ -68,7 +68,7 @@ struct Content {
     functions: Vec<Function>,
     purposes: Vec<Purpose>,
     purpose_index: BTreeMap<PurposeCode, usize>,
-    rules: Vec<Rule>,
+    rules: Rules,
     classification: Classification,
     severity: Vec<SeverityRule>,
     measures: Vec<Measure>,
@@ -97,10 +97,12 @@ impl Bundle {
     /// Parses, binds and tests. On any error there is no bundle.
     pub fn from_files(files: BundleFiles) -> Result<Self, PolicyError> {
         let manifest = manifest_parse(files.text("bundle.toml"))?;
-        if files.text("model.conf") != MODEL {
+        let model = files.text("model.conf");
+        if model != MODEL {
+            let same = model.lines().zip(MODEL.lines()).take_while(|(one, other)| one == other).count();
             return Err(PolicyError::file(
                 "model.conf",
-                None,
+                Some(same + 1),
                 "differs from the model this program was built with",
                 "policy cannot carry matcher code: restore the file, or upgrade the program",
             ));
@@ -112,7 +114,7 @@ impl Bundle {
         let purpose_index =
             purposes.iter().enumerate().map(|(index, purpose)| (purpose.code.clone(), index)).collect();
         let rules = rules_parse(files.text("rules.csv"), &known, &purposes)?;
-        crate::purposes::purposes_match_rules(&purposes, &rules, &roles)?;
+        crate::purposes::purposes_match_rules(&purposes, rules.list(), &roles)?;
         let classification = Classification::parse(files.text("classification.toml"))?;
         let severity = severity_parse(files.text("categories.toml"))?;
         let measures = measures_parse(files.text("measures.toml"), &known)?;
@@ -206,12 +208,12 @@ impl Bundle {
 
     /// The rules, in the order of `rules.csv`.
     pub fn rules(&self) -> &[Rule] {
-        &self.content.rules
+        self.content.rules.list()
     }
 
     /// The rule called `id`, if it is one of `rules.csv`.
     pub fn rule(&self, id: &RuleId) -> Option<&Rule> {
-        self.content.rules.iter().find(|rule| rule.id == *id)
+        self.content.rules.find(id)
     }
 
     /// Sanction measures.
@@ -299,7 +301,9 @@ pub(crate) fn toml_parse<T: DeserializeOwned>(file: &str, text: &str) -> Result<
 
 /// The line, counted from 1, of a byte offset.
 pub(crate) fn line_of(text: &str, offset: usize) -> usize {
-    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
+    // Over a slice, which the compiler turns into whole words at a time: a file may ask for thousands of lines.
+    let before = text.as_bytes().get(..offset).unwrap_or(text.as_bytes());
+    before.iter().filter(|byte| **byte == b'\n').count() + 1
 }
 
 /// The error for something in `file` at a spanned value.

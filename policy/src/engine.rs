@@ -13,6 +13,7 @@ use casbin::{CoreApi as _, DefaultModel, Enforcer, EventData, Logger, Model as _
 
 use crate::error::PolicyError;
 use crate::provenance::RuleId;
+use crate::rules::Rule;
 
 /// The casbin model. Matchers are code for casbin's script engine, so a bundle may only repeat this text.
 pub const MODEL: &str = include_str!("../baseline/model.conf");
@@ -50,6 +51,47 @@ impl Logger for NoLogger {
     fn print_status_log(&self, _: bool) {}
 }
 
+/// An enforcer with the fixed model and these links, and no rules yet.
+fn enforcer_new(
+    role_links: &[[String; 2]],
+    purpose_links: &[[String; 2]],
+    lines: Vec<Vec<String>>,
+) -> Result<Enforcer, PolicyError> {
+    let mut model = drive(DefaultModel::from_str(MODEL))??;
+    for line in lines {
+        if !model.add_policy("p", "p", line) {
+            return Err(PolicyError::Unsound { reason: "a rule was not taken" });
+        }
+    }
+    for (table, links) in [("g", role_links), ("g2", purpose_links)] {
+        for link in links {
+            if !model.add_policy("g", table, link.to_vec()) {
+                return Err(PolicyError::Unsound { reason: "a link was not taken" });
+            }
+        }
+    }
+    // `new_raw` keeps the rules already in the model; `new` would replace them by the adapter's, which has none.
+    let mut enforcer = drive(Enforcer::new_raw(model, NullAdapter))??;
+    enforcer.set_logger(Box::new(NoLogger));
+    enforcer.build_role_links()?;
+    Ok(enforcer)
+}
+
+/// Whether the enforcer's rules allow it, and the rule that decided: the first allowing rule, or the denying one; None
+/// when no rule matched.
+fn enforcer_ask(enforcer: &Enforcer, question: Question<'_>) -> Result<(bool, Option<RuleId>), PolicyError> {
+    let Question { role, functions, purpose, subject, category, level, action, form } = question;
+    let (allowed, matched) =
+        enforcer.enforce_ex((role, functions, purpose, subject, category, level, action, form))?;
+    // casbin lists the allowing rules in order; a denial ends the list.
+    let decisive = if allowed { matched.first() } else { matched.last() };
+    let rule = decisive.and_then(|line| line.first()).map(|id| RuleId::built_in(id));
+    if allowed && rule.is_none() {
+        return Err(PolicyError::Unsound { reason: "an allowance without a rule" });
+    }
+    Ok((allowed, rule))
+}
+
 /// A casbin enforcer with the fixed model. Its rules never change after construction.
 pub(crate) struct Engine {
     enforcer: Enforcer,
@@ -60,30 +102,13 @@ impl Engine {
     pub(crate) fn new(
         lines: Vec<Vec<String>>,
         role_links: &[[String; 2]],
-        purpose_links: Vec<[String; 2]>,
+        purpose_links: &[[String; 2]],
     ) -> Result<Self, PolicyError> {
         let count = lines.len();
         if count == 0 {
             return Err(PolicyError::Unsound { reason: "an empty policy" });
         }
-        let mut model = drive(DefaultModel::from_str(MODEL))??;
-        for line in lines {
-            if !model.add_policy("p", "p", line) {
-                return Err(PolicyError::Unsound { reason: "a rule was not taken" });
-            }
-        }
-        for (table, links) in [("g", role_links), ("g2", purpose_links.as_slice())] {
-            for link in links {
-                if !model.add_policy("g", table, link.to_vec()) {
-                    return Err(PolicyError::Unsound { reason: "a link was not taken" });
-                }
-            }
-        }
-        // `new_raw` keeps the rules already in the model; `new` would replace them by the adapter's, which has none.
-        let mut enforcer = drive(Enforcer::new_raw(model, NullAdapter))??;
-        enforcer.set_logger(Box::new(NoLogger));
-        enforcer.build_role_links()?;
-        let engine = Self { enforcer };
+        let engine = Self { enforcer: enforcer_new(role_links, purpose_links, lines)? };
         engine.soundness_check(count)?;
         Ok(engine)
     }
@@ -113,19 +138,50 @@ impl Engine {
         }
     }
 
-    /// Whether the rules allow it, and the rule that decided: the first allowing rule, or the denying one; None when
-    /// no rule matched.
+    /// What casbin says over every rule.
     pub(crate) fn decide(&self, question: Question<'_>) -> Result<(bool, Option<RuleId>), PolicyError> {
-        let Question { role, functions, purpose, subject, category, level, action, form } = question;
-        let (allowed, matched) =
-            self.enforcer.enforce_ex((role, functions, purpose, subject, category, level, action, form))?;
-        // casbin lists the allowing rules in order; a denial ends the list.
-        let decisive = if allowed { matched.first() } else { matched.last() };
-        let rule = decisive.and_then(|line| line.first()).map(|id| RuleId::built_in(id));
-        if allowed && rule.is_none() {
-            return Err(PolicyError::Unsound { reason: "an allowance without a rule" });
+        enforcer_ask(&self.enforcer, question)
+    }
+}
+
+/// casbin over the few rules that can decide one question, given with each question. An enforcer scans its rules one by
+/// one, some microseconds each, and holds them as texts; this one has the links of the bundle and no rules of its own.
+pub(crate) struct Judge {
+    enforcer: Enforcer,
+}
+
+impl Judge {
+    pub(crate) fn new(
+        role_links: &[[String; 2]],
+        purpose_links: &[[String; 2]],
+    ) -> Result<Self, PolicyError> {
+        Ok(Self { enforcer: enforcer_new(role_links, purpose_links, Vec::new())? })
+    }
+
+    /// What casbin says when `rules`, in the order of `rules.csv`, are all there are. None at all is an error: casbin
+    /// decides an empty policy by its matcher alone.
+    pub(crate) fn decide(
+        &mut self,
+        rules: &[&Rule],
+        question: Question<'_>,
+    ) -> Result<(bool, Option<RuleId>), PolicyError> {
+        if !self.enforcer.is_enabled() {
+            return Err(PolicyError::Unsound { reason: "the enforcer is disabled" });
         }
-        Ok((allowed, rule))
+        let model = self.enforcer.get_mut_model().get_mut_model();
+        let policy = model
+            .get_mut("p")
+            .and_then(|section| section.get_mut("p"))
+            .ok_or(PolicyError::Unsound { reason: "a model without policy" })?
+            .get_mut_policy();
+        policy.clear();
+        for rule in rules {
+            policy.insert(rule.casbin_line());
+        }
+        if policy.is_empty() || policy.len() != rules.len() {
+            return Err(PolicyError::Unsound { reason: "a rule was not taken" });
+        }
+        enforcer_ask(&self.enforcer, question)
     }
 }
 
@@ -168,7 +224,7 @@ mod tests {
 
     fn engine(lines: Vec<Vec<String>>) -> Result<Engine, PolicyError> {
         let link = |one: &str, two: &str| [one.to_owned(), two.to_owned()];
-        Engine::new(lines, &[link("reviewer", "clerk")], vec![link("a", "group")])
+        Engine::new(lines, &[link("reviewer", "clerk")], &[link("a", "group")])
     }
 
     #[test]

@@ -9,12 +9,17 @@ use chengxin_schemas::digest::Sha256;
 
 use crate::error::PolicyError;
 
-/// Most bytes of one file: the largest baseline file has 20 KB.
-pub const FILE_LIMIT: usize = 1 << 20;
+/// Most bytes of one file other than `rules.csv`: two thousand purposes or decision tests of a kilobyte each. The largest
+/// baseline file has 20 KB.
+pub const FILE_LIMIT: usize = 2 << 20;
+/// Most bytes of `rules.csv`: 120,000 rules of up to 130 bytes; a rule of the baseline takes 80.
+pub const RULES_FILE_LIMIT: usize = 16 << 20;
 /// Most files: eleven fixed ones and calendars for half a century.
 pub const FILES_LIMIT: usize = 64;
-/// Most bytes of the packed form, which escapes some characters of the texts.
-pub const PACKED_LIMIT: usize = 4 << 20;
+/// Most bytes of all files together.
+pub const BUNDLE_LIMIT: usize = RULES_FILE_LIMIT + 2 * FILE_LIMIT;
+/// Most bytes of the packed form, which writes two for a quote or the end of a line.
+pub const PACKED_LIMIT: usize = 2 * BUNDLE_LIMIT;
 
 /// Files every bundle has.
 pub(crate) const REQUIRED: [&str; 11] = [
@@ -78,9 +83,12 @@ impl BundleFiles {
                     "remove it; the format is closed so that nothing unread is signed",
                 ));
             }
-            if text.len() > FILE_LIMIT {
-                return Err(too_large(name, "bytes", FILE_LIMIT));
+            if text.len() > file_limit(name) {
+                return Err(too_large(name, "bytes", file_limit(name)));
             }
+        }
+        if texts.values().map(String::len).sum::<usize>() > BUNDLE_LIMIT {
+            return Err(too_large("the bundle", "bytes", BUNDLE_LIMIT));
         }
         match REQUIRED.iter().find(|name| !texts.contains_key(**name)) {
             Some(missing) => Err(PolicyError::file(missing, None, "missing", "every bundle has this file")),
@@ -141,6 +149,10 @@ impl std::fmt::Debug for BundleFiles {
     }
 }
 
+fn file_limit(name: &str) -> usize {
+    if name == "rules.csv" { RULES_FILE_LIMIT } else { FILE_LIMIT }
+}
+
 fn too_large(what: &str, unit: &'static str, limit: usize) -> PolicyError {
     PolicyError::TooLarge { what: what.to_owned(), unit, limit }
 }
@@ -181,14 +193,23 @@ fn directory_read(
                 "keep only the bundle's own plain files in the directory",
             ));
         }
-        let mut text = String::new();
-        let limit = FILE_LIMIT as u64 + 1;
+        // What is left of the whole bounds each file too, so that a directory is never read further than a bundle goes.
+        let read: usize = texts.values().map(String::len).sum();
+        let limit = file_limit(&name).min(BUNDLE_LIMIT.saturating_sub(read));
+        let mut bytes = Vec::new();
         std::fs::File::open(entry.path())
-            .and_then(|file| file.take(limit).read_to_string(&mut text))
+            .and_then(|file| file.take(limit as u64 + 1).read_to_end(&mut bytes))
             .map_err(|source| failed(&name, source))?;
-        if text.len() > FILE_LIMIT {
-            return Err(too_large(&name, "bytes", FILE_LIMIT));
+        if bytes.len() > limit {
+            return Err(if limit == file_limit(&name) {
+                too_large(&name, "bytes", limit)
+            } else {
+                too_large("the bundle", "bytes", BUNDLE_LIMIT)
+            });
         }
+        let text = String::from_utf8(bytes).map_err(|error| {
+            failed(&name, std::io::Error::new(std::io::ErrorKind::InvalidData, error.utf8_error()))
+        })?;
         texts.insert(name, text);
     }
     Ok(())

@@ -10,6 +10,9 @@ use crate::bundle::{error_at, toml_parse};
 use crate::error::PolicyError;
 
 const FILE: &str = "functions.toml";
+/// Most functions: the decision cache keeps a body's functions as one bit each. A province's own departments and those
+/// of its cities and counties come to some dozens; the baseline has nineteen.
+pub(crate) const FUNCTIONS_LIMIT: usize = 256;
 
 /// A function of public bodies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -44,6 +47,13 @@ struct RawFunction {
 
 pub(crate) fn functions_parse(text: &str) -> Result<Vec<Function>, PolicyError> {
     let raw: RawFile = toml_parse(FILE, text)?;
+    if raw.function.len() > FUNCTIONS_LIMIT {
+        return Err(PolicyError::TooLarge {
+            what: FILE.to_owned(),
+            unit: "functions",
+            limit: FUNCTIONS_LIMIT,
+        });
+    }
     let mut functions: Vec<Function> = Vec::new();
     for entry in raw.function {
         if functions.iter().any(|known| known.code == *entry.code.get_ref()) {

@@ -16,6 +16,7 @@ mod error;
 mod explain;
 mod files;
 mod functions;
+mod index;
 mod measures;
 mod periods;
 mod permit;
@@ -36,7 +37,7 @@ pub use diff::{CellChange, ChangeGroup, Direction, PolicyDiff, ValueChange, Valu
 pub use engine::MODEL;
 pub use error::PolicyError;
 pub use explain::{CellExplanation, Explanation};
-pub use files::{BundleFiles, FILE_LIMIT, FILES_LIMIT, PACKED_LIMIT};
+pub use files::{BUNDLE_LIMIT, BundleFiles, FILE_LIMIT, FILES_LIMIT, PACKED_LIMIT, RULES_FILE_LIMIT};
 pub use functions::{Function, FunctionScope};
 pub use measures::{
     Applicability, DeclineReason, Measure, MeasureGround, NotApplicableReason, SanctionObject,

@@ -1,6 +1,6 @@
 //! `purposes.toml`: why somebody may ask, and the check that the rules grant exactly what is written there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use chengxin_schemas::category::InformationCategory;
 use chengxin_schemas::federation::FunctionCode;
@@ -18,8 +18,9 @@ use crate::roles::RoleDefinition;
 use crate::rules::{Rule, Scope};
 
 const FILE: &str = "purposes.toml";
-/// Most purposes: the decision cache and the decision table grow with their number.
-const PURPOSES_LIMIT: usize = 200;
+/// Most purposes. The State's list of licensing items has about a thousand, and a province adds its own; the baseline
+/// has sixteen. The decision table grows with their number.
+const PURPOSES_LIMIT: usize = 2_000;
 
 /// A purpose of a query.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -89,14 +90,15 @@ pub(crate) fn purposes_parse(
     if raw.purpose.len() > PURPOSES_LIMIT {
         return Err(PolicyError::TooLarge { what: FILE.to_owned(), unit: "purposes", limit: PURPOSES_LIMIT });
     }
-    let codes: Vec<String> = raw.purpose.iter().map(|entry| entry.code.get_ref().to_string()).collect();
+    let codes: HashSet<String> = raw.purpose.iter().map(|entry| entry.code.get_ref().to_string()).collect();
+    let mut seen: HashSet<PurposeCode> = HashSet::new();
     let mut purposes: Vec<Purpose> = Vec::new();
     for entry in raw.purpose {
         let wrong = |reason: &str, fix: &str| Err(error_at(FILE, text, &entry.code, reason, fix));
         let code = entry.code.get_ref().clone();
         // casbin keeps roles and purposes in one graph, so their names may not meet.
         let is_role = |name: &str| Role::ALL.iter().any(|role| role.as_str() == name);
-        if purposes.iter().any(|other| other.code == code) {
+        if !seen.insert(code.clone()) {
             return wrong("the purpose stands twice", "keep one");
         }
         if is_role(code.as_str()) {
@@ -145,8 +147,9 @@ pub(crate) fn purposes_match_rules(
     rules: &[Rule],
     roles: &[RoleDefinition],
 ) -> Result<(), PolicyError> {
+    let reaches = reaches(rules);
     for purpose in purposes {
-        let granted = Granted::of(purpose, rules, roles);
+        let granted = Granted::of(purpose, &reaches, roles);
         let differs = if granted.actions.is_empty() || granted.actions != purpose.actions {
             Some("actions")
         } else if granted.roles != purpose.roles {
@@ -172,6 +175,59 @@ pub(crate) fn purposes_match_rules(
     Ok(())
 }
 
+/// What rules that name the same purpose or group, or every purpose (None), say together.
+#[derive(Default)]
+struct Reach<'a> {
+    /// Category × kind of subject × action that some rule permits.
+    permitted: BTreeSet<Place>,
+    /// Those that a denial takes away as a whole.
+    denied: BTreeSet<Place>,
+    roles: BTreeSet<Role>,
+    /// Whether some permission is for every body.
+    every_body: bool,
+    functions: BTreeSet<&'a FunctionCode>,
+}
+
+type Place = (InformationCategory, SubjectKind, Action);
+
+fn reaches(rules: &[Rule]) -> HashMap<Option<&str>, Reach<'_>> {
+    let mut reaches: HashMap<Option<&str>, Reach<'_>> = HashMap::new();
+    for rule in rules {
+        let name = match &rule.purpose {
+            Scope::Every => None,
+            Scope::One(name) => Some(name.as_str()),
+        };
+        let reach = reaches.entry(name).or_default();
+        if rule.allows {
+            reach.permitted.extend(places(rule));
+            match &rule.function {
+                Scope::Every => reach.every_body = true,
+                Scope::One(function) => drop(reach.functions.insert(function)),
+            }
+            if let Scope::One(role) = rule.role {
+                reach.roles.insert(role);
+            }
+        } else if rule.role == Scope::Every
+            && rule.function == Scope::Every
+            && rule.level == Scope::Every
+            && rule.form == Scope::Every
+        {
+            reach.denied.extend(places(rule));
+        }
+    }
+    reaches
+}
+
+fn places(rule: &Rule) -> impl Iterator<Item = Place> {
+    let subjects = || SUBJECT_KINDS.into_iter().filter(|kind| rule.subject.holds_for(kind));
+    let actions = || Action::ALL.into_iter().filter(|action| rule.action.holds_for(action));
+    InformationCategory::ALL.iter().filter(|category| rule.category.holds_for(category)).flat_map(
+        move |category| {
+            subjects().flat_map(move |subject| actions().map(move |action| (*category, subject, action)))
+        },
+    )
+}
+
 /// The reach of the rules about one purpose, read off the rules without deciding anything. A denial counts only when
 /// it takes a whole category, subject kind or action away from the purpose.
 struct Granted {
@@ -183,59 +239,35 @@ struct Granted {
 }
 
 impl Granted {
-    fn of(purpose: &Purpose, rules: &[Rule], definitions: &[RoleDefinition]) -> Self {
-        let allowing: Vec<&Rule> =
-            rules.iter().filter(|rule| rule.allows && rule.concerns(purpose)).collect();
-        let denying: Vec<&Rule> = rules
-            .iter()
-            .filter(|rule| {
-                let whole = rule.role == Scope::Every
-                    && rule.function == Scope::Every
-                    && rule.level == Scope::Every
-                    && rule.form == Scope::Every;
-                !rule.allows && whole && rule.concerns(purpose)
-            })
+    fn of(
+        purpose: &Purpose,
+        reaches: &HashMap<Option<&str>, Reach<'_>>,
+        definitions: &[RoleDefinition],
+    ) -> Self {
+        let group = purpose.group.as_deref().map(Some);
+        let about: Vec<&Reach<'_>> = [Some(Some(purpose.code.as_str())), group, Some(None)]
+            .into_iter()
+            .flatten()
+            .filter_map(|name| reaches.get(&name))
             .collect();
-        let within = |category: &InformationCategory, subject: &SubjectKind, action: &Action| {
-            let holds = |rule: &&&Rule| {
-                rule.category.holds_for(category)
-                    && rule.subject.holds_for(subject)
-                    && rule.action.holds_for(action)
-            };
-            allowing.iter().any(|rule| holds(&rule)) && !denying.iter().any(|rule| holds(&rule))
-        };
-        let mut cells = Vec::new();
-        for category in InformationCategory::ALL {
-            for subject in SUBJECT_KINDS {
-                for action in Action::ALL {
-                    if within(category, &subject, &action) {
-                        cells.push((*category, subject, action));
-                    }
-                }
-            }
-        }
-        let mut roles = BTreeSet::new();
-        for rule in &allowing {
-            if let Scope::One(role) = rule.role {
-                roles.insert(role);
-                roles.extend(
-                    definitions
-                        .iter()
-                        .filter(|definition| definition.includes.contains(&role))
-                        .map(|definition| definition.role),
-                );
-            }
-        }
-        let every = allowing.iter().any(|rule| rule.function == Scope::Every);
-        let named: BTreeSet<FunctionCode> =
-            allowing.iter().filter_map(|rule| crate::rules::rule_function(rule)).cloned().collect();
+        let denied = |place: &&Place| about.iter().any(|reach| reach.denied.contains(*place));
+        let cells: Vec<Place> =
+            about.iter().flat_map(|reach| &reach.permitted).filter(|place| !denied(place)).copied().collect();
+        let named: BTreeSet<Role> = about.iter().flat_map(|reach| &reach.roles).copied().collect();
+        let including = definitions
+            .iter()
+            .filter(|definition| definition.includes.iter().any(|role| named.contains(role)))
+            .map(|definition| definition.role);
+        let roles = named.iter().copied().chain(including).collect();
+        let functions: BTreeSet<&FunctionCode> =
+            about.iter().flat_map(|reach| &reach.functions).copied().collect();
         Self {
             actions: sorted(cells.iter().map(|cell| cell.2).collect()),
-            roles: roles.into_iter().collect(),
-            functions: if every {
+            roles: sorted(roles),
+            functions: if about.iter().any(|reach| reach.every_body) {
                 FunctionScope::Every
             } else {
-                FunctionScope::Having(named.into_iter().collect())
+                FunctionScope::Having(functions.into_iter().cloned().collect())
             },
             subjects: sorted(cells.iter().map(|cell| cell.1).collect()),
             categories: sorted(cells.iter().map(|cell| cell.0).collect()),

@@ -1,6 +1,7 @@
 //! `rules.csv`: the lines casbin decides by, each field bound to something that exists.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::hash_map::{Entry, HashMap};
+use std::collections::{BTreeSet, HashSet};
 
 use chengxin_schemas::category::{ClassificationLevel, InformationCategory};
 use chengxin_schemas::federation::FunctionCode;
@@ -15,10 +16,9 @@ use crate::request::{Action, SUBJECT_KINDS, Treatment, subject_str};
 const FILE: &str = "rules.csv";
 const HEADER: [&str; 10] =
     ["id", "role", "function", "purpose", "subject", "category", "level", "action", "form", "effect"];
-/// Most rules: casbin scans them one by one for every cell that is not cached.
-const RULES_LIMIT: usize = 2_000;
-/// Most functions named in rules: the decision cache keeps a body's functions as one bit each.
-pub(crate) const RULE_FUNCTIONS_LIMIT: usize = 64;
+/// Most rules. A province with a thousand purposes, each open to a handful of functions with its own categories and
+/// levels, comes to 110,000; each takes some 400 bytes of memory, its text included.
+const RULES_LIMIT: usize = 120_000;
 
 /// One value, or every value (`*`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -98,6 +98,38 @@ impl Rule {
             }
         }
     }
+
+    /// Where the rule has `*`, and whether it allows.
+    pub(crate) fn openness(&self) -> ([bool; 8], bool) {
+        let open = [
+            self.role == Scope::Every,
+            self.function == Scope::Every,
+            self.purpose == Scope::Every,
+            self.subject == Scope::Every,
+            self.category == Scope::Every,
+            self.level == Scope::Every,
+            self.action == Scope::Every,
+            self.form == Scope::Every,
+        ];
+        (open, self.allows)
+    }
+}
+
+/// The rules of a bundle in the order of `rules.csv`, and where each stands.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    list: Vec<Rule>,
+    places: HashMap<RuleId, usize>,
+}
+
+impl Rules {
+    pub(crate) fn list(&self) -> &[Rule] {
+        &self.list
+    }
+
+    pub(crate) fn find(&self, id: &RuleId) -> Option<&Rule> {
+        self.places.get(id).and_then(|place| self.list.get(*place))
+    }
 }
 
 /// Parses the rules. The header is fixed; `#` at the beginning of a line makes it a comment.
@@ -105,9 +137,14 @@ pub(crate) fn rules_parse(
     text: &str,
     functions: &BTreeSet<FunctionCode>,
     purposes: &[Purpose],
-) -> Result<Vec<Rule>, PolicyError> {
-    let mut rules = Vec::new();
-    let mut ids: BTreeMap<RuleId, usize> = BTreeMap::new();
+) -> Result<Rules, PolicyError> {
+    let mut rules: Vec<Rule> = Vec::new();
+    let mut places: HashMap<RuleId, usize> = HashMap::new();
+    let names: HashSet<&str> = purposes
+        .iter()
+        .flat_map(|purpose| [Some(purpose.code.as_str()), purpose.group.as_deref()])
+        .flatten()
+        .collect();
     let mut headed = false;
     // Line by line, because a rule stands in one line and errors name it; the csv reader would count comments to the
     // record after them.
@@ -124,15 +161,19 @@ pub(crate) fn rules_parse(
             }
             continue;
         }
-        let rule = rule_parse(line, &record, functions, purposes)?;
-        if let Some(first) = ids.insert(rule.id.clone(), line) {
-            return Err(PolicyError::file(
-                FILE,
-                Some(line),
-                format!("rule {} stands in line {first} already", rule.id),
-                "give every rule its own id",
-            ));
-        }
+        let rule = rule_parse(line, &record, functions, &names)?;
+        match places.entry(rule.id.clone()) {
+            Entry::Occupied(first) => {
+                let first = rules.get(*first.get()).map_or(0, |rule| rule.line);
+                return Err(PolicyError::file(
+                    FILE,
+                    Some(line),
+                    format!("rule {} stands in line {first} already", rule.id),
+                    "give every rule its own id",
+                ));
+            }
+            Entry::Vacant(place) => place.insert(rules.len()),
+        };
         if rules.len() >= RULES_LIMIT {
             return Err(PolicyError::TooLarge { what: FILE.to_owned(), unit: "rules", limit: RULES_LIMIT });
         }
@@ -146,12 +187,7 @@ pub(crate) fn rules_parse(
             "an empty policy is refused: casbin would decide by its matcher alone",
         ));
     }
-    let named: BTreeSet<_> = rules.iter().filter_map(|rule| rule_function(rule)).collect();
-    if named.len() > RULE_FUNCTIONS_LIMIT {
-        let limit = RULE_FUNCTIONS_LIMIT;
-        return Err(PolicyError::TooLarge { what: FILE.to_owned(), unit: "functions named in rules", limit });
-    }
-    Ok(rules)
+    Ok(Rules { list: rules, places })
 }
 
 /// The function a rule names.
@@ -163,7 +199,11 @@ pub(crate) fn rule_function(rule: &Rule) -> Option<&FunctionCode> {
 }
 
 fn line_parse(line: usize, text: &str) -> Result<csv::StringRecord, PolicyError> {
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .buffer_capacity(text.len() + 1)
+        .from_reader(text.as_bytes());
     let mut record = csv::StringRecord::new();
     match reader.read_record(&mut record) {
         Ok(true) => Ok(record),
@@ -177,7 +217,7 @@ fn rule_parse(
     line: usize,
     record: &csv::StringRecord,
     functions: &BTreeSet<FunctionCode>,
-    purposes: &[Purpose],
+    names: &HashSet<&str>,
 ) -> Result<Rule, PolicyError> {
     let wrong = |reason: String, fix: &str| PolicyError::file(FILE, Some(line), reason, fix);
     // casbin accepts a line with too few fields and then fails every later decision.
@@ -193,15 +233,10 @@ fn rule_parse(
         id: RuleId::try_from(id.to_owned()).map_err(|reason| wrong(reason, "write a plain id"))?,
         role: scope(role, |text| Role::ALL.iter().copied().find(|known| known.as_str() == text))
             .ok_or_else(|| unknown("role", role))?,
-        function: scope(function, |text| functions.iter().find(|known| known.as_str() == text).cloned())
+        function: scope(function, |text| text.parse().ok().filter(|code| functions.contains(code)))
             .ok_or_else(|| unknown("function", function))?,
-        purpose: scope(purpose, |text| {
-            let bound = purposes.iter().any(|known| {
-                known.code.as_str() == text || known.group.as_deref().is_some_and(|group| group == text)
-            });
-            bound.then(|| text.to_owned())
-        })
-        .ok_or_else(|| unknown("purpose or group", purpose))?,
+        purpose: scope(purpose, |text| names.contains(text).then(|| text.to_owned()))
+            .ok_or_else(|| unknown("purpose or group", purpose))?,
         subject: scope(subject, |text| SUBJECT_KINDS.into_iter().find(|kind| subject_str(*kind) == text))
             .ok_or_else(|| unknown("subject kind", subject))?,
         category: scope(category, |text| {

@@ -2,6 +2,8 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "helpers of tests stop the test, as tests do")]
 
+#[path = "policy/province.rs"]
+mod province;
 #[path = "policy/support.rs"]
 mod support;
 
@@ -11,6 +13,8 @@ mod baseline;
 mod cache;
 #[path = "policy/diff.rs"]
 mod diff;
+#[path = "policy/differential.rs"]
+mod differential;
 #[path = "policy/interop.rs"]
 mod interop;
 #[path = "policy/loader.rs"]

@@ -1,5 +1,5 @@
-//! The cache and the shards decide exactly as plain casbin with all rules does: over the whole grid, and for random
-//! requests; and nothing outside the grid is ever allowed.
+//! The index and the cache decide exactly as plain casbin with all rules does: over the baseline's whole grid, for random
+//! requests, for random bundles and for a province's; and nothing outside the grid is ever allowed.
 
 use chengxin_policy::{AccessRequest, Action, Authoriser, Bundle, Cell, Decision, Treatment};
 use chengxin_schemas::category::{ClassificationLevel, InformationCategory};

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use chengxin_policy::{Bundle, BundleFiles, FILE_LIMIT, FILES_LIMIT, PACKED_LIMIT, PolicyError};
+use chengxin_policy::{
+    BUNDLE_LIMIT, Bundle, BundleFiles, FILE_LIMIT, FILES_LIMIT, PACKED_LIMIT, PolicyError, RULES_FILE_LIMIT,
+};
 use chengxin_schemas::ErrorCode;
 use proptest::prelude::*;
 
@@ -76,8 +78,20 @@ fn script_text_in_a_rule_or_model_is_refused() {
     refused_at("rules.csv", "public-money.ask.l1,", "loop {},", "a rule id has");
     for change in ["eval(p.id) && (p.action", "(true || p.action"] {
         let message = refused("model.conf", "(p.action", change);
-        assert!(message.contains("cannot carry matcher code"), "{message}");
+        assert!(
+            message.starts_with("model.conf line 15: ") && message.contains("cannot carry matcher code"),
+            "{message}"
+        );
     }
+    // A matcher that does not compile, or never ends, is a text that is not the model's like any other.
+    for matcher in ["m = r.role ==", "m = loop {}"] {
+        let error =
+            changed("model.conf", |text| format!("{}{matcher}\n", &text[..text.find("m = ").expect("m")]));
+        let message = error.expect_err("another matcher").to_string();
+        assert!(message.starts_with("model.conf line 15: differs from the model"), "{message}");
+    }
+    let message = changed("model.conf", |text| format!("{text}m2 = true\n")).expect_err("more").to_string();
+    assert!(message.starts_with("model.conf line 16: "), "{message}");
 }
 
 #[test]
@@ -97,7 +111,12 @@ fn role_chains_and_cycles_are_refused() {
     let includes = "includes = [\"clerk\"]";
     let english = "english = \"Clerk\"";
     let message = refused("roles.toml", english, &format!("{english}\nincludes = [\"reviewer\"]"));
-    assert!(message.contains("may not include"), "a cycle: {message}");
+    assert!(
+        message.starts_with("roles.toml line 8: role clerk may not include reviewer"),
+        "a cycle, refused where the first of the two includes the other: {message}"
+    );
+    let message = refused("roles.toml", english, &format!("{english}\nincludes = [\"clerk\"]"));
+    assert!(message.starts_with("roles.toml line 8: role clerk may not include clerk"), "itself: {message}");
     let message = refused("roles.toml", english, &format!("{english}\nincludes = [\"coordinator\"]"));
     assert!(message.contains("may not include"), "a chain: {message}");
     refused_at("roles.toml", includes, "includes = [\"chief\"]", "unknown variant");
@@ -228,6 +247,15 @@ fn names_and_sizes_are_limited_before_anything_is_parsed() {
     assert!(with("calendar/2027.toml", String::new()).is_ok(), "a known name, not yet parsed");
     let big = with("tests.toml", "#".repeat(FILE_LIMIT + 1)).expect_err("too large");
     assert_eq!(big.code(), ErrorCode::TooLarge);
+    let big = with("rules.csv", "#".repeat(RULES_FILE_LIMIT + 1)).expect_err("too large");
+    assert_eq!(big.to_string(), "rules.csv is over the limit of 16777216 bytes");
+    let mut texts = baseline_texts();
+    for name in ["tests.toml", "measures.toml", "periods.toml"] {
+        texts.insert(name.to_owned(), "#".repeat(FILE_LIMIT));
+    }
+    texts.insert("rules.csv".to_owned(), "#".repeat(BUNDLE_LIMIT - 3 * FILE_LIMIT));
+    let big = BundleFiles::new(texts).expect_err("too large together");
+    assert_eq!(big.to_string(), format!("the bundle is over the limit of {BUNDLE_LIMIT} bytes"));
     let many: BTreeMap<_, _> =
         (0..=FILES_LIMIT).map(|number| (format!("calendar/{}.toml", 2000 + number), String::new())).collect();
     assert_eq!(BundleFiles::new(many).expect_err("too many").code(), ErrorCode::TooLarge);
@@ -235,6 +263,32 @@ fn names_and_sizes_are_limited_before_anything_is_parsed() {
     texts.remove("rules.csv");
     let missing = BundleFiles::new(texts).expect_err("missing").to_string();
     assert!(missing.starts_with("rules.csv: missing"), "{missing}");
+}
+
+#[test]
+fn what_a_bundle_may_hold_is_counted() {
+    let functions: String = (0..257)
+        .map(|number| {
+            format!("[[function]]\ncode = \"f-{number}\"\nchinese = \"职能\"\nenglish = \"f\"\nsource = \"\"\nverified = false\n")
+        })
+        .collect();
+    let purpose = "chinese = \"用途\"\nenglish = \"p\"\nrequirement = \"QU-02\"\nverified = false\n\
+                   roles = []\nfunctions = [\"*\"]\nsubjects = []\ncategories = []\nactions = []\n\
+                   case_reference = true\nnote = \"\"\n";
+    let purposes: String =
+        (0..2_001).map(|number| format!("[[purpose]]\ncode = \"p-{number}\"\n{purpose}")).collect();
+    let rules: String =
+        (0..120_001).map(|number| format!("{}\n", RULE.replacen(".l1", &format!(".n{number}"), 1))).collect();
+    let header = baseline_texts()["rules.csv"].lines().next().expect("a header").to_owned();
+    for (file, text, limit) in [
+        ("functions.toml", functions, "256 functions"),
+        ("purposes.toml", purposes, "2000 purposes"),
+        ("rules.csv", format!("{header}\n{rules}"), "120000 rules"),
+    ] {
+        let error = changed(file, |_| text.clone()).expect_err(file);
+        assert_eq!(error.code(), ErrorCode::TooLarge, "{error}");
+        assert_eq!(error.to_string(), format!("{file} is over the limit of {limit}"));
+    }
 }
 
 #[test]
@@ -283,6 +337,31 @@ fn a_directory_holds_the_bundles_own_plain_files_only() {
     }
     let nowhere = Bundle::load_directory(&folder.path().join("nowhere")).expect_err("no directory");
     assert_eq!(nowhere.code(), ErrorCode::NotFound);
+}
+
+#[test]
+fn a_directory_of_a_gigabyte_is_refused_without_being_read() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    for (name, text) in baseline_texts() {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("parent")).expect("folder");
+        std::fs::write(path, text).expect("file");
+    }
+    // Files with a hole, which take no room on the disk; reading one whole would take a gigabyte of memory.
+    let grow = |name: &str, length: u64| {
+        let file = std::fs::OpenOptions::new().write(true).open(folder.path().join(name)).expect("open");
+        file.set_len(length).expect("length");
+    };
+    grow("rules.csv", 1 << 30);
+    let error = Bundle::load_directory(folder.path()).expect_err("too large");
+    assert_eq!(error.code(), ErrorCode::TooLarge);
+    assert_eq!(error.to_string(), format!("rules.csv is over the limit of {RULES_FILE_LIMIT} bytes"));
+    // Each file within its limit, all of them over the bundle's.
+    for name in ["rules.csv", "tests.toml", "measures.toml", "periods.toml"] {
+        grow(name, if name == "rules.csv" { RULES_FILE_LIMIT } else { FILE_LIMIT } as u64);
+    }
+    let error = Bundle::load_directory(folder.path()).expect_err("too large together");
+    assert_eq!(error.to_string(), format!("the bundle is over the limit of {BUNDLE_LIMIT} bytes"));
 }
 
 proptest! {
