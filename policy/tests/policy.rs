@@ -4,6 +4,8 @@
 
 #[path = "policy/province.rs"]
 mod province;
+#[path = "policy/strangers.rs"]
+mod strangers;
 #[path = "policy/support.rs"]
 mod support;
 
@@ -15,6 +17,8 @@ mod cache;
 mod diff;
 #[path = "policy/differential.rs"]
 mod differential;
+#[path = "policy/examples.rs"]
+mod examples;
 #[path = "policy/interop.rs"]
 mod interop;
 #[path = "policy/loader.rs"]

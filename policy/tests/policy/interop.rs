@@ -1,109 +1,151 @@
-//! Another casbin beside ours: pycasbin, fed the same model, rules and questions, gives the same answers.
+//! casbin in other languages beside ours: fed the same model, rules and questions, each gives the same answers.
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-
-use chengxin_policy::{Authoriser, Bundle, MODEL, Rule, Treatment};
+use chengxin_policy::{AccessRequest, Authoriser, Bundle, MODEL, Rule, Treatment};
 use chengxin_schemas::category::{ClassificationLevel, InformationCategory};
 use chengxin_schemas::subject::SubjectKind;
 use serde_json::{Value, json};
 
+use crate::differential::draw;
+use crate::province::{Dice, Spread, province, random};
+use crate::strangers::{Answer, STRANGERS};
 use crate::support::grid;
 
-/// Every so many places of the grid are asked: pycasbin takes milliseconds for each. Coprime to every dimension, so
-/// that all purposes, roles, actions, categories and levels come up.
+/// Every so many places of the baseline's grid are asked. Coprime to every dimension, so that all purposes, roles, actions,
+/// categories and levels come up.
 const STRIDE: usize = 29;
+/// Random bundles, each asked so many random questions.
+const BUNDLES: u64 = 100;
+const QUESTIONS: usize = 100;
 
-fn python() -> PathBuf {
-    let tools = std::env::var_os("CHENGXIN_TOOLS")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools"), PathBuf::from);
-    let python = tools.join("pycasbin/bin/python");
-    assert!(
-        python.exists(),
-        "pycasbin is not installed at {}: run policy/tests/interop/install",
-        python.display()
-    );
-    python
+/// Questions under one bundle, with our answers.
+struct Case {
+    input: Value,
+    questions: Vec<Value>,
+    expected: Vec<bool>,
 }
 
-fn ask(input: &Value) -> Vec<bool> {
-    let mut child = Command::new(python())
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/decide.py"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("python runs");
-    let mut stdin = child.stdin.take().expect("piped");
-    stdin.write_all(input.to_string().as_bytes()).expect("python reads");
-    drop(stdin);
-    let output = child.wait_with_output().expect("python ends");
-    assert!(output.status.success(), "decide.py failed");
-    serde_json::from_slice(&output.stdout).expect("a list of booleans")
+impl Case {
+    fn new(bundle: &Bundle) -> Self {
+        let role_links: Vec<Value> = bundle
+            .roles()
+            .iter()
+            .flat_map(|role| role.includes.iter().map(|other| json!([role.role.as_str(), other.as_str()])))
+            .collect();
+        let purpose_links: Vec<Value> = bundle
+            .purposes()
+            .iter()
+            .filter_map(|purpose| Some(json!([purpose.code.as_str(), purpose.group.as_ref()?])))
+            .collect();
+        let input = json!({
+            "model": MODEL,
+            "p": bundle.rules().iter().map(Rule::casbin_line).collect::<Vec<_>>(),
+            "g": role_links,
+            "g2": purpose_links,
+        });
+        Self { input, questions: Vec::new(), expected: Vec::new() }
+    }
+
+    /// Adds the one or two questions that make up a cell: whether it is shown, and if not, whether it is masked.
+    fn ask(&mut self, authoriser: &Authoriser, one: &AccessRequest, place: usize) {
+        let cell = &authoriser.explain(one).cells[place];
+        for form in [Treatment::Show, Treatment::Mask] {
+            self.questions.push(question(one, cell.category, cell.level, form));
+            self.expected.push(cell.treatment == form);
+            if cell.treatment == form {
+                break;
+            }
+        }
+    }
+
+    fn finish(&mut self) -> Value {
+        self.input["questions"] = json!(self.questions);
+        self.input.take()
+    }
+}
+
+fn question(
+    one: &AccessRequest,
+    category: InformationCategory,
+    level: ClassificationLevel,
+    form: Treatment,
+) -> Value {
+    let functions: Vec<&str> = one.asker.functions.iter().map(|code| code.as_str()).collect();
+    let subject = match one.subject_kind {
+        SubjectKind::Organisation => "organisation",
+        SubjectKind::Person => "person",
+    };
+    json!([
+        one.role.as_str(),
+        functions,
+        one.purpose.as_str(),
+        subject,
+        category.as_str(),
+        level.as_str(),
+        one.action.as_str(),
+        form.as_str(),
+    ])
+}
+
+fn compare(mut cases: Vec<Case>) {
+    let inputs: Vec<Value> = cases.iter_mut().map(Case::finish).collect();
+    let count: usize = cases.iter().map(|case| case.questions.len()).sum();
+    let allowed = cases.iter().flat_map(|case| &case.expected).filter(|allowed| **allowed).count();
+    assert!(count > 1_000 && allowed > 100, "{count} questions, {allowed} allowed");
+    for stranger in STRANGERS {
+        let answers = stranger.ask(&inputs);
+        for (case, theirs) in cases.iter().zip(answers) {
+            assert_eq!(theirs.len(), case.expected.len());
+            for ((question, ours), theirs) in case.questions.iter().zip(&case.expected).zip(theirs) {
+                assert_eq!(theirs, Answer::Decided(*ours), "{stranger:?} {question}");
+            }
+        }
+    }
 }
 
 #[test]
-fn pycasbin_decides_as_our_casbin_does() {
+fn strangers_decide_the_baseline_as_we_do() {
     let authoriser = Authoriser::new(Bundle::baseline().expect("baseline")).expect("authoriser");
-    let bundle = authoriser.bundle();
-    let mut questions = Vec::new();
-    let mut expected = Vec::new();
+    let mut case = Case::new(authoriser.bundle());
     let mut place = 0_usize;
     for functions in [&["securities-regulation", "peoples-congress"][..], &[], &["finance"]] {
-        for request in grid(bundle, functions) {
-            for category in InformationCategory::ALL {
-                for level in ClassificationLevel::ALL {
-                    place += 1;
-                    if !place.is_multiple_of(STRIDE) {
-                        continue;
-                    }
-                    let cell = authoriser.cell_uncached(&request, *category, *level).expect("decision");
-                    let subject = match request.subject_kind {
-                        SubjectKind::Organisation => "organisation",
-                        SubjectKind::Person => "person",
-                    };
-                    let question = |form: Treatment| {
-                        json!([
-                            request.role.as_str(),
-                            functions,
-                            request.purpose.as_str(),
-                            subject,
-                            category.as_str(),
-                            level.as_str(),
-                            request.action.as_str(),
-                            form.as_str(),
-                        ])
-                    };
-                    questions.push(question(Treatment::Show));
-                    expected.push(cell.treatment == Treatment::Show);
-                    if cell.treatment != Treatment::Show {
-                        questions.push(question(Treatment::Mask));
-                        expected.push(cell.treatment == Treatment::Mask);
-                    }
+        for request in grid(authoriser.bundle(), functions) {
+            for cell in 0..20 {
+                place += 1;
+                if place.is_multiple_of(STRIDE) {
+                    case.ask(&authoriser, &request, cell);
                 }
             }
         }
     }
-    let role_links: Vec<Value> = bundle
-        .roles()
-        .iter()
-        .flat_map(|role| role.includes.iter().map(|other| json!([role.role.as_str(), other.as_str()])))
-        .collect();
-    let purpose_links: Vec<Value> = bundle
-        .purposes()
-        .iter()
-        .filter_map(|purpose| Some(json!([purpose.code.as_str(), purpose.group.as_ref()?])))
-        .collect();
-    let answers = ask(&json!({
-        "model": MODEL,
-        "p": bundle.rules().iter().map(Rule::casbin_line).collect::<Vec<_>>(),
-        "g": role_links,
-        "g2": purpose_links,
-        "questions": questions,
-    }));
-    assert!(expected.iter().filter(|allowed| **allowed).count() > 50, "the sample permits something");
-    assert_eq!(answers.len(), expected.len());
-    for ((question, ours), theirs) in questions.iter().zip(&expected).zip(&answers) {
-        assert_eq!(ours, theirs, "{question}");
+    compare(vec![case]);
+}
+
+#[test]
+fn strangers_decide_random_bundles_as_we_do() {
+    let mut cases = Vec::new();
+    for seed in 1_000..1_000 + BUNDLES {
+        let bundle = random(seed).and_then(Bundle::from_files).expect("loads");
+        let authoriser = Authoriser::new(bundle).expect("authoriser");
+        let mut case = Case::new(authoriser.bundle());
+        let mut dice = Dice::new(seed);
+        for _ in 0..QUESTIONS {
+            let (one, place) = draw(&mut dice, authoriser.bundle(), 3);
+            case.ask(&authoriser, &one, place);
+        }
+        cases.push(case);
     }
+    compare(cases);
+}
+
+#[test]
+fn strangers_decide_a_provinces_rules_as_we_do() {
+    let bundle = province(300, Spread::Province, 3).and_then(Bundle::from_files).expect("loads");
+    let authoriser = Authoriser::new(bundle).expect("authoriser");
+    let mut case = Case::new(authoriser.bundle());
+    let mut dice = Dice::new(3);
+    for _ in 0..700 {
+        let (one, place) = draw(&mut dice, authoriser.bundle(), 12);
+        case.ask(&authoriser, &one, place);
+    }
+    compare(vec![case]);
 }
