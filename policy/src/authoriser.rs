@@ -42,10 +42,24 @@ pub enum Decision {
 
 /// The decisions for every category and level under one role, purpose, action, subject kind and set of functions.
 pub(crate) struct Profile {
+    /// For each category whether some level lets something out; beside the cells, which fill eight lines of a
+    /// processor's cache.
+    open: [bool; CATEGORY_COUNT],
     cells: [[Cell; LEVEL_COUNT]; CATEGORY_COUNT],
 }
 
 impl Profile {
+    fn new(cells: [[Cell; LEVEL_COUNT]; CATEGORY_COUNT]) -> Self {
+        let lets_out =
+            |cells: &[Cell; LEVEL_COUNT]| cells.iter().any(|cell| cell.treatment != Treatment::Withhold);
+        Self { open: cells.each_ref().map(lets_out), cells }
+    }
+
+    /// Whether something of a category may leave.
+    pub(crate) fn is_open(&self, category: InformationCategory) -> bool {
+        self.open[category_index(category)]
+    }
+
     pub(crate) fn cell(&self, category: InformationCategory, level: ClassificationLevel) -> &Cell {
         &self.cells[category_index(category)][level_index(level)]
     }
@@ -230,7 +244,7 @@ impl Authoriser {
         let cell = || Cell { treatment: Treatment::Withhold, rule: self.default_deny.clone() };
         let mut cells = std::array::from_fn(|_| std::array::from_fn(|_| cell()));
         if candidates.is_empty() {
-            return Ok(Profile { cells });
+            return Ok(Profile::new(cells));
         }
         let functions = self.index.function_names(key.functions);
         let mut judge = self.judge_take()?;
@@ -259,7 +273,7 @@ impl Authoriser {
         }
         // An enforcer that failed is not used again.
         self.judges.lock().unwrap_or_else(PoisonError::into_inner).push(judge);
-        Ok(Profile { cells })
+        Ok(Profile::new(cells))
     }
 
     fn judge_take(&self) -> Result<Judge, PolicyError> {

@@ -1,6 +1,6 @@
 //! A policy bundle: parsed, typed, bound together and tested, or refused.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -67,7 +67,7 @@ struct Content {
     roles: Vec<RoleDefinition>,
     functions: Vec<Function>,
     purposes: Vec<Purpose>,
-    purpose_index: BTreeMap<PurposeCode, usize>,
+    purpose_index: HashMap<PurposeCode, usize>,
     rules: Rules,
     classification: Classification,
     severity: Vec<SeverityRule>,

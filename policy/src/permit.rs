@@ -108,12 +108,12 @@ impl Permit {
             if wanted.iter().take(place).any(|earlier| earlier == category) {
                 continue;
             }
-            if profile.deciding(*category).treatment == Treatment::Withhold {
-                *refused.get_mut(refused_count)? = *category;
-                refused_count += 1;
-            } else {
+            if profile.is_open(*category) {
                 *categories.get_mut(count)? = *category;
                 count += 1;
+            } else {
+                *refused.get_mut(refused_count)? = *category;
+                refused_count += 1;
             }
         }
         let permit =

@@ -202,6 +202,14 @@ pub(crate) fn random(seed: u64) -> Result<BundleFiles, PolicyError> {
         purposes.iter().flat_map(|(code, group)| [Some(code.as_str()), group.as_deref()]).flatten().collect();
     let duties: Vec<&str> = functions.iter().map(String::as_str).collect();
     let mut lines = Vec::new();
+    if dice.chance(15) {
+        // Everything is allowed before the first denial comes.
+        for level in LEVELS {
+            for form in FORMS {
+                lines.push(line(["clerk", "*", names[0], "*", "*", level, "ask", form], true));
+            }
+        }
+    }
     for _ in 0..dice.below(20) + 1 {
         let allows = dice.chance(65);
         let mut either = |all: &[&str], percent| {
