@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
-use chengxin_schemas::catalogue::MeasureCode;
+use chengxin_schemas::catalogue::{IncentiveCode, MeasureCode};
 use chengxin_schemas::digest::Sha256;
 use chengxin_schemas::federation::FunctionCode;
 use chengxin_schemas::purpose::PurposeCode;
@@ -15,16 +15,21 @@ use serde::de::DeserializeOwned;
 
 use crate::authoriser::Authoriser;
 use crate::calendar::Calendars;
+use crate::catalogue::{Catalogue, catalogue_parse};
 use crate::classification::{Classification, FieldClass};
+use crate::deadlines::{Deadlines, deadlines_parse};
 use crate::decision_tests::{DecisionTest, tests_parse};
 use crate::engine::MODEL;
+use crate::entries::Entry;
 use crate::error::PolicyError;
 use crate::files::{BundleFiles, calendar_year};
 use crate::functions::{Function, functions_parse};
+use crate::incentives::Incentive;
 use crate::measures::{Measure, measures_parse};
 use crate::periods::{Period, periods_parse};
 use crate::provenance::RuleId;
 use crate::purposes::{Purpose, purposes_parse};
+use crate::repair::{RepairRules, repair_parse};
 use crate::roles::{RoleDefinition, roles_parse};
 use crate::rules::{Rule, Rules, rules_parse};
 use crate::severity::{SeverityRule, severity_parse};
@@ -72,7 +77,11 @@ struct Content {
     classification: Classification,
     severity: Vec<SeverityRule>,
     measures: Vec<Measure>,
+    incentives: Vec<Incentive>,
+    catalogue: Catalogue,
     periods: Vec<Period>,
+    repair: RepairRules,
+    deadlines: Deadlines,
     calendars: Calendars,
     tests: Vec<DecisionTest>,
 }
@@ -117,15 +126,19 @@ impl Bundle {
         crate::purposes::purposes_match_rules(&purposes, rules.list(), &roles)?;
         let classification = Classification::parse(files.text("classification.toml"))?;
         let severity = severity_parse(files.text("categories.toml"))?;
-        let measures = measures_parse(files.text("measures.toml"), &known)?;
+        let (measures, incentives) = measures_parse(files.text("measures.toml"), &known)?;
         let periods = periods_parse(files.text("periods.toml"))?;
+        let repair = repair_parse(files.text("repair.toml"))?;
+        let deadlines = deadlines_parse(files.text("deadlines.toml"))?;
+        let catalogue = catalogue_parse(files.text("catalogue.toml"), &measures, &repair)?;
         let mut calendars = Calendars::default();
         for (name, text) in files.iter() {
             if let Some(year) = calendar_year(name) {
                 calendars.year_parse(name, year, text)?;
             }
         }
-        let tests = tests_parse(files.text("tests.toml"))?;
+        calendars.check()?;
+        let (tests, content_tests) = tests_parse(files.text("tests.toml"))?;
         let digest = files.digest();
         let bundle = Self {
             content: Arc::new(Content {
@@ -140,11 +153,18 @@ impl Bundle {
                 classification,
                 severity,
                 measures,
+                incentives,
+                catalogue,
                 periods,
+                repair,
+                deadlines,
                 calendars,
                 tests,
             }),
         };
+        for test in &content_tests {
+            test.run(&bundle)?;
+        }
         let authoriser = Authoriser::new(bundle.clone())?;
         for test in &bundle.content.tests {
             test.run(&authoriser)?;
@@ -226,6 +246,31 @@ impl Bundle {
         self.content.measures.iter().find(|measure| measure.code == *code)
     }
 
+    /// Incentives for trustworthy conduct.
+    pub fn incentives(&self) -> &[Incentive] {
+        &self.content.incentives
+    }
+
+    /// The incentive called `code`.
+    pub fn incentive(&self, code: &IncentiveCode) -> Option<&Incentive> {
+        self.content.incentives.iter().find(|incentive| incentive.code == *code)
+    }
+
+    /// The list of breaches of government integrity.
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.content.catalogue
+    }
+
+    /// Conditions and effects of repair.
+    pub fn repair(&self) -> &RepairRules {
+        &self.content.repair
+    }
+
+    /// Deadlines of repair, objection and the other matters a body handles.
+    pub fn deadlines(&self) -> &Deadlines {
+        &self.content.deadlines
+    }
+
     /// Publicity periods.
     pub fn periods(&self) -> &[Period] {
         &self.content.periods
@@ -284,6 +329,7 @@ fn manifest_parse(text: &str) -> Result<Manifest, PolicyError> {
             "write id = \"baseline\" and version = \"baseline-2026.1\"",
         ));
     }
+    Entry::whole("bundle.toml", "bundle", &manifest.id).titles(&manifest.chinese, &manifest.english)?;
     Ok(manifest)
 }
 

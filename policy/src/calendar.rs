@@ -6,65 +6,120 @@ use std::collections::{BTreeMap, BTreeSet};
 use chengxin_schemas::time::Day;
 use jiff::civil::Weekday;
 use serde::Deserialize;
+use toml::Spanned;
 
-use crate::bundle::toml_parse;
+use crate::bundle::{error_at, toml_parse};
+use crate::entries::Entry;
 use crate::error::PolicyError;
+use crate::verification::MissingFact;
 
 /// Most working days counted at once: two years. Longer periods in law are counted in months.
 const COUNT_LIMIT: u32 = 500;
 
-/// The calendars of a bundle.
+/// The calendars of a bundle: consecutive years, each from its notice.
 #[derive(Clone, Debug, Default)]
 pub struct Calendars(BTreeMap<i16, YearCalendar>);
 
-#[derive(Clone, Debug)]
-struct YearCalendar {
-    holidays: BTreeSet<Day>,
-    makeup_workdays: BTreeSet<Day>,
+/// The days of one year that differ from "Monday to Friday are worked".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct YearCalendar {
+    /// Days off, those on weekends among them.
+    pub holidays: BTreeSet<Day>,
+    /// Saturdays and Sundays that are worked.
+    pub makeup_workdays: BTreeSet<Day>,
+    /// The notice, and through whom it was read.
+    pub source: String,
+    /// Whether the days were compared with the notice or an independent copy of it.
+    pub verified: bool,
+    /// What was not; empty when verified, and only then.
+    pub missing: Vec<MissingFact>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawFile {
-    year: i16,
-    #[serde(rename = "source")]
-    _source: String,
-    #[serde(rename = "verified")]
-    _verified: bool,
-    holidays: BTreeSet<Day>,
-    makeup_workdays: BTreeSet<Day>,
+    year: Spanned<i16>,
+    source: String,
+    verified: bool,
+    #[serde(default)]
+    missing: Vec<MissingFact>,
+    holidays: Vec<Spanned<Day>>,
+    makeup_workdays: Vec<Spanned<Day>>,
 }
 
 impl Calendars {
     pub(crate) fn year_parse(&mut self, file: &str, year: i16, text: &str) -> Result<(), PolicyError> {
         let raw: RawFile = toml_parse(file, text)?;
-        let wrong = |reason: String| PolicyError::file(file, None, reason, "correct the file");
-        if raw.year != year {
-            return Err(wrong(format!("says year {}", raw.year)));
+        let fix = "correct the file";
+        let stated = *raw.year.get_ref();
+        if stated != year {
+            return Err(error_at(file, text, &raw.year, format!("says year {stated}"), fix));
         }
-        if let Some(day) = raw.holidays.iter().chain(&raw.makeup_workdays).find(|day| day.0.year() != year) {
-            return Err(wrong(format!("{day} is not in {year}")));
+        let entry = Entry::new(file, text, "calendar", file, &raw.year);
+        entry.text(&raw.source)?;
+        entry.verification(raw.verified, &raw.missing)?;
+        let (mut holidays, mut makeup_workdays) = (BTreeSet::new(), BTreeSet::new());
+        for (days, worked) in [(&raw.holidays, false), (&raw.makeup_workdays, true)] {
+            for place in days {
+                let day = *place.get_ref();
+                let wrong = |reason: String| Err(error_at(file, text, place, reason, fix));
+                if day.0.year() != year {
+                    return wrong(format!("{day} is not in {year}"));
+                }
+                if worked && !is_weekend(day) {
+                    return wrong(format!("make-up workday {day} is no Saturday or Sunday"));
+                }
+                if worked && holidays.contains(&day) {
+                    return wrong(format!("{day} is both off and worked"));
+                }
+                if !(if worked { &mut makeup_workdays } else { &mut holidays }).insert(day) {
+                    return wrong(format!("{day} stands twice"));
+                }
+            }
         }
-        if let Some(day) = raw.makeup_workdays.iter().find(|day| !is_weekend(**day)) {
-            return Err(wrong(format!("make-up workday {day} is no Saturday or Sunday")));
-        }
-        if let Some(day) = raw.holidays.intersection(&raw.makeup_workdays).next() {
-            return Err(wrong(format!("{day} is both off and worked")));
-        }
-        let calendar = YearCalendar { holidays: raw.holidays, makeup_workdays: raw.makeup_workdays };
-        self.0.insert(year, calendar);
+        let RawFile { source, verified, missing, .. } = raw;
+        self.0.insert(year, YearCalendar { holidays, makeup_workdays, source, verified, missing });
         Ok(())
     }
 
-    /// Years with data, ascending.
+    /// At least one year, and none missing between the first and the last: a period across the gap would have no end.
+    pub(crate) fn check(&self) -> Result<(), PolicyError> {
+        let absent = |year: i16, reason: &str| {
+            let fix = "add the calendar of the State Council's notice for the year";
+            Err(PolicyError::file(&format!("calendar/{year}.toml"), None, reason, fix))
+        };
+        let (Some((first, _)), Some((last, _))) = (self.0.first_key_value(), self.0.last_key_value()) else {
+            return Err(PolicyError::file(
+                "calendar",
+                None,
+                "no year has a calendar",
+                "add calendar/2026.toml",
+            ));
+        };
+        match (*first..=*last).find(|year| !self.0.contains_key(year)) {
+            Some(year) => absent(year, "missing, though years before and after it are there"),
+            None => Ok(()),
+        }
+    }
+
+    /// Years with data, ascending and without a gap.
     pub fn years(&self) -> impl Iterator<Item = i16> + '_ {
         self.0.keys().copied()
     }
 
+    /// Years with their data, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = (i16, &YearCalendar)> {
+        self.0.iter().map(|(year, calendar)| (*year, calendar))
+    }
+
+    /// The data of a year; a year without data is an error that names the file.
+    pub fn year(&self, year: i16) -> Result<&YearCalendar, PolicyError> {
+        self.0.get(&year).ok_or(PolicyError::NoCalendar { year })
+    }
+
     /// Whether a day is worked.
     pub fn is_working_day(&self, day: Day) -> Result<bool, PolicyError> {
-        let year = day.0.year();
-        let calendar = self.0.get(&year).ok_or(PolicyError::NoCalendar { year })?;
+        let calendar = self.year(day.0.year())?;
         Ok(calendar.makeup_workdays.contains(&day) || (!is_weekend(day) && !calendar.holidays.contains(&day)))
     }
 
@@ -81,6 +136,15 @@ impl Calendars {
             if self.is_working_day(day)? {
                 left -= 1;
             }
+        }
+        Ok(day)
+    }
+
+    /// The day itself if it is worked, else the next that is.
+    pub fn working_day_from(&self, day: Day) -> Result<Day, PolicyError> {
+        let mut day = day;
+        while !self.is_working_day(day)? {
+            day = Day(day.0.tomorrow().map_err(|_| PolicyError::NoCalendar { year: day.0.year() })?);
         }
         Ok(day)
     }

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use crate::bundle::{Bundle, error_at, toml_parse};
+use crate::entries::{Entry, entries_limit};
 use crate::error::PolicyError;
+use crate::verification::MissingFact;
 
 const FILE: &str = "classification.toml";
 
@@ -64,6 +66,8 @@ pub struct FieldClass {
     pub source: String,
     /// Whether the source states the placing.
     pub verified: bool,
+    /// What it does not state; empty when verified, and only then.
+    pub missing: Vec<MissingFact>,
 }
 
 impl FieldClass {
@@ -91,6 +95,8 @@ struct RawField {
     mask: Option<MaskRule>,
     source: String,
     verified: bool,
+    #[serde(default)]
+    missing: Vec<MissingFact>,
 }
 
 /// The classification of all fields.
@@ -100,6 +106,7 @@ impl Classification {
     /// Every field of the dictionary exactly once, and none besides.
     pub(crate) fn parse(text: &str) -> Result<Self, PolicyError> {
         let raw: RawFile = toml_parse(FILE, text)?;
+        entries_limit(FILE, raw.field.len())?;
         let mut fields = BTreeMap::new();
         for entry in raw.field {
             let wrong = |reason: String, fix: &str| error_at(FILE, text, &entry.name, reason, fix);
@@ -110,6 +117,9 @@ impl Classification {
                     "use a name of the dictionary",
                 )
             })?;
+            let named = Entry::new(FILE, text, "field", definition.name, &entry.name);
+            named.text(&entry.source)?;
+            named.verification(entry.verified, &entry.missing)?;
             let person_level = entry.person_level.unwrap_or(entry.level);
             if person_level < entry.level {
                 return Err(wrong(
@@ -134,6 +144,13 @@ impl Classification {
             if definition.is_personal_number() && entry.level != ClassificationLevel::L4 {
                 return Err(wrong(format!("{name} is a person's document number but not L4"), "grade it L4"));
             }
+            let harmful = person_level >= ClassificationLevel::L3;
+            if harmful && entry.sharing != SharingAttribute::NotShared && entry.mask.is_none() {
+                return Err(wrong(
+                    format!("{name} is shared, above L2, and has no mask"),
+                    "say what remains of it: purposes see such fields masked",
+                ));
+            }
             let class = FieldClass {
                 level: entry.level,
                 person_level,
@@ -142,6 +159,7 @@ impl Classification {
                 mask: entry.mask,
                 source: entry.source,
                 verified: entry.verified,
+                missing: entry.missing,
             };
             if fields.insert((kind, definition.name), class).is_some() {
                 return Err(PolicyError::file(

@@ -1,4 +1,4 @@
-//! `tests.toml`: decisions a bundle must make before it may be used.
+//! `tests.toml`: decisions a bundle must make before it may be used. Tests of its other content stand beside them.
 
 use std::collections::BTreeMap;
 
@@ -15,11 +15,12 @@ use toml::Spanned;
 
 use crate::authoriser::{Authoriser, Decision};
 use crate::bundle::{error_at, line_of, toml_parse};
+use crate::content_tests::{ContentTest, RawConsequenceTest, RawDeadlineTest, content_tests};
 use crate::error::PolicyError;
 use crate::provenance::RuleId;
 use crate::request::{AccessRequest, Action, AskerContext, Treatment};
 
-const FILE: &str = "tests.toml";
+pub(crate) const FILE: &str = "tests.toml";
 /// Most tests: every one may cost forty questions to casbin when the bundle loads.
 const TESTS_LIMIT: usize = 2_000;
 /// The body that asks in tests. No rule looks at the agency.
@@ -30,6 +31,10 @@ const REGION: &str = "150000";
 #[serde(deny_unknown_fields)]
 struct RawFile {
     test: Vec<RawTest>,
+    #[serde(default)]
+    deadline: Vec<RawDeadlineTest>,
+    #[serde(default)]
+    consequence: Vec<RawConsequenceTest>,
 }
 
 #[derive(Deserialize)]
@@ -73,12 +78,12 @@ pub(crate) struct DecisionTest {
     cells: Vec<(InformationCategory, ClassificationLevel, Treatment)>,
 }
 
-pub(crate) fn tests_parse(text: &str) -> Result<Vec<DecisionTest>, PolicyError> {
+pub(crate) fn tests_parse(text: &str) -> Result<(Vec<DecisionTest>, Vec<ContentTest>), PolicyError> {
     let raw: RawFile = toml_parse(FILE, text)?;
     if raw.test.is_empty() {
         return Err(PolicyError::file(FILE, None, "no tests", "a bundle proves what it decides"));
     }
-    if raw.test.len() > TESTS_LIMIT {
+    if raw.test.len() + raw.deadline.len() + raw.consequence.len() > TESTS_LIMIT {
         return Err(PolicyError::TooLarge { what: FILE.to_owned(), unit: "tests", limit: TESTS_LIMIT });
     }
     let agency: AgencyCode = ASKER.parse().map_err(|_| PolicyError::Unsound { reason: "test asker" })?;
@@ -123,7 +128,7 @@ pub(crate) fn tests_parse(text: &str) -> Result<Vec<DecisionTest>, PolicyError> 
             cells,
         });
     }
-    Ok(tests)
+    Ok((tests, content_tests(text, raw.deadline, raw.consequence)))
 }
 
 impl DecisionTest {

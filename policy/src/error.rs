@@ -1,6 +1,9 @@
 //! Why a bundle was refused, or why the engine under the authoriser could not be trusted.
 
 use chengxin_schemas::ErrorCode;
+use chengxin_schemas::time::Day;
+
+use crate::provenance::RuleId;
 
 /// An error of this crate. Nothing is half loaded: after any of these there is no bundle.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +54,24 @@ pub enum PolicyError {
         /// Which check failed.
         reason: &'static str,
     },
+    /// A rule was asked for on a day on which none of its versions is in force.
+    #[error("{file} has no {key} in force on {day}; load a bundle that has it")]
+    NoRule {
+        /// The file that would hold it.
+        file: &'static str,
+        /// The rule across its versions.
+        key: RuleId,
+        /// The day.
+        day: Day,
+    },
+    /// A rule that leaves its value open was asked for it.
+    #[error("{rule} of {file} has no value; its document leaves it open, so ask the coordinator")]
+    NoValue {
+        /// The file that holds the rule.
+        file: &'static str,
+        /// The version.
+        rule: RuleId,
+    },
     /// A year without calendar data was asked about.
     #[error("no working-day calendar for {year}; load a bundle with calendar/{year}.toml")]
     NoCalendar {
@@ -65,7 +86,9 @@ impl PolicyError {
         match self {
             Self::File { .. } | Self::Packed { .. } => ErrorCode::Invalid,
             Self::TooLarge { .. } => ErrorCode::TooLarge,
-            Self::Read { .. } | Self::NoCalendar { .. } => ErrorCode::NotFound,
+            Self::Read { .. } | Self::NoCalendar { .. } | Self::NoRule { .. } | Self::NoValue { .. } => {
+                ErrorCode::NotFound
+            }
             Self::Engine(_) | Self::Unsound { .. } => ErrorCode::Internal,
         }
     }

@@ -10,11 +10,11 @@ use chengxin_schemas::digest::Sha256;
 use crate::error::PolicyError;
 
 /// Most bytes of one file other than `rules.csv`: two thousand purposes or decision tests of a kilobyte each. The largest
-/// baseline file has 20 KB.
+/// baseline file, the catalogue, has some 50 KB.
 pub const FILE_LIMIT: usize = 2 << 20;
 /// Most bytes of `rules.csv`: 120,000 rules of up to 130 bytes; a rule of the baseline takes 80.
 pub const RULES_FILE_LIMIT: usize = 16 << 20;
-/// Most files: eleven fixed ones and calendars for half a century.
+/// Most files: fourteen fixed ones and calendars for half a century.
 pub const FILES_LIMIT: usize = 64;
 /// Most bytes of all files together.
 pub const BUNDLE_LIMIT: usize = RULES_FILE_LIMIT + 2 * FILE_LIMIT;
@@ -22,15 +22,18 @@ pub const BUNDLE_LIMIT: usize = RULES_FILE_LIMIT + 2 * FILE_LIMIT;
 pub const PACKED_LIMIT: usize = 2 * BUNDLE_LIMIT;
 
 /// Files every bundle has.
-pub(crate) const REQUIRED: [&str; 11] = [
+pub(crate) const REQUIRED: [&str; 14] = [
     "bundle.toml",
+    "catalogue.toml",
     "categories.toml",
     "classification.toml",
+    "deadlines.toml",
     "functions.toml",
     "measures.toml",
     "model.conf",
     "periods.toml",
     "purposes.toml",
+    "repair.toml",
     "roles.toml",
     "rules.csv",
     "tests.toml",
@@ -55,13 +58,16 @@ impl BundleFiles {
             "calendar/2024.toml",
             "calendar/2025.toml",
             "calendar/2026.toml",
+            "catalogue.toml",
             "categories.toml",
             "classification.toml",
+            "deadlines.toml",
             "functions.toml",
             "measures.toml",
             "model.conf",
             "periods.toml",
             "purposes.toml",
+            "repair.toml",
             "roles.toml",
             "rules.csv",
             "tests.toml",

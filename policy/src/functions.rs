@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use crate::bundle::{error_at, toml_parse};
+use crate::entries::Entry;
 use crate::error::PolicyError;
+use crate::verification::MissingFact;
 
 const FILE: &str = "functions.toml";
 /// Most functions: the decision cache keeps a body's functions as one bit each. A province's own departments and those
@@ -27,6 +29,8 @@ pub struct Function {
     pub source: String,
     /// Whether that was read in the text.
     pub verified: bool,
+    /// What was not; empty when verified, and only then.
+    pub missing: Vec<MissingFact>,
 }
 
 #[derive(Deserialize)]
@@ -43,6 +47,8 @@ struct RawFunction {
     english: String,
     source: String,
     verified: bool,
+    #[serde(default)]
+    missing: Vec<MissingFact>,
 }
 
 pub(crate) fn functions_parse(text: &str) -> Result<Vec<Function>, PolicyError> {
@@ -56,6 +62,10 @@ pub(crate) fn functions_parse(text: &str) -> Result<Vec<Function>, PolicyError> 
     }
     let mut functions: Vec<Function> = Vec::new();
     for entry in raw.function {
+        let named = Entry::new(FILE, text, "function", entry.code.get_ref().as_str(), &entry.code);
+        named.titles(&entry.chinese, &entry.english)?;
+        named.text(&entry.source)?;
+        named.verification(entry.verified, &entry.missing)?;
         if functions.iter().any(|known| known.code == *entry.code.get_ref()) {
             return Err(error_at(FILE, text, &entry.code, "the function stands twice", "keep one"));
         }
@@ -65,6 +75,7 @@ pub(crate) fn functions_parse(text: &str) -> Result<Vec<Function>, PolicyError> 
             english: entry.english,
             source: entry.source,
             verified: entry.verified,
+            missing: entry.missing,
         });
     }
     Ok(functions)

@@ -1,4 +1,5 @@
-//! `measures.toml`: the list of sanction measures, who carries them out, and whether one applies here.
+//! `measures.toml`: the list of sanction measures, who carries them out, and whether one applies here. The incentives of
+//! the same file are a list of their own.
 
 use std::collections::BTreeSet;
 
@@ -11,10 +12,13 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use crate::bundle::{Bundle, error_at, toml_parse};
+use crate::entries::{Entry, entries_limit};
 use crate::error::PolicyError;
 use crate::functions::FunctionScope;
+use crate::incentives::{Incentive, RawIncentive, incentives_parse};
+use crate::verification::MissingFact;
 
-const FILE: &str = "measures.toml";
+pub(crate) const FILE: &str = "measures.toml";
 
 /// A listed sanction measure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -55,6 +59,9 @@ pub struct MeasureGround {
     pub document: String,
     /// Whether measure, kind and basis were read in the document.
     pub verified: bool,
+    /// What was not; empty when verified, and only then.
+    #[serde(default)]
+    pub missing: Vec<MissingFact>,
 }
 
 /// 惩戒对象: the kinds of subjects that the law of sanctions tells apart.
@@ -111,6 +118,8 @@ impl SanctionObject {
 #[serde(deny_unknown_fields)]
 struct RawFile {
     measure: Vec<RawMeasure>,
+    #[serde(default)]
+    incentive: Vec<RawIncentive>,
 }
 
 #[derive(Deserialize)]
@@ -127,11 +136,14 @@ struct RawMeasure {
 pub(crate) fn measures_parse(
     text: &str,
     known: &BTreeSet<FunctionCode>,
-) -> Result<Vec<Measure>, PolicyError> {
+) -> Result<(Vec<Measure>, Vec<Incentive>), PolicyError> {
     let raw: RawFile = toml_parse(FILE, text)?;
+    entries_limit(FILE, raw.measure.len().max(raw.incentive.len()))?;
     let mut measures: Vec<Measure> = Vec::new();
     for entry in raw.measure {
         let code = entry.code.get_ref().clone();
+        Entry::new(FILE, text, "measure", code.as_str(), &entry.code)
+            .titles(&entry.chinese, &entry.english)?;
         if measures.iter().any(|other| other.code == code) {
             let reason = format!("measure {code} stands twice");
             return Err(error_at(FILE, text, &entry.code, reason, "keep one"));
@@ -148,7 +160,8 @@ pub(crate) fn measures_parse(
             functions: FunctionScope::parse(FILE, text, &entry.functions, known)?,
         });
     }
-    Ok(measures)
+    let incentives = incentives_parse(text, raw.incentive, known)?;
+    Ok((measures, incentives))
 }
 
 fn grounds_parse(
@@ -160,6 +173,10 @@ fn grounds_parse(
     for entry in raw {
         let ground = entry.get_ref();
         let object = ground.object.as_str();
+        let named = Entry::new(FILE, text, "measure", code.as_str(), &entry);
+        named.text(&ground.source)?;
+        named.text(&ground.document)?;
+        named.verification(ground.verified, &ground.missing)?;
         if grounds.iter().any(|other| other.object == ground.object) {
             let reason = format!("measure {code} has two grounds for {object}");
             return Err(error_at(FILE, text, &entry, reason, "keep one"));

@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use crate::bundle::{Bundle, error_at, toml_parse};
+use crate::entries::{Entry, entries_limit, versions_check};
 use crate::error::PolicyError;
 use crate::provenance::{Provenance, RuleId};
+use crate::verification::MissingFact;
 
 const FILE: &str = "periods.toml";
 /// Longest period: fifty years in months. Far above any law, low enough for every calendar computation.
@@ -65,11 +67,15 @@ struct RawPeriod {
     effective_from: Option<Day>,
     effective_to: Option<Day>,
     verified: bool,
+    #[serde(default)]
+    missing: Vec<MissingFact>,
 }
 
 pub(crate) fn periods_parse(text: &str) -> Result<Vec<Period>, PolicyError> {
     let raw: RawFile = toml_parse(FILE, text)?;
+    entries_limit(FILE, raw.period.len())?;
     let mut periods: Vec<Period> = Vec::new();
+    let mut places = Vec::new();
     for entry in raw.period {
         let wrong = |reason: String, fix: &str| Err(error_at(FILE, text, &entry.id, reason, fix));
         let id = entry.id.get_ref().clone();
@@ -88,16 +94,9 @@ pub(crate) fn periods_parse(text: &str) -> Result<Vec<Period>, PolicyError> {
             effective_from: entry.effective_from,
             effective_to: entry.effective_to,
             verified: entry.verified,
+            missing: entry.missing,
         };
-        let overlaps = periods.iter().any(|other| {
-            other.severity == entry.severity && provenance_overlap(&other.provenance, &provenance)
-        });
-        if overlaps {
-            return wrong(
-                format!("period {id} overlaps another of the same severity"),
-                "let one end the day before the next begins",
-            );
-        }
+        Entry::new(FILE, text, "period", id.as_str(), &entry.id).provenance(&provenance)?;
         periods.push(Period {
             id,
             severity: entry.severity,
@@ -106,17 +105,24 @@ pub(crate) fn periods_parse(text: &str) -> Result<Vec<Period>, PolicyError> {
             maximum_months: entry.maximum_months,
             provenance,
         });
+        places.push(entry.id);
+    }
+    for severity in BreachSeverity::ALL {
+        let mut versions: Vec<_> = periods
+            .iter()
+            .zip(&places)
+            .filter(|(period, _)| period.severity == *severity)
+            .map(|(period, place)| {
+                (Entry::new(FILE, text, "period", period.id.as_str(), place), &period.provenance)
+            })
+            .collect();
+        if versions.is_empty() {
+            let reason = format!("no period for {severity}");
+            return Err(PolicyError::file(FILE, None, reason, "give every severity one"));
+        }
+        versions_check(&mut versions)?;
     }
     Ok(periods)
-}
-
-fn provenance_overlap(one: &Provenance, two: &Provenance) -> bool {
-    let begins_before_end = |begin: Option<Day>, end: Option<Day>| match (begin, end) {
-        (Some(begin), Some(end)) => begin <= end,
-        (None, _) | (_, None) => true,
-    };
-    begins_before_end(one.effective_from, two.effective_to)
-        && begins_before_end(two.effective_from, one.effective_to)
 }
 
 impl Bundle {

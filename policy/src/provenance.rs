@@ -3,6 +3,8 @@
 use chengxin_schemas::time::Day;
 use serde::{Deserialize, Serialize};
 
+use crate::verification::MissingFact;
+
 /// Names the rule that decided: an id of `rules.csv` or of another file of the bundle, or one of the built-in denials
 /// (`default-deny`, `unknown-purpose`, `engine-failure`, `no-categories`, `purpose.<code>.<condition>`). Lower-case letters, digits, dots and
 /// hyphens, at most 120 characters.
@@ -70,6 +72,8 @@ pub struct Provenance {
     pub effective_to: Option<Day>,
     /// Whether the value was read in the document.
     pub verified: bool,
+    /// What was not found in it: empty when verified, and only then.
+    pub missing: Vec<MissingFact>,
 }
 
 impl Provenance {

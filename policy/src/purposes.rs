@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use crate::bundle::{error_at, toml_parse};
+use crate::entries::Entry;
 use crate::error::PolicyError;
 use crate::functions::FunctionScope;
 use crate::request::{Action, SUBJECT_KINDS};
@@ -96,6 +97,8 @@ pub(crate) fn purposes_parse(
     for entry in raw.purpose {
         let wrong = |reason: &str, fix: &str| Err(error_at(FILE, text, &entry.code, reason, fix));
         let code = entry.code.get_ref().clone();
+        Entry::new(FILE, text, "purpose", code.as_str(), &entry.code)
+            .titles(&entry.chinese, &entry.english)?;
         // casbin keeps roles and purposes in one graph, so their names may not meet.
         let is_role = |name: &str| Role::ALL.iter().any(|role| role.as_str() == name);
         if !seen.insert(code.clone()) {

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::bundle::{error_at, toml_parse};
+use crate::entries::Entry;
 use crate::error::PolicyError;
 
 const FILE: &str = "roles.toml";
@@ -45,6 +46,7 @@ pub(crate) fn roles_parse(text: &str) -> Result<Vec<RoleDefinition>, PolicyError
     let mut roles: Vec<RoleDefinition> = Vec::new();
     for entry in &raw.role {
         let role = *entry.code.get_ref();
+        Entry::new(FILE, text, "role", role.as_str(), &entry.code).titles(&entry.chinese, &entry.english)?;
         if roles.iter().any(|known| known.role == role) {
             return Err(error_at(FILE, text, &entry.code, format!("role {role} stands twice"), "keep one"));
         }

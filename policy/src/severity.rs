@@ -10,8 +10,10 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use crate::bundle::{Bundle, error_at, toml_parse};
+use crate::entries::Entry;
 use crate::error::PolicyError;
 use crate::provenance::{Provenance, RuleId};
+use crate::verification::MissingFact;
 
 const FILE: &str = "categories.toml";
 /// Most rules, conditions of a rule, and texts of a condition: importers try them on every row.
@@ -52,6 +54,8 @@ struct RawRule {
     effective_from: Option<Day>,
     effective_to: Option<Day>,
     verified: bool,
+    #[serde(default)]
+    missing: Vec<MissingFact>,
     conditions: Vec<RawCondition>,
 }
 
@@ -84,6 +88,16 @@ pub(crate) struct SeverityRule {
     severity: Option<BreachSeverity>,
     provenance: Provenance,
     conditions: Vec<Condition>,
+}
+
+impl SeverityRule {
+    pub(crate) fn id(&self) -> &RuleId {
+        &self.id
+    }
+
+    pub(crate) fn provenance(&self) -> &Provenance {
+        &self.provenance
+    }
 }
 
 struct Condition {
@@ -163,19 +177,22 @@ pub(crate) fn severity_parse(text: &str) -> Result<Vec<SeverityRule>, PolicyErro
                 "put the rule without conditions last in its record type",
             );
         }
+        let provenance = Provenance {
+            source: entry.source,
+            document: entry.document,
+            effective_from: entry.effective_from,
+            effective_to: entry.effective_to,
+            verified: entry.verified,
+            missing: entry.missing,
+        };
+        Entry::new(FILE, text, "rule", id.as_str(), &entry.id).provenance(&provenance)?;
         rules.push(SeverityRule {
             id,
             record_type: entry.record_type,
             category: entry.category,
             severity: entry.severity,
             conditions: conditions_bind(text, entry.record_type, entry.conditions)?,
-            provenance: Provenance {
-                source: entry.source,
-                document: entry.document,
-                effective_from: entry.effective_from,
-                effective_to: entry.effective_to,
-                verified: entry.verified,
-            },
+            provenance,
         });
     }
     for kind in RecordType::ALL {

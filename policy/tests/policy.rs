@@ -13,6 +13,10 @@ mod support;
 mod baseline;
 #[path = "policy/cache.rs"]
 mod cache;
+#[path = "policy/content.rs"]
+mod content;
+#[path = "policy/content_refusals.rs"]
+mod content_refusals;
 #[path = "policy/diff.rs"]
 mod diff;
 #[path = "policy/differential.rs"]

@@ -38,7 +38,7 @@ fn the_directory_and_the_packed_form_load_to_the_same_bundle() {
     let unpacked = Bundle::from_packed(&built_in.pack()).expect("packed");
     assert_eq!(loaded.digest(), built_in.digest());
     assert_eq!(unpacked.digest(), built_in.digest());
-    assert_eq!(built_in.rules_version(), "baseline-2026.2");
+    assert_eq!(built_in.rules_version(), "baseline-2026.3");
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn a_permit_names_its_rule_and_releases_field_by_field() {
         panic!("procurement is permitted");
     };
     assert_eq!(permit.rule().as_str(), "public-money.answer.l1");
-    assert_eq!(permit.policy_version(), "baseline-2026.2");
+    assert_eq!(permit.policy_version(), "baseline-2026.3");
     let release = |field, person| {
         permit.release(RecordType::AdministrativePenalty, InformationCategory::GeneralBreach, field, person)
     };
