@@ -13,7 +13,7 @@ use crate::bundle::error_at;
 use crate::entries::Entry;
 use crate::error::PolicyError;
 use crate::functions::FunctionScope;
-use crate::measures::{FILE, SanctionObject};
+use crate::measures::{FILE, Measure, SanctionObject};
 use crate::verification::MissingFact;
 
 /// A listed incentive.
@@ -65,12 +65,15 @@ pub(crate) fn incentives_parse(
     text: &str,
     raw: Vec<RawIncentive>,
     known: &BTreeSet<FunctionCode>,
+    measures: &[Measure],
 ) -> Result<Vec<Incentive>, PolicyError> {
     let mut incentives: Vec<Incentive> = Vec::new();
     for entry in raw {
         let code = entry.code.get_ref().clone();
         let named = Entry::new(FILE, text, "incentive", code.as_str(), &entry.code);
-        if incentives.iter().any(|other| other.code == code) {
+        // A code alone says whether it is a sanction or an incentive.
+        let is_measure = measures.iter().any(|measure| measure.code.as_str() == code.as_str());
+        if is_measure || incentives.iter().any(|other| other.code == code) {
             return Err(named.twice());
         }
         named.titles(&entry.chinese, &entry.english)?;

@@ -160,7 +160,7 @@ pub(crate) fn measures_parse(
             functions: FunctionScope::parse(FILE, text, &entry.functions, known)?,
         });
     }
-    let incentives = incentives_parse(text, raw.incentive, known)?;
+    let incentives = incentives_parse(text, raw.incentive, known, &measures)?;
     Ok((measures, incentives))
 }
 

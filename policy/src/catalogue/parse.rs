@@ -161,34 +161,51 @@ pub(crate) fn catalogue_parse(
     Ok(Catalogue { classes, items, behaviours, grades, exemptions })
 }
 
-/// The three levels. Codes of different levels are different too, so that a code alone says what it names.
+/// An entry by its code.
+fn named<'a, T>(
+    text: &str,
+    kind: &'a str,
+    place: &'a Spanned<T>,
+    code: impl Fn(&'a T) -> &'a str,
+) -> Entry<'a> {
+    Entry::new(FILE, text, kind, code(place.get_ref()), place)
+}
+
+/// The three levels. Codes are unique across levels, grades and exemptions, so that a code alone says what it names.
 fn levels_check(text: &str, raw: &RawFile) -> Result<(), PolicyError> {
-    let classes = raw
+    let classes: BTreeSet<&str> = raw.class.iter().map(|entry| entry.code.get_ref().as_str()).collect();
+    let items: BTreeSet<&str> = raw.item.iter().map(|entry| entry.code.get_ref().as_str()).collect();
+    let entries = raw
         .class
         .iter()
-        .map(|entry| Entry::new(FILE, text, "class", entry.code.get_ref().as_str(), &entry.code));
-    let items = raw
-        .item
-        .iter()
-        .map(|entry| Entry::new(FILE, text, "item", entry.code.get_ref().as_str(), &entry.code));
-    let behaviours = raw
-        .behaviour
-        .iter()
-        .map(|entry| Entry::new(FILE, text, "behaviour", entry.code.get_ref().as_str(), &entry.code));
-    let (mut class_codes, mut item_codes, mut all) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-    for entry in classes.chain(items).chain(behaviours) {
-        if !all.insert(entry.name()) {
+        .map(|entry| named(text, "class", &entry.code, BehaviourClassCode::as_str))
+        .chain(raw.item.iter().map(|entry| named(text, "item", &entry.code, BehaviourItemCode::as_str)))
+        .chain(
+            raw.behaviour.iter().map(|entry| named(text, "behaviour", &entry.code, BehaviourCode::as_str)),
+        );
+    let mut codes = BTreeSet::new();
+    for entry in entries {
+        if !codes.insert(entry.name()) {
             return Err(entry.twice());
         }
     }
-    class_codes.extend(raw.class.iter().map(|entry| entry.code.get_ref().as_str()));
-    item_codes.extend(raw.item.iter().map(|entry| entry.code.get_ref().as_str()));
+    let others = raw
+        .grade
+        .iter()
+        .map(|entry| named(text, "grade", &entry.code, BreachGradeCode::as_str))
+        .chain(raw.exemption.iter().map(|entry| named(text, "exemption", &entry.code, RuleId::as_str)));
+    let mut other_codes = codes.clone();
+    for entry in others {
+        if !other_codes.insert(entry.name()) {
+            return Err(entry.twice());
+        }
+    }
     let parent = |place: &Spanned<String>, parents: &BTreeSet<&str>, rule: &str| {
         let code = place.get_ref().as_str();
         if parents.contains(code) {
             return Ok(());
         }
-        let reason = if all.contains(code) {
+        let reason = if codes.contains(code) {
             format!("{code} is on another level")
         } else {
             format!("{code} is not in the catalogue")
@@ -196,29 +213,29 @@ fn levels_check(text: &str, raw: &RawFile) -> Result<(), PolicyError> {
         Err(error_at(FILE, text, place, reason, rule))
     };
     for entry in &raw.item {
-        parent(&entry.class, &class_codes, "an item belongs to a class")?;
+        parent(&entry.class, &classes, "an item belongs to a class")?;
     }
     for entry in &raw.behaviour {
-        parent(&entry.item, &item_codes, "a behaviour belongs to an item")?;
+        parent(&entry.item, &items, "a behaviour belongs to an item")?;
     }
     for entry in &raw.class {
         if !raw.item.iter().any(|item| item.class.get_ref() == entry.code.get_ref().as_str()) {
-            let named = Entry::new(FILE, text, "class", entry.code.get_ref().as_str(), &entry.code);
-            return Err(named.wrong("nothing belongs to it", "remove it, or list what belongs to it"));
+            let at = named(text, "class", &entry.code, BehaviourClassCode::as_str);
+            return Err(at.wrong("nothing belongs to it", "remove it, or list what belongs to it"));
         }
     }
     for entry in &raw.item {
         if !raw.behaviour.iter().any(|behaviour| behaviour.item.get_ref() == entry.code.get_ref().as_str()) {
-            let named = Entry::new(FILE, text, "item", entry.code.get_ref().as_str(), &entry.code);
-            return Err(named.wrong("nothing belongs to it", "remove it, or list what belongs to it"));
+            let at = named(text, "item", &entry.code, BehaviourItemCode::as_str);
+            return Err(at.wrong("nothing belongs to it", "remove it, or list what belongs to it"));
         }
     }
     Ok(())
 }
 
 fn class_parse(text: &str, entry: RawClass) -> Result<BehaviourClass, PolicyError> {
-    let named = Entry::new(FILE, text, "class", entry.code.get_ref().as_str(), &entry.code);
-    named.titles(&entry.chinese, &entry.english)?;
+    let at = named(text, "class", &entry.code, BehaviourClassCode::as_str);
+    at.titles(&entry.chinese, &entry.english)?;
     let provenance = Provenance {
         source: entry.source,
         document: entry.document,
@@ -227,7 +244,7 @@ fn class_parse(text: &str, entry: RawClass) -> Result<BehaviourClass, PolicyErro
         verified: entry.verified,
         missing: entry.missing,
     };
-    named.provenance(&provenance)?;
+    at.provenance(&provenance)?;
     Ok(BehaviourClass {
         code: entry.code.into_inner(),
         chinese: entry.chinese,
@@ -237,8 +254,8 @@ fn class_parse(text: &str, entry: RawClass) -> Result<BehaviourClass, PolicyErro
 }
 
 fn item_parse(text: &str, entry: RawItem) -> Result<BehaviourItem, PolicyError> {
-    let named = Entry::new(FILE, text, "item", entry.code.get_ref().as_str(), &entry.code);
-    named.titles(&entry.chinese, &entry.english)?;
+    let at = named(text, "item", &entry.code, BehaviourItemCode::as_str);
+    at.titles(&entry.chinese, &entry.english)?;
     let class = entry
         .class
         .get_ref()
@@ -255,18 +272,13 @@ fn grade_add(
     grades: &mut Vec<BreachGrade>,
 ) -> Result<(), PolicyError> {
     let code = entry.code.get_ref().clone();
-    let named = Entry::new(FILE, text, "grade", code.as_str(), &entry.code);
-    if grades.iter().any(|other| other.code == code) {
-        return Err(named.twice());
-    }
-    named.titles(&entry.chinese, &entry.english)?;
-    named.prose(&entry.line_chinese, &entry.line_english)?;
+    let at = named(text, "grade", &entry.code, BreachGradeCode::as_str);
+    at.titles(&entry.chinese, &entry.english)?;
+    at.prose(&entry.line_chinese, &entry.line_english)?;
     let breach =
         matches!(entry.category, InformationCategory::GeneralBreach | InformationCategory::SeriousBreach);
     if !breach {
-        return Err(
-            named.wrong("its category is not one of breaches", "use general_breach or serious_breach")
-        );
+        return Err(at.wrong("its category is not one of breaches", "use general_breach or serious_breach"));
     }
     if !repair.has_key(entry.repair.get_ref()) {
         let reason = format!("unknown repair rule {}", entry.repair.get_ref());
@@ -276,7 +288,7 @@ fn grade_add(
     for (object, codes) in entry.measures {
         if codes.is_empty() {
             let reason = format!("no measure for {}", object.as_str());
-            return Err(named.wrong(reason, "list a measure, or leave the kind out"));
+            return Err(at.wrong(reason, "list a measure, or leave the kind out"));
         }
         bound.insert(object, measures_bind(text, object, entry.severity, codes, measures)?);
     }
@@ -288,7 +300,7 @@ fn grade_add(
         verified: entry.verified,
         missing: entry.missing,
     };
-    named.provenance(&provenance)?;
+    at.provenance(&provenance)?;
     grades.push(BreachGrade {
         code,
         chinese: entry.chinese,
@@ -341,15 +353,15 @@ fn behaviour_parse(
     entry: RawBehaviour,
     grades: &[BreachGrade],
 ) -> Result<Behaviour, PolicyError> {
-    let named = Entry::new(FILE, text, "behaviour", entry.code.get_ref().as_str(), &entry.code);
-    named.titles(&entry.chinese, &entry.english)?;
-    named.prose(&entry.criteria.chinese, &entry.criteria.english)?;
-    named.text(&entry.criteria.document)?;
-    named.verification(entry.criteria.verified, &entry.criteria.missing)?;
-    named.text(&entry.requirement)?;
+    let at = named(text, "behaviour", &entry.code, BehaviourCode::as_str);
+    at.titles(&entry.chinese, &entry.english)?;
+    at.prose(&entry.criteria.chinese, &entry.criteria.english)?;
+    at.text(&entry.criteria.document)?;
+    at.verification(entry.criteria.verified, &entry.criteria.missing)?;
+    at.text(&entry.requirement)?;
     let objects: BTreeSet<SanctionObject> = entry.objects.iter().copied().collect();
     if objects.is_empty() || objects.len() != entry.objects.len() {
-        return Err(named.wrong("objects are empty or repeated", "name each kind of subject once"));
+        return Err(at.wrong("objects are empty or repeated", "name each kind of subject once"));
     }
     let mut severity = None;
     for place in &entry.grades {
@@ -371,7 +383,7 @@ fn behaviour_parse(
         }
     }
     if entry.grades.is_empty() {
-        return Err(named.wrong("it has no grade", "list at least one"));
+        return Err(at.wrong("it has no grade", "list at least one"));
     }
     let provenance = Provenance {
         source: entry.source,
@@ -381,7 +393,7 @@ fn behaviour_parse(
         verified: entry.verified,
         missing: entry.missing,
     };
-    named.provenance(&provenance)?;
+    at.provenance(&provenance)?;
     let item = entry
         .item
         .get_ref()
@@ -415,12 +427,12 @@ fn exemption_add(
     exemptions: &mut Vec<Exemption>,
 ) -> Result<(), PolicyError> {
     let code = entry.code.get_ref().clone();
-    let named = Entry::new(FILE, text, "exemption", code.as_str(), &entry.code);
-    if code.is_reserved() || exemptions.iter().any(|other| other.code == code) {
-        return Err(named.twice());
+    let at = named(text, "exemption", &entry.code, RuleId::as_str);
+    if code.is_reserved() {
+        return Err(at.wrong("the id is reserved", "rename it"));
     }
-    named.titles(&entry.chinese, &entry.english)?;
-    named.prose(&entry.criteria_chinese, &entry.criteria_english)?;
+    at.titles(&entry.chinese, &entry.english)?;
+    at.prose(&entry.criteria_chinese, &entry.criteria_english)?;
     let unknown = entry
         .behaviours
         .iter()
@@ -437,7 +449,7 @@ fn exemption_add(
         verified: entry.verified,
         missing: entry.missing,
     };
-    named.provenance(&provenance)?;
+    at.provenance(&provenance)?;
     exemptions.push(Exemption {
         code,
         chinese: entry.chinese,

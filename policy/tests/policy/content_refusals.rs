@@ -54,6 +54,7 @@ fn codes_of_the_list_stand_once() {
         ("code = \"orders-not-followed\"", "code = \"prohibitions-ignored\""),
         ("code = \"orders-not-followed\"", "code = \"major-decisions\""),
         ("code = \"duty-serious\"", "code = \"duty-general\""),
+        ("code = \"duty-serious\"", "code = \"abuse\""),
         ("code = \"self-correction\"", "code = \"lawful-change\""),
     ] {
         let error = changed(CATALOGUE, |text| text.replacen(from, to, 1)).expect_err(to).to_string();
@@ -265,6 +266,7 @@ fn incentives_are_granted_to_somebody_on_a_basis() {
     let file = "measures.toml";
     let code = "code = \"priority-in-awards\"";
     refused_at(file, code, "code = \"commendation\"", "it stands twice");
+    refused_at(file, code, "code = \"public-notice\"", "it stands twice");
     refused_at(file, code, &format!("{code}\nseverity_floor = \"minor\""), "unknown field");
     let error = changed(file, |text| {
         let place = text.find(code).expect("entry");
