@@ -33,6 +33,7 @@ use crate::repair::{RepairRules, repair_parse};
 use crate::roles::{RoleDefinition, roles_parse};
 use crate::rules::{Rule, Rules, rules_parse};
 use crate::severity::{SeverityRule, severity_parse};
+use crate::verification::MissingFact;
 
 /// What `bundle.toml` says about the bundle.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -71,6 +72,7 @@ struct Content {
     manifest: Manifest,
     roles: Vec<RoleDefinition>,
     functions: Vec<Function>,
+    functions_missing: BTreeMap<FunctionCode, Vec<MissingFact>>,
     purposes: Vec<Purpose>,
     purpose_index: HashMap<PurposeCode, usize>,
     rules: Rules,
@@ -117,7 +119,7 @@ impl Bundle {
             ));
         }
         let roles = roles_parse(files.text("roles.toml"))?;
-        let functions = functions_parse(files.text("functions.toml"))?;
+        let (functions, functions_missing) = functions_parse(files.text("functions.toml"))?;
         let known: BTreeSet<FunctionCode> = functions.iter().map(|function| function.code.clone()).collect();
         let purposes = purposes_parse(files.text("purposes.toml"), &known)?;
         let purpose_index =
@@ -147,6 +149,7 @@ impl Bundle {
                 manifest,
                 roles,
                 functions,
+                functions_missing,
                 purposes,
                 purpose_index,
                 rules,
@@ -210,6 +213,10 @@ impl Bundle {
     /// Functions of public bodies.
     pub fn functions(&self) -> &[Function] {
         &self.content.functions
+    }
+
+    pub(crate) fn function_missing(&self, code: &FunctionCode) -> &[MissingFact] {
+        self.content.functions_missing.get(code).map_or(&[], Vec::as_slice)
     }
 
     /// Purposes of a query.

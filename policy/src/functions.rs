@@ -1,6 +1,6 @@
 //! `functions.toml`: what public bodies do by law, and the scope that a purpose, rule or measure gives to functions.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chengxin_schemas::federation::FunctionCode;
 use serde::{Deserialize, Serialize};
@@ -29,8 +29,6 @@ pub struct Function {
     pub source: String,
     /// Whether that was read in the text.
     pub verified: bool,
-    /// What was not; empty when verified, and only then.
-    pub missing: Vec<MissingFact>,
 }
 
 #[derive(Deserialize)]
@@ -51,7 +49,10 @@ struct RawFunction {
     missing: Vec<MissingFact>,
 }
 
-pub(crate) fn functions_parse(text: &str) -> Result<Vec<Function>, PolicyError> {
+/// The functions in the order of the file, and what is missing of those that are not verified.
+pub(crate) fn functions_parse(
+    text: &str,
+) -> Result<(Vec<Function>, BTreeMap<FunctionCode, Vec<MissingFact>>), PolicyError> {
     let raw: RawFile = toml_parse(FILE, text)?;
     if raw.function.len() > FUNCTIONS_LIMIT {
         return Err(PolicyError::TooLarge {
@@ -61,6 +62,7 @@ pub(crate) fn functions_parse(text: &str) -> Result<Vec<Function>, PolicyError> 
         });
     }
     let mut functions: Vec<Function> = Vec::new();
+    let mut missing = BTreeMap::new();
     for entry in raw.function {
         let named = Entry::new(FILE, text, "function", entry.code.get_ref().as_str(), &entry.code);
         named.titles(&entry.chinese, &entry.english)?;
@@ -69,16 +71,18 @@ pub(crate) fn functions_parse(text: &str) -> Result<Vec<Function>, PolicyError> 
         if functions.iter().any(|known| known.code == *entry.code.get_ref()) {
             return Err(error_at(FILE, text, &entry.code, "the function stands twice", "keep one"));
         }
+        if !entry.missing.is_empty() {
+            missing.insert(entry.code.get_ref().clone(), entry.missing);
+        }
         functions.push(Function {
             code: entry.code.into_inner(),
             chinese: entry.chinese,
             english: entry.english,
             source: entry.source,
             verified: entry.verified,
-            missing: entry.missing,
         });
     }
-    Ok(functions)
+    Ok((functions, missing))
 }
 
 /// Which bodies something concerns.

@@ -150,7 +150,8 @@ impl Bundle {
             list.add_entry("deadlines.toml", deadline.id.as_str(), &deadline.provenance);
         }
         for function in self.functions() {
-            list.add("functions.toml", function.code.as_str(), &function.source, &function.missing);
+            let missing = self.function_missing(&function.code);
+            list.add("functions.toml", function.code.as_str(), &function.source, missing);
         }
         for measure in self.measures() {
             for ground in &measure.grounds {
