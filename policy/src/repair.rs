@@ -143,7 +143,7 @@ pub(crate) fn repair_parse(text: &str) -> Result<RepairRules, PolicyError> {
     let mut rules: Vec<RepairRule> = Vec::new();
     let mut places = Vec::new();
     for entry in raw.rule {
-        let named = Entry::new(FILE, text, "repair rule", entry.id.get_ref().as_str(), &entry.id);
+        let named = Entry::new(FILE, text, "rule", entry.id.get_ref().as_str(), &entry.id);
         let id = entry.id.get_ref().clone();
         if id.is_reserved() || rules.iter().any(|other| other.id == id) {
             return Err(named.twice());
@@ -180,7 +180,7 @@ pub(crate) fn repair_parse(text: &str) -> Result<RepairRules, PolicyError> {
             .zip(&places)
             .filter(|(other, _)| other.key == rule.key)
             .map(|(other, place)| {
-                (Entry::new(FILE, text, "repair rule", other.id.as_str(), place), &other.provenance)
+                (Entry::new(FILE, text, "rule", other.id.as_str(), place), &other.provenance)
             })
             .collect();
         versions_check(&mut versions)?;

@@ -191,7 +191,7 @@ impl Bundle {
         }
         for behaviour in catalogue.behaviours() {
             list.add_entry(file, behaviour.code.as_str(), &behaviour.provenance);
-            let criteria = format!("{} criteria", behaviour.code);
+            let criteria = [behaviour.code.as_str(), "criteria"].join(" ");
             list.add(file, criteria, &behaviour.criteria.document, &behaviour.criteria.missing);
         }
         for exemption in catalogue.exemptions() {
