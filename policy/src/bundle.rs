@@ -23,7 +23,7 @@ use crate::engine::MODEL;
 use crate::entries::Entry;
 use crate::error::PolicyError;
 use crate::files::{BundleFiles, calendar_year};
-use crate::functions::{Function, functions_parse};
+use crate::functions::{Function, FunctionsMissing, functions_parse};
 use crate::incentives::Incentive;
 use crate::measures::{Measure, measures_parse};
 use crate::periods::{Period, periods_parse};
@@ -72,7 +72,7 @@ struct Content {
     manifest: Manifest,
     roles: Vec<RoleDefinition>,
     functions: Vec<Function>,
-    functions_missing: BTreeMap<FunctionCode, Vec<MissingFact>>,
+    functions_missing: FunctionsMissing,
     purposes: Vec<Purpose>,
     purpose_index: HashMap<PurposeCode, usize>,
     rules: Rules,

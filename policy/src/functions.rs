@@ -49,10 +49,11 @@ struct RawFunction {
     missing: Vec<MissingFact>,
 }
 
-/// The functions in the order of the file, and what is missing of those that are not verified.
-pub(crate) fn functions_parse(
-    text: &str,
-) -> Result<(Vec<Function>, BTreeMap<FunctionCode, Vec<MissingFact>>), PolicyError> {
+/// What is missing of the functions that are not verified.
+pub(crate) type FunctionsMissing = BTreeMap<FunctionCode, Vec<MissingFact>>;
+
+/// The functions in the order of the file.
+pub(crate) fn functions_parse(text: &str) -> Result<(Vec<Function>, FunctionsMissing), PolicyError> {
     let raw: RawFile = toml_parse(FILE, text)?;
     if raw.function.len() > FUNCTIONS_LIMIT {
         return Err(PolicyError::TooLarge {
@@ -62,7 +63,7 @@ pub(crate) fn functions_parse(
         });
     }
     let mut functions: Vec<Function> = Vec::new();
-    let mut missing = BTreeMap::new();
+    let mut missing = FunctionsMissing::new();
     for entry in raw.function {
         let named = Entry::new(FILE, text, "function", entry.code.get_ref().as_str(), &entry.code);
         named.titles(&entry.chinese, &entry.english)?;

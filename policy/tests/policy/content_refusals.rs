@@ -310,8 +310,8 @@ fn a_calendar_may_not_be_missing_between_two_others() {
 #[test]
 fn a_failing_content_test_refuses_the_bundle_and_says_what_came_out() {
     let file = "tests.toml";
-    refused_at(file, "last_day = \"2026-10-10\"", "last_day = \"2026-10-08\"", "the last day is 2026-10-10");
-    refused_at(file, "last_day = \"2026-10-10\"\n", "", "the last day is 2026-10-10");
+    refused_at(file, "last_day = \"2026-05-08\"", "last_day = \"2026-05-07\"", "the last day is 2026-05-08");
+    refused_at(file, "last_day = \"2026-05-08\"\n", "", "the last day is 2026-05-08");
     refused_at(file, "key = \"objection.mark\"", "key = \"objection.x\"", "has no objection.x in force");
     let consequence = "measures = [\"written-explanation\", \"rectification-in-time\", ";
     refused_at(file, consequence, "measures = [\"rectification-in-time\", ", "the measures are");
