@@ -3,8 +3,7 @@
 //!
 //! A table holds templates: an English text with holes `{}`, and its Chinese with the same holes numbered `{0}`, `{1}`
 //! in the order of the English. A hole that holds words of the program says which; how a text is read against the
-//! templates stands in `template.rs`. A test (`sources/`) reads
-//! the sources and fails for each text that no table knows.
+//! templates stands in `template.rs`. A test (`sources/`) reads the sources and fails for each text that no table knows.
 
 use std::sync::LazyLock;
 

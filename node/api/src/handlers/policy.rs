@@ -128,8 +128,8 @@ pub(crate) async fn policy_table(
     Ok(Json(PolicyTable { schema: PolicyTableSchema::V1, policy: version, cells }))
 }
 
-/// A question of this node's own agency, with every condition met that a question can meet: the
-/// explanation is about rules, not about a forgotten case number.
+/// A question of this node's own agency, with every condition met that a question can meet: the explanation is about
+/// rules, not about a forgotten case number.
 fn request(
     services: &Services,
     role: Role,

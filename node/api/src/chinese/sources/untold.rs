@@ -82,6 +82,8 @@ pub(super) const UNTOLD: &[(&str, &str, &[&str])] = &[
     ("a piece of a text that the tables hold whole", "node/exchange/src/error.rs", &[" or "]),
     ("a piece of a text that the tables hold whole", "node/app/src/error.rs", &["cannot {} {}"]),
     ("a piece of a text that the tables hold whole", "node/trust/src/error.rs", &["cannot {} {}"]),
+    ("a piece of a text that the tables hold whole", "node/audit-log/src/error.rs", &["cannot {} {}"]),
+    ("a command to type", "node/cli/src/commands/policy.rs", &["chengxin policy diff {}"]),
     ("a piece of a text that the tables hold whole", "policy/src/error.rs", &[" line {}"]),
     (
         "a piece of a text that the tables hold whole",
