@@ -8,7 +8,7 @@ use toml::Spanned;
 use crate::bundle::{Bundle, toml_parse};
 use crate::calendar::Calendars;
 use crate::entries::{Entry, entries_limit, versions_check};
-use crate::error::PolicyError;
+use crate::error::{LookupError, PolicyError};
 use crate::provenance::{Provenance, RuleId};
 use crate::verification::MissingFact;
 
@@ -299,17 +299,17 @@ impl Deadlines {
     }
 
     /// The version of the deadline `key` in force on `day`. An error if there is none: a deadline is never guessed.
-    pub fn on(&self, key: &RuleId, day: Day) -> Result<&Deadline, PolicyError> {
+    pub fn on(&self, key: &RuleId, day: Day) -> Result<&Deadline, LookupError> {
         self.deadlines
             .iter()
             .find(|deadline| deadline.key == *key && deadline.provenance.is_effective_on(day))
-            .ok_or_else(|| PolicyError::NoRule { file: FILE, key: key.clone(), day })
+            .ok_or_else(|| LookupError::NoRule { file: FILE, key: key.clone(), day })
     }
 
-    fn end(&self, calendars: &Calendars, deadline: &Deadline, event: Day) -> Result<Day, PolicyError> {
+    fn end(&self, calendars: &Calendars, deadline: &Deadline, event: Day) -> Result<Day, LookupError> {
         let length =
-            deadline.length.ok_or_else(|| PolicyError::NoValue { file: FILE, rule: deadline.id.clone() })?;
-        let out_of_range = || PolicyError::NoCalendar { year: event.0.year() };
+            deadline.length.ok_or_else(|| LookupError::NoValue { file: FILE, rule: deadline.id.clone() })?;
+        let out_of_range = || LookupError::from(PolicyError::NoCalendar { year: event.0.year() });
         // Counting the day of the event itself is counting from the day before.
         let start = match length {
             TermLength::AtOnce => event,
@@ -319,10 +319,10 @@ impl Deadlines {
         let after = |span: Span| start.0.checked_add(span).map(Day).map_err(|_| out_of_range());
         match length {
             TermLength::AtOnce => Ok(start),
-            TermLength::WorkingDays(count) => calendars.working_days_after(start, u32::from(count)),
+            TermLength::WorkingDays(count) => Ok(calendars.working_days_after(start, u32::from(count))?),
             TermLength::CalendarDays(count) => {
                 let end = after(Span::new().days(i64::from(count)))?;
-                if self.counting.ends_on_working_day { calendars.working_day_from(end) } else { Ok(end) }
+                if self.counting.ends_on_working_day { Ok(calendars.working_day_from(end)?) } else { Ok(end) }
             }
             TermLength::Months(count) => after(Span::new().months(i64::from(count))),
         }
@@ -342,7 +342,7 @@ impl Bundle {
     ///
     /// Errors: no version in force on the day; a version whose length the document leaves open, or that has no extension
     /// when asked for it; a working day in a year without a calendar.
-    pub fn due(&self, key: &RuleId, event: Day, extended: bool) -> Result<Due, PolicyError> {
+    pub fn due(&self, key: &RuleId, event: Day, extended: bool) -> Result<Due, LookupError> {
         let deadlines = self.deadlines();
         let deadline = deadlines.on(key, event)?;
         let last_day = deadlines.end(self.calendars(), deadline, event)?;
@@ -350,7 +350,7 @@ impl Bundle {
         if !extended {
             return Ok(Due { last_day, rule: deadline.id.clone(), verified });
         }
-        let none = || PolicyError::NoValue { file: FILE, rule: deadline.id.clone() };
+        let none = || LookupError::NoValue { file: FILE, rule: deadline.id.clone() };
         let extension = deadlines.on(deadline.extension.as_ref().ok_or_else(none)?, event)?;
         Ok(Due {
             last_day: deadlines.end(self.calendars(), extension, last_day)?,

@@ -54,6 +54,38 @@ pub enum PolicyError {
         /// Which check failed.
         reason: &'static str,
     },
+    /// A year without calendar data was asked about.
+    #[error("no working-day calendar for {year}; load a bundle with calendar/{year}.toml")]
+    NoCalendar {
+        /// The year.
+        year: i16,
+    },
+}
+
+impl PolicyError {
+    /// The outward code.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::File { .. } | Self::Packed { .. } => ErrorCode::Invalid,
+            Self::TooLarge { .. } => ErrorCode::TooLarge,
+            Self::Read { .. } | Self::NoCalendar { .. } => ErrorCode::NotFound,
+            Self::Engine(_) | Self::Unsound { .. } => ErrorCode::Internal,
+        }
+    }
+
+    pub(crate) fn file(
+        file: &str,
+        line: Option<usize>,
+        reason: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Self {
+        Self::File { file: file.to_owned(), line, reason: reason.into(), fix: fix.into() }
+    }
+}
+
+/// Why a loaded bundle has no value to give. None is guessed instead.
+#[derive(Debug, thiserror::Error)]
+pub enum LookupError {
     /// A rule was asked for on a day on which none of its versions is in force.
     #[error("{file} has no {key} in force on {day}; load a bundle that has it")]
     NoRule {
@@ -72,34 +104,18 @@ pub enum PolicyError {
         /// The version.
         rule: RuleId,
     },
-    /// A year without calendar data was asked about.
-    #[error("no working-day calendar for {year}; load a bundle with calendar/{year}.toml")]
-    NoCalendar {
-        /// The year.
-        year: i16,
-    },
+    /// The working days of a year are not known.
+    #[error(transparent)]
+    Calendar(#[from] PolicyError),
 }
 
-impl PolicyError {
+impl LookupError {
     /// The outward code.
     pub fn code(&self) -> ErrorCode {
         match self {
-            Self::File { .. } | Self::Packed { .. } => ErrorCode::Invalid,
-            Self::TooLarge { .. } => ErrorCode::TooLarge,
-            Self::Read { .. } | Self::NoCalendar { .. } | Self::NoRule { .. } | Self::NoValue { .. } => {
-                ErrorCode::NotFound
-            }
-            Self::Engine(_) | Self::Unsound { .. } => ErrorCode::Internal,
+            Self::NoRule { .. } | Self::NoValue { .. } => ErrorCode::NotFound,
+            Self::Calendar(error) => error.code(),
         }
-    }
-
-    pub(crate) fn file(
-        file: &str,
-        line: Option<usize>,
-        reason: impl Into<String>,
-        fix: impl Into<String>,
-    ) -> Self {
-        Self::File { file: file.to_owned(), line, reason: reason.into(), fix: fix.into() }
     }
 }
 

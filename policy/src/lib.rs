@@ -44,7 +44,7 @@ pub use deadlines::{Binding, Counting, Deadline, DeadlineMatter, Deadlines, Due,
 pub use denial::{DenialReason, Denied};
 pub use diff::{CellChange, ChangeGroup, Direction, PolicyDiff, ValueChange, ValueChangeKind};
 pub use engine::MODEL;
-pub use error::PolicyError;
+pub use error::{LookupError, PolicyError};
 pub use explain::{CellExplanation, Explanation};
 pub use files::{BUNDLE_LIMIT, BundleFiles, FILE_LIMIT, FILES_LIMIT, PACKED_LIMIT, RULES_FILE_LIMIT};
 pub use functions::{Function, FunctionScope};

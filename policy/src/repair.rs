@@ -6,7 +6,7 @@ use toml::Spanned;
 
 use crate::bundle::{error_at, toml_parse};
 use crate::entries::{Entry, entries_limit, versions_check};
-use crate::error::PolicyError;
+use crate::error::{LookupError, PolicyError};
 use crate::provenance::{Provenance, RuleId};
 use crate::verification::MissingFact;
 
@@ -251,11 +251,11 @@ impl RepairRules {
     }
 
     /// The version of the rule `key` in force on `day`. An error if there is none: conditions are never guessed.
-    pub fn on(&self, key: &RuleId, day: Day) -> Result<&RepairRule, PolicyError> {
+    pub fn on(&self, key: &RuleId, day: Day) -> Result<&RepairRule, LookupError> {
         self.rules
             .iter()
             .find(|rule| rule.key == *key && rule.provenance.is_effective_on(day))
-            .ok_or_else(|| PolicyError::NoRule { file: FILE, key: key.clone(), day })
+            .ok_or_else(|| LookupError::NoRule { file: FILE, key: key.clone(), day })
     }
 
     pub(crate) fn has_key(&self, key: &RuleId) -> bool {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use chengxin_policy::{
-    Binding, Bundle, ConditionsNeeded, DeadlineMatter, MissingFact, PolicyError, RepairEffect,
+    Binding, Bundle, ConditionsNeeded, DeadlineMatter, LookupError, MissingFact, PolicyError, RepairEffect,
     SanctionObject, TermLength,
 };
 use chengxin_schemas::ErrorCode;
@@ -194,14 +194,14 @@ fn deadlines_keep_their_unit_and_their_open_values() {
     // How days are counted was read in no law, so no counted end is verified; a day that is not counted is as its rule.
     assert!(!due("repair.accept", "2026-05-04", false).expect("3 wd").verified);
     let open = due("objection.handle", "2026-05-04", false).expect_err("an open fact");
-    assert!(matches!(open, PolicyError::NoValue { .. }), "{open}");
+    assert!(matches!(open, LookupError::NoValue { .. }), "{open}");
     assert!(open.to_string().contains("objection.handle.inner-mongolia"), "{open}");
     let unextended = due("repair.accept", "2026-05-04", true).expect_err("no extension");
-    assert!(matches!(unextended, PolicyError::NoValue { .. }), "{unextended}");
+    assert!(matches!(unextended, LookupError::NoValue { .. }), "{unextended}");
     let unknown = due("repair.invented", "2026-05-04", false).expect_err("no such rule");
-    assert!(matches!(unknown, PolicyError::NoRule { .. }), "{unknown}");
+    assert!(matches!(unknown, LookupError::NoRule { .. }), "{unknown}");
     let beyond = due("repair.result", "2026-12-25", false).expect_err("no calendar for 2027");
-    assert!(matches!(beyond, PolicyError::NoCalendar { year: 2027 }), "{beyond}");
+    assert!(matches!(beyond, LookupError::Calendar(PolicyError::NoCalendar { year: 2027 })), "{beyond}");
     for matter in [DeadlineMatter::Repair, DeadlineMatter::Objection] {
         assert!(BUNDLE.deadlines().iter().filter(|deadline| deadline.matter == matter).count() >= 5);
     }
