@@ -325,7 +325,9 @@ mod tests {
         for key in Key::ALL {
             assert!(!text(*key, Language::En).chars().any(is_han), "{key:?}");
             let chinese = text(*key, Language::Zh);
-            assert!(chinese.chars().any(is_han) || *key == Key::ConfirmSuffix, "{key:?}");
+            // Without a letter there is nothing to say in either language.
+            let has_words = chinese.chars().any(char::is_alphabetic) && *key != Key::ConfirmSuffix;
+            assert!(chinese.chars().any(is_han) || !has_words, "{key:?}");
         }
     }
 
