@@ -258,6 +258,25 @@ mod tests {
     }
 
     #[test]
+    fn a_judge_decides_by_the_rules_of_each_question_alone() {
+        let bundle = crate::bundle::Bundle::baseline().expect("baseline");
+        let rule = |id: &str| bundle.rule(&RuleId::built_in(id)).expect("a rule of the baseline");
+        let (allowing, denying) = (rule("awards.ask.l1"), rule("awards.no-risk-warning"));
+        let question =
+            Question { purpose: "awards", category: "risk_warning", ..question("clerk", &[], "show") };
+        let mut judge = Judge::new(&[], &[]).expect("sound");
+        let mut decide = |rules: &[&Rule]| judge.decide(rules, question).map(|(allowed, _)| allowed);
+        assert!(matches!(decide(&[allowing]), Ok(true)));
+        assert!(matches!(decide(&[allowing, denying]), Ok(false)));
+        assert!(matches!(decide(&[allowing]), Ok(true)), "the denial is gone");
+        assert!(matches!(decide(&[rule("own-records.l1")]), Ok(false)), "and so is the permission");
+        assert!(matches!(decide(&[]), Err(PolicyError::Unsound { .. })), "never by the matcher alone");
+        assert!(matches!(decide(&[allowing, allowing]), Err(PolicyError::Unsound { .. })));
+        judge.enforcer.enable_enforce(false);
+        assert!(matches!(judge.decide(&[allowing], question), Err(PolicyError::Unsound { .. })));
+    }
+
+    #[test]
     fn a_disabled_enforcer_is_noticed() {
         let mut engine =
             engine(vec![line(["one", "clerk", "*", "a", "*", "*", "L1", "ask", "show", "allow"])])
