@@ -336,7 +336,7 @@ fn manifest_parse(text: &str) -> Result<Manifest, PolicyError> {
             "write id = \"baseline\" and version = \"baseline-2026.1\"",
         ));
     }
-    Entry::whole("bundle.toml", "bundle", &manifest.id).titles(&manifest.chinese, &manifest.english)?;
+    Entry::whole("bundle.toml", &manifest.id).titles(&manifest.chinese, &manifest.english)?;
     Ok(manifest)
 }
 

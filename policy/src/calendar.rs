@@ -55,7 +55,7 @@ impl Calendars {
         if stated != year {
             return Err(error_at(file, text, &raw.year, format!("says year {stated}"), fix));
         }
-        let entry = Entry::new(file, text, "calendar", file, &raw.year);
+        let entry = Entry::new(file, text, "", file, &raw.year);
         entry.text(&raw.source)?;
         entry.verification(raw.verified, &raw.missing)?;
         let (mut holidays, mut makeup_workdays) = (BTreeSet::new(), BTreeSet::new());

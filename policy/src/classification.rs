@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chengxin_schemas::category::{ClassificationLevel, DisclosureAttribute, SharingAttribute};
+use chengxin_schemas::purpose::LegalBasis;
 use chengxin_schemas::record_type::RecordType;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
@@ -62,6 +63,8 @@ pub struct FieldClass {
     pub disclosure: DisclosureAttribute,
     /// What remains when masked; a field without it is withheld where others are masked.
     pub mask: Option<MaskRule>,
+    /// The law by which the field is not shared, exactly if it is not.
+    pub legal_basis: Option<LegalBasis>,
     /// What the placing rests on.
     pub source: String,
     /// Whether the source states the placing.
@@ -93,6 +96,7 @@ struct RawField {
     sharing: SharingAttribute,
     disclosure: DisclosureAttribute,
     mask: Option<MaskRule>,
+    legal_basis: Option<LegalBasis>,
     source: String,
     verified: bool,
     #[serde(default)]
@@ -144,6 +148,13 @@ impl Classification {
             if definition.is_personal_number() && entry.level != ClassificationLevel::L4 {
                 return Err(wrong(format!("{name} is a person's document number but not L4"), "grade it L4"));
             }
+            // 《政务数据共享条例》 article 15: who does not share says by which law, and sets no condition of its own.
+            if (entry.sharing == SharingAttribute::NotShared) != entry.legal_basis.is_some() {
+                return Err(wrong(
+                    format!("{name} is not shared, and no law is cited, or the reverse"),
+                    "cite the law, regulation or State Council decision in legal_basis, or share it conditionally",
+                ));
+            }
             let harmful = person_level >= ClassificationLevel::L3;
             if harmful && entry.sharing != SharingAttribute::NotShared && entry.mask.is_none() {
                 return Err(wrong(
@@ -157,6 +168,7 @@ impl Classification {
                 sharing: entry.sharing,
                 disclosure: entry.disclosure,
                 mask: entry.mask,
+                legal_basis: entry.legal_basis,
                 source: entry.source,
                 verified: entry.verified,
                 missing: entry.missing,

@@ -102,7 +102,7 @@ impl ContentTest {
                     following.map(|listed| listed.iter().map(|measure| measure.code.clone()).collect());
                 if following != *measures {
                     let codes: Vec<_> = following.iter().flatten().map(MeasureCode::as_str).collect();
-                    return Err(self.failed(format!("the measures are {}", codes.join(", "))));
+                    return Err(self.failed(format!("the catalogue's measures are {}", codes.join(", "))));
                 }
                 let catalogue = bundle.catalogue();
                 let rule = catalogue
@@ -111,8 +111,12 @@ impl ContentTest {
                     .map(|grade| &grade.repair);
                 match (repair, rule) {
                     (Some(expected), Some(rule)) if expected == rule => Ok(()),
-                    (Some(_), Some(rule)) => Err(self.failed(format!("repaired by {rule}"))),
-                    (Some(expected), None) => Err(self.failed(format!("not repaired by {expected}"))),
+                    (Some(_), Some(rule)) => {
+                        Err(self.failed(format!("the catalogue has repair rule {rule}")))
+                    }
+                    (Some(expected), None) => {
+                        Err(self.failed(format!("the catalogue lacks repair rule {expected}")))
+                    }
                     (None, _) => Ok(()),
                 }
             }

@@ -206,7 +206,7 @@ pub(crate) fn deadlines_parse(text: &str) -> Result<Deadlines, PolicyError> {
             missing: counting.missing.clone(),
         },
     };
-    Entry::new(FILE, text, "table", "counting", span).provenance(&counting.provenance)?;
+    Entry::new(FILE, text, "", "counting", span).provenance(&counting.provenance)?;
     let mut deadlines: Vec<Deadline> = Vec::new();
     let mut places = Vec::new();
     for entry in raw.deadline {

@@ -25,6 +25,7 @@ pub(crate) struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
+    /// `kind` is the key of the file's list of tables, as `deadline` for `[[deadline]]`; empty for what is in no list.
     pub(crate) fn new<T>(
         file: &'a str,
         text: &str,
@@ -36,8 +37,8 @@ impl<'a> Entry<'a> {
     }
 
     /// An entry that is the whole file.
-    pub(crate) fn whole(file: &'a str, kind: &'a str, name: &'a str) -> Self {
-        Self { file, line: None, kind, name }
+    pub(crate) fn whole(file: &'a str, name: &'a str) -> Self {
+        Self { file, line: None, kind: "", name }
     }
 
     /// The entry's name.
@@ -47,7 +48,12 @@ impl<'a> Entry<'a> {
 
     /// Something is wrong with the entry.
     pub(crate) fn wrong(&self, reason: impl std::fmt::Display, fix: impl Into<String>) -> PolicyError {
-        PolicyError::file(self.file, self.line, format!("{} {}: {reason}", self.kind, self.name), fix)
+        // A table of a list is named as it stands in the file; what is the whole file has been named with it.
+        let reason = match self.kind {
+            "" => reason.to_string(),
+            kind => format!("[[{kind}]] {}: {reason}", self.name),
+        };
+        PolicyError::file(self.file, self.line, reason, fix)
     }
 
     /// Another entry has the same name.

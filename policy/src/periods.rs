@@ -1,6 +1,7 @@
 //! `periods.toml`: how long dishonest information is published.
 
 use chengxin_schemas::category::BreachSeverity;
+use chengxin_schemas::record_type::RecordType;
 use chengxin_schemas::time::{Day, LastDay, PeriodEnd};
 use jiff::Span;
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,8 @@ const MONTHS_LIMIT: u16 = 600;
 pub struct Period {
     /// Name of the rule.
     pub id: RuleId,
+    /// The record types it is for; empty for every one.
+    pub record_types: Vec<RecordType>,
     /// The severity it is for.
     pub severity: BreachSeverity,
     /// Whether information of this severity is published in principle.
@@ -58,6 +61,8 @@ struct RawFile {
 #[serde(deny_unknown_fields)]
 struct RawPeriod {
     id: Spanned<RuleId>,
+    #[serde(default)]
+    record_types: Vec<RecordType>,
     severity: BreachSeverity,
     publish: bool,
     minimum_months: u16,
@@ -99,6 +104,7 @@ pub(crate) fn periods_parse(text: &str) -> Result<Vec<Period>, PolicyError> {
         Entry::new(FILE, text, "period", id.as_str(), &entry.id).provenance(&provenance)?;
         periods.push(Period {
             id,
+            record_types: entry.record_types,
             severity: entry.severity,
             publish: entry.publish,
             minimum_months: entry.minimum_months,
@@ -107,35 +113,54 @@ pub(crate) fn periods_parse(text: &str) -> Result<Vec<Period>, PolicyError> {
         });
         places.push(entry.id);
     }
-    for severity in BreachSeverity::ALL {
+    let scopes = RecordType::ALL
+        .iter()
+        .flat_map(|record_type| BreachSeverity::ALL.iter().map(move |severity| (*record_type, *severity)));
+    for (record_type, severity) in scopes {
         let mut versions: Vec<_> = periods
             .iter()
             .zip(&places)
-            .filter(|(period, _)| period.severity == *severity)
+            .filter(|(period, _)| period.is_for(record_type, severity))
             .map(|(period, place)| {
                 (Entry::new(FILE, text, "period", period.id.as_str(), place), &period.provenance)
             })
             .collect();
         if versions.is_empty() {
-            let reason = format!("no period for {severity}");
-            return Err(PolicyError::file(FILE, None, reason, "give every severity one"));
+            let reason = format!("no period for {severity} breaches of {record_type}");
+            return Err(PolicyError::file(
+                FILE,
+                None,
+                reason,
+                "give every severity of every record type one",
+            ));
         }
         versions_check(&mut versions)?;
     }
     Ok(periods)
 }
 
+impl Period {
+    fn is_for(&self, record_type: RecordType, severity: BreachSeverity) -> bool {
+        let typed = self.record_types.is_empty() || self.record_types.contains(&record_type);
+        typed && self.severity == severity
+    }
+}
+
 impl Bundle {
-    /// The publicity of a breach determined on a day, by the rule in force on that day. None when no rule is loaded
-    /// for the day: an end is never guessed.
+    /// The publicity of a breach of a record type determined on a day, by the rule in force on that day. None when no
+    /// rule is loaded for the type and the day: an end is never guessed.
     ///
     /// A period of months ends on the same day of the month, or on the month's last day where there is none. None, too,
     /// for an end in 2099: no document can say it, since such a day reads as long-term.
-    pub fn publicity_end(&self, severity: BreachSeverity, determined_on: Day) -> Option<Publicity> {
-        let period = self
-            .periods()
-            .iter()
-            .find(|period| period.severity == severity && period.provenance.is_effective_on(determined_on))?;
+    pub fn publicity_end(
+        &self,
+        record_type: RecordType,
+        severity: BreachSeverity,
+        determined_on: Day,
+    ) -> Option<Publicity> {
+        let period = self.periods().iter().find(|period| {
+            period.is_for(record_type, severity) && period.provenance.is_effective_on(determined_on)
+        })?;
         let after = |months: u16| {
             Span::new()
                 .try_months(i64::from(months))

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use chengxin_schemas::category::{BreachSeverity, InformationCategory};
 use chengxin_schemas::record::{FieldValue, RecordFields};
-use chengxin_schemas::record_type::RecordType;
+use chengxin_schemas::record_type::{FieldKind, RecordType};
 use chengxin_schemas::time::Day;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
@@ -65,9 +65,11 @@ struct RawCondition {
     fields: Vec<Spanned<String>>,
     #[serde(rename = "match")]
     how: How,
+    #[serde(default)]
     texts: Vec<String>,
     #[serde(default)]
     ignoring: Vec<String>,
+    at_most: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -79,6 +81,8 @@ enum How {
     All,
     /// No value contains one of the texts.
     None,
+    /// No value is an amount above `at_most`, in whole yuan.
+    Amount,
 }
 
 pub(crate) struct SeverityRule {
@@ -107,6 +111,8 @@ struct Condition {
     /// Phrases that are taken out of a value before it is looked at: they contain one of the texts and mean another
     /// thing, as 应当罚款 contains 当罚.
     ignoring: Vec<String>,
+    /// For amounts, in yuan.
+    at_most: u32,
 }
 
 impl Condition {
@@ -127,6 +133,7 @@ impl Condition {
         match self.how {
             How::Any => values.any(|text| matches(text)),
             How::None => !values.any(|text| matches(text)),
+            How::Amount => values.all(|text| is_at_most(text, self.at_most)),
             How::All => {
                 let mut some = false;
                 let all = values.all(|text| {
@@ -137,6 +144,14 @@ impl Condition {
             }
         }
     }
+}
+
+/// Whether a canonical amount in yuan, `3000` or `3000.00`, is not above `limit`. What is no amount is above it, so that the
+/// milder rule does not decide.
+fn is_at_most(amount: &str, limit: u32) -> bool {
+    let (whole, cents) = amount.split_once('.').unwrap_or((amount, ""));
+    let over = cents.bytes().any(|digit| digit != b'0');
+    whole.parse::<u32>().is_ok_and(|yuan| yuan < limit || (yuan == limit && !over))
 }
 
 /// Every record type ends in a rule without conditions, so that every record has a ruling.
@@ -225,16 +240,31 @@ fn conditions_bind(
             fields.push(definition.name);
         }
         let mut phrases = condition.texts.iter().chain(&condition.ignoring);
-        if fields.is_empty() || condition.texts.is_empty() || phrases.any(String::is_empty) {
+        let line = condition.fields.first().map(|name| crate::bundle::line_of(text, name.span().start));
+        let is_amount = condition.how == How::Amount;
+        if fields.is_empty() || condition.texts.is_empty() != is_amount || phrases.any(String::is_empty) {
             return Err(PolicyError::file(
                 FILE,
-                condition.fields.first().map(|name| crate::bundle::line_of(text, name.span().start)),
+                line,
                 "a condition without fields or texts",
                 "name at least one of each; an empty text would match everything",
             ));
         }
-        let RawCondition { how, texts, ignoring, .. } = condition;
-        conditions.push(Condition { fields, how, texts, ignoring });
+        let is_money = |name: &&str| {
+            record_type.field(name).is_ok_and(|(_, definition)| definition.kind == FieldKind::Yuan)
+        };
+        if condition.at_most.is_some() != is_amount
+            || (is_amount && !fields.iter().all(|name| is_money(name)))
+        {
+            return Err(PolicyError::file(
+                FILE,
+                line,
+                "at_most belongs to match = \"amount\" over fields of money",
+                "give both, or neither",
+            ));
+        }
+        let RawCondition { how, texts, ignoring, at_most, .. } = condition;
+        conditions.push(Condition { fields, how, texts, ignoring, at_most: at_most.unwrap_or(0) });
     }
     Ok(conditions)
 }

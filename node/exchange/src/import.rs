@@ -197,7 +197,8 @@ impl Node {
         let determined = fields.determined_on()?;
         let authoriser = self.policy();
         let severity = authoriser.bundle().severity_for(fields).severity?;
-        let computed = authoriser.bundle().publicity_end(severity, determined)?.end.to_string();
+        let publicity = authoriser.bundle().publicity_end(fields.record_type(), severity, determined)?;
+        let computed = publicity.end.to_string();
         (stated != computed).then(|| RowIssue::publicity_end_differs(row.row, stated, &computed))
     }
 

@@ -226,7 +226,9 @@ impl Node {
             publicity_end: new
                 .draft
                 .severity()
-                .and_then(|severity| bundle.publicity_end(severity, determined_on))
+                .and_then(|severity| bundle.publicity_end(record_type, severity, determined_on))
+                // What is in principle not published has no end of publicity.
+                .filter(|ruling| ruling.publish)
                 .map(|ruling| ruling.end),
             rules: bundle.rules_version().to_owned(),
             check_exception: new.draft.exception().cloned(),

@@ -314,7 +314,12 @@ fn a_failing_content_test_refuses_the_bundle_and_says_what_came_out() {
     refused_at(file, "last_day = \"2026-05-08\"\n", "", "the last day is 2026-05-08");
     refused_at(file, "key = \"objection.mark\"", "key = \"objection.x\"", "has no objection.x in force");
     let consequence = "measures = [\"written-explanation\", \"rectification-in-time\", ";
-    refused_at(file, consequence, "measures = [\"rectification-in-time\", ", "the measures are");
+    refused_at(file, consequence, "measures = [\"rectification-in-time\", ", "the catalogue's measures are");
     let repair = "repair = \"public-body.performance\"";
-    refused_at(file, repair, "repair = \"judgment-debtor\"", "repaired by public-body.performance");
+    refused_at(
+        file,
+        repair,
+        "repair = \"judgment-debtor\"",
+        "the catalogue has repair rule public-body.performance",
+    );
 }

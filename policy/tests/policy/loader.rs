@@ -196,6 +196,26 @@ fn unknown_keys_and_wrong_values_are_refused_by_line_in_every_file() {
         "name = \"organisation_code\"\nlevel = \"L1\"\nperson_level = \"L2\"\nsharing = \"not_shared\"",
     );
     assert!(message.contains("not shared unconditionally"), "{message}");
+    let message = refused(
+        "classification.toml",
+        "sharing = \"conditional\"\ndisclosure = \"shared_among_government\"\nmask = { left = 0, right = 0 }",
+        "sharing = \"not_shared\"\ndisclosure = \"shared_among_government\"\nmask = { left = 0, right = 0 }",
+    );
+    assert!(message.contains("remark is not shared, and no law is cited"), "{message}");
+    let message = refused("categories.toml", "at_most = 3000 }", "at_most = 3000, texts = [\"x\"] }");
+    assert!(message.contains("a condition without fields or texts"), "{message}");
+    let message = refused(
+        "categories.toml",
+        "{ fields = [\"fine\"], match = \"amount\"",
+        "{ fields = [\"remark\"], match = \"amount\"",
+    );
+    assert!(message.contains("fields of money"), "{message}");
+    let message = refused(
+        "periods.toml",
+        "id = \"publicity.order-36.general\"\n",
+        "id = \"publicity.order-36.general\"\nrecord_types = [\"administrative-penalty\"]\n",
+    );
+    assert!(message.contains("no period for general breaches of judgment-debtor"), "{message}");
     let message = refused("measures.toml", "object = \"organisation\"", "object = \"public_body\"");
     assert!(message.contains("two grounds for public_body"), "{message}");
     refused_at("periods.toml", "maximum_months = 3\n", "maximum_months = -3\n", "invalid value");

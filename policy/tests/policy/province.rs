@@ -290,7 +290,7 @@ fn files(draft: &Draft) -> Result<BundleFiles, PolicyError> {
     for code in &draft.functions {
         let _ = write!(
             functions,
-            "\n[[function]]\ncode = \"{code}\"\nchinese = \"职能\"\nenglish = \"Function\"\nsource = \"生成\"\nverified = false\n"
+            "\n[[function]]\ncode = \"{code}\"\nchinese = \"职能\"\nenglish = \"Function\"\nsource = \"生成\"\nverified = false\nmissing = [\"wording\"]\n"
         );
     }
     texts.insert("functions.toml".to_owned(), functions);

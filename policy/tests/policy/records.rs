@@ -36,7 +36,7 @@ fn penalties_are_classed_by_kind() {
     use BreachSeverity::{General, Minor, Serious};
     type Case =
         (&'static [&'static str], &'static [(&'static str, &'static str)], BreachSeverity, &'static str);
-    let cases: [Case; 25] = [
+    let cases: [Case; 33] = [
         (&["警告"], &[], Minor, "penalty.minor-kinds"),
         (&["警告", "通报批评"], &[], Minor, "penalty.minor-kinds"),
         (&["警告", "罚款"], &[], General, "penalty.other"),
@@ -84,6 +84,21 @@ fn penalties_are_classed_by_kind() {
             General,
             "penalty.suspend-or-revoke-template",
         ),
+        // A warning beside what the kinds leave out is not all there was.
+        (&["警告"], &[("penalty_content", "警告，并处罚款五十万元")], General, "penalty.other"),
+        (&["警告"], &[("fine", "500000")], General, "penalty.other"),
+        (&["警告"], &[("confiscated", "0.01")], General, "penalty.other"),
+        (&["警告"], &[("fine", "0.00"), ("penalty_content", "警告，免予罚款")], Minor, "penalty.minor-kinds"),
+        // A fine above the cap of simple procedure was not imposed by it, whatever the words say.
+        (&["罚款"], &[("remark", "适用简易程序"), ("fine", "3000.00")], Minor, "penalty.simple-procedure"),
+        (&["罚款"], &[("remark", "适用简易程序"), ("fine", "3000.01")], General, "penalty.other"),
+        (
+            &["罚款"],
+            &[("decision_number", "示市监当罚〔2026〕12号"), ("fine", "500000")],
+            General,
+            "penalty.other",
+        ),
+        (&["罚款", "没收违法所得、没收非法财物"], &[("remark", "适用简易程序")], General, "penalty.other"),
     ];
     for (kinds, others, severity, rule) in cases {
         let ruling = BUNDLE.severity_for(&penalty(kinds, others));
@@ -107,7 +122,8 @@ fn a_ruling_is_verified_only_within_the_dates_of_its_rule() {
 
 #[test]
 fn publicity_runs_from_the_determination_by_the_rule_of_that_day() {
-    let publicity = |severity, text| BUNDLE.publicity_end(severity, day(text));
+    let penalty = RecordType::AdministrativePenalty;
+    let publicity = |severity, text| BUNDLE.publicity_end(penalty, severity, day(text));
     let general = publicity(BreachSeverity::General, "2026-05-31").expect("rule");
     assert_eq!(general.earliest_repair, day("2026-08-31"));
     assert_eq!(general.end, PeriodEnd::from_date("2027-05-31".parse().expect("date")));
@@ -121,6 +137,10 @@ fn publicity_runs_from_the_determination_by_the_rule_of_that_day() {
     assert_eq!(older.rule.as_str(), "publicity.order-58.serious");
     assert!(!older.verified);
     assert_eq!(publicity(BreachSeverity::Serious, "2023-04-30"), None, "no rule, no end");
+    // Order 58 spoke of penalties; nothing said how long a debtor listed in its time is published.
+    let debtor = |text| BUNDLE.publicity_end(RecordType::JudgmentDebtor, BreachSeverity::Serious, day(text));
+    assert_eq!(debtor("2026-03-31"), None);
+    assert_eq!(debtor("2026-04-01").expect("order 36").rule.as_str(), "publicity.order-36.serious");
 }
 
 /// A day of 2099 reads as long-term: an end there would not come back as it was written.
@@ -130,7 +150,8 @@ fn every_end_of_publicity_reads_as_it_was_written() {
     let mut date = day("1900-01-01").0;
     while date.year() <= 2100 {
         for severity in BreachSeverity::ALL {
-            let Some(publicity) = BUNDLE.publicity_end(*severity, Day(date)) else { continue };
+            let publicity = BUNDLE.publicity_end(RecordType::AdministrativePenalty, *severity, Day(date));
+            let Some(publicity) = publicity else { continue };
             let text = serde_json::to_string(&publicity.end).expect("written");
             assert_eq!(serde_json::from_str::<PeriodEnd>(&text).expect(&text), publicity.end);
             assert_ne!(publicity.end, PeriodEnd::LongTerm, "a period of months ends");

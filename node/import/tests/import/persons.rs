@@ -33,7 +33,7 @@ fn a_row_is_about_an_organisation_only_if_it_says_so() {
     check_kind(nobody().with("行政相对人代码_2(工商注册号)", "150102000012345"), Organisation);
     check_kind(nobody().with("行政相对人代码_3(组织机构代码)", "10774368-0"), Organisation);
     check_kind(nobody().with("行政相对人代码_2(工商注册号)", "1501022012345"), Organisation);
-    for number in ["事证第115010000123号", "115010000123", "12100000400014815T"] {
+    for number in ["事证第115010000123号", "115010000123", "12150100MB00000351"] {
         check_kind(nobody().with("行政相对人代码_5(事业单位证书号)", number), Organisation);
     }
     for number in ["内社证字第0123号", "民证字第 010123 号", "基证字第12号"] {
