@@ -253,9 +253,7 @@ fn conditions_bind(
         let is_money = |name: &&str| {
             record_type.field(name).is_ok_and(|(_, definition)| definition.kind == FieldKind::Yuan)
         };
-        if condition.at_most.is_some() != is_amount
-            || (is_amount && !fields.iter().all(|name| is_money(name)))
-        {
+        if condition.at_most.is_some() != is_amount || (is_amount && !fields.iter().all(is_money)) {
             return Err(PolicyError::file(
                 FILE,
                 line,

@@ -102,10 +102,11 @@ impl Node {
         let (mut queued, mut unreadable) = (0_usize, 0_usize);
         let mut range = KeyRange::prefix(&keyspace::notices());
         while !new.is_empty() {
-            let page = self.parts.store.scan(range.clone(), NOTICES_AT_ONCE).await?;
-            let Some((last, _)) = page.last() else { break };
-            range = range.after(last);
-            for (key, bytes) in &page {
+            let page = self.readable_page(&range, NOTICES_AT_ONCE).await?;
+            unreadable = unreadable.saturating_add(page.unreadable);
+            let Some(rest) = page.rest else { break };
+            range = rest;
+            for (key, bytes) in &page.rows {
                 let Some(notice) = self.row_or_alarm::<NoticeRow>(key, bytes) else {
                     unreadable = unreadable.saturating_add(1);
                     continue;

@@ -215,11 +215,12 @@ impl Node {
         let mut unreadable = 0_usize;
         let mut range = KeyRange::prefix(&keyspace::notices());
         loop {
-            let page = self.parts.store.scan(range.clone(), NOTICES_AT_ONCE).await?;
-            let Some((last, _)) = page.last() else { return Ok(unreadable) };
-            range = range.after(last);
+            let page = self.readable_page(&range, NOTICES_AT_ONCE).await?;
+            unreadable = unreadable.saturating_add(page.unreadable);
+            let Some(rest) = page.rest else { return Ok(unreadable) };
+            range = rest;
             let mut batch = Batch::new();
-            for (key, bytes) in page.iter().filter(|(key, _)| keyspace::notice_lacks_issuer(key)) {
+            for (key, bytes) in page.rows.iter().filter(|(key, _)| keyspace::notice_lacks_issuer(key)) {
                 let Some(row) = self.row_or_alarm::<NoticeRow>(key, bytes) else {
                     unreadable = unreadable.saturating_add(1);
                     continue;
@@ -239,12 +240,13 @@ impl Node {
         let mut pass = Reconsidered::default();
         let mut range = KeyRange::prefix(&keyspace::restrictions());
         loop {
-            let page = self.parts.store.scan(range.clone(), RESTRICTIONS_AT_ONCE).await?;
-            let Some((last, _)) = page.last() else { return Ok(pass) };
-            range = range.after(last);
+            let page = self.readable_page(&range, RESTRICTIONS_AT_ONCE).await?;
+            pass.unreadable = pass.unreadable.saturating_add(page.unreadable);
+            let Some(rest) = page.rest else { return Ok(pass) };
+            range = rest;
             let mut batch = Batch::new();
             let mut entries = Vec::new();
-            for (key, bytes) in &page {
+            for (key, bytes) in &page.rows {
                 let is_current = bytes.first() != Some(&RestrictionRowV1::VERSION);
                 let row = match is_current {
                     true => self.row_or_alarm::<RestrictionRow>(key, bytes),

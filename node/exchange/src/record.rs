@@ -1,6 +1,6 @@
 //! Own credit records: signed once, kept encrypted, listed and shown to the own staff.
 
-use chengxin_policy::{AccessRequest, Action, AskerContext, Decision};
+use chengxin_policy::{AccessRequest, Action, AskerContext, Bundle, Decision, Publicity, SeverityRuling};
 use chengxin_schemas::category::{InformationCategory, RecordState};
 use chengxin_schemas::digest::Sha256;
 use chengxin_schemas::identity::{BatchId, RecordId};
@@ -122,12 +122,23 @@ pub struct RecordDetail {
     pub summary: RecordSummary,
     /// Its claims.
     pub claims: RecordClaims,
+    /// What the rules of the policy in force say about it. None if other rules govern the record.
+    pub rulings: Option<RecordRulings>,
     /// Fields in the order of the dictionary: name, label, what may be shown, and why not if less than all.
     pub fields: Vec<ShownField>,
     /// Where it came from; the text only for those who may see every field.
     pub source_file: Sha256,
     /// Row in the file.
     pub source_row: u64,
+}
+
+/// The rules behind a record's severity and publicity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordRulings {
+    /// By which rule it has its category and severity.
+    pub severity: SeverityRuling,
+    /// By which rule its publicity ends. None if no rule is loaded for the type and the day.
+    pub publicity: Option<Publicity>,
 }
 
 /// One field as policy lets the reader see it.
@@ -413,6 +424,7 @@ impl Node {
         Ok(RecordDetail {
             summary: record_summary(&row, &sd_jwt)?,
             claims: sd_jwt.claims().clone(),
+            rulings: rulings(authoriser.bundle(), &sd_jwt),
             fields: presented.fields,
             source_file: row.source.file,
             source_row: row.source.row,
@@ -445,4 +457,16 @@ fn first_half(hash: &[u8; 32]) -> [u8; 16] {
     let mut half = [0_u8; 16];
     half.copy_from_slice(&hash[..16]);
     half
+}
+/// A record keeps the version of the rules that governed it when it was signed; those of another version may say otherwise.
+fn rulings(bundle: &Bundle, record: &VerifiedRecord) -> Option<RecordRulings> {
+    let claims = record.claims();
+    if claims.rules != bundle.rules_version() {
+        return None;
+    }
+    let severity = bundle.severity_for(record.fields());
+    let publicity = claims
+        .severity
+        .and_then(|severity| bundle.publicity_end(record.record_type(), severity, claims.determined_on));
+    Some(RecordRulings { severity, publicity })
 }

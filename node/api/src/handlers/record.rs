@@ -6,7 +6,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::{Extension, Json};
 use chengxin_exchange::record::{RecordFilter, RecordSummary as Held, ShownField};
-use chengxin_policy::WithholdReason;
+use chengxin_policy::{RuleId, WithholdReason};
 use chengxin_schemas::identity::RecordId;
 use chengxin_schemas::subject::SubjectId;
 
@@ -15,8 +15,8 @@ use crate::failure::Failure;
 use crate::gate::Caller;
 use crate::services::Services;
 use crate::types::record::{
-    FieldShown, RECORD_PAGE_LIMIT, RecordDocument, RecordField, RecordListSchema, RecordQuery, RecordSchema,
-    RecordSummary, Records,
+    FieldShown, RECORD_PAGE_LIMIT, RecordDocument, RecordField, RecordListSchema, RecordQuery, RecordRule,
+    RecordSchema, RecordSummary, Records,
 };
 
 /// Records on a page when nobody says.
@@ -57,7 +57,12 @@ pub(crate) async fn record_show(
 ) -> Answer<RecordDocument> {
     let id: RecordId = path_parse(&record)?;
     let detail = services.node.record_show(&caller.operation, &id).await?;
+    let rule = |rule: &RuleId, verified| RecordRule { rule: rule.to_string(), verified };
+    let rulings = detail.rulings.as_ref();
+    let publicity = rulings.and_then(|rulings| rulings.publicity.as_ref());
     Ok(Json(RecordDocument {
+        severity_rule: rulings.map(|ruled| rule(&ruled.severity.rule, ruled.severity.verified)),
+        publicity_rule: publicity.map(|ruled| rule(&ruled.rule, ruled.verified)),
         schema: RecordSchema::V1,
         summary: summary(detail.summary),
         issuer: detail.claims.iss,

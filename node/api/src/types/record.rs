@@ -116,6 +116,12 @@ pub struct RecordDocument {
     /// The last day of its publicity by the rules, if they know one. The field of that name is what the source wrote.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub publicity_end: Option<PeriodEnd>,
+    /// The rule by which it has its category and severity; absent if the policy in force is not the one that governs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity_rule: Option<RecordRule>,
+    /// The rule by which its publicity ends; absent if there is none, or the policy in force does not govern it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub publicity_rule: Option<RecordRule>,
     /// Its fields in the order of the template.
     pub fields: Vec<RecordField>,
     /// When it was signed.
@@ -124,6 +130,15 @@ pub struct RecordDocument {
     pub source_file: Sha256,
     /// Row of that file.
     pub source_row: u64,
+}
+
+/// A rule that was applied to a record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordRule {
+    /// Its name in the policy.
+    pub rule: String,
+    /// Whether it was read in its document, and the record lies within its dates.
+    pub verified: bool,
 }
 
 /// One field of a record, as far as classification lets the reader see it.

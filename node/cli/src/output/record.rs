@@ -1,6 +1,6 @@
 //! The own records, as a list and one by one.
 
-use chengxin_api::types::record::{RecordDocument, RecordSummary, Records};
+use chengxin_api::types::record::{RecordDocument, RecordRule, RecordSummary, Records};
 
 use super::check::{field_table, subject_cell};
 use super::page::{Cell, Page, Table, Tone, View, column, wide};
@@ -58,7 +58,14 @@ impl Document for RecordDocument {
             (Key::Record, Cell::of(summary.record)),
             (Key::Type, Cell::new(view.record_type(summary.record_type))),
             (Key::Category, Cell::new(view.category(summary.category))),
-            (Key::Severity, Cell::new(summary.severity.map_or("", |severity| view.severity(severity)))),
+            (
+                Key::Severity,
+                ruled(
+                    summary.severity.map_or("", |severity| view.severity(severity)),
+                    self.severity_rule.as_ref(),
+                    view,
+                ),
+            ),
             (Key::State, state_cell(summary, view)),
             (
                 Key::Subject,
@@ -67,7 +74,11 @@ impl Document for RecordDocument {
             (Key::DeterminedOn, Cell::of(summary.determined_on)),
             (
                 Key::PublicityEnd,
-                Cell::new(self.publicity_end.map_or(String::new(), |end| view.period_end(end))),
+                ruled(
+                    &self.publicity_end.map_or(String::new(), |end| view.period_end(end)),
+                    self.publicity_rule.as_ref(),
+                    view,
+                ),
             ),
             (Key::Issuer, Cell::of(self.issuer)),
             (Key::Batch, Cell::of(summary.batch)),
@@ -80,5 +91,17 @@ impl Document for RecordDocument {
         page.heading(view.text(Key::Fields));
         page.table(self.table(view));
         page
+    }
+}
+
+/// A value with the rule that gave it; a rule that nobody has read in its document says so.
+fn ruled(value: &str, rule: Option<&RecordRule>, view: View) -> Cell {
+    match rule {
+        Some(rule) if !value.is_empty() && rule.verified => Cell::of(format!("{value} [{}]", rule.rule)),
+        Some(rule) if !value.is_empty() => {
+            let unverified = view.text(Key::Unverified);
+            Cell::of(format!("{value} [{}: {unverified}]", rule.rule)).toned(Tone::Warning)
+        }
+        Some(_) | None => Cell::new(value),
     }
 }

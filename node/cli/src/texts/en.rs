@@ -241,6 +241,7 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::Type => "Type",
         Key::Uid => "UID",
         Key::Uncovered => "Not yet covered",
+        Key::Unverified => "not verified",
         Key::Until => "Until",
         Key::UpDays => "up {0} d {1} h",
         Key::UpHours => "up {0} h {1} min",

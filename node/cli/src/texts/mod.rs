@@ -249,6 +249,7 @@ keys! {
     Type,
     Uid,
     Uncovered,
+    Unverified,
     Until,
     UpDays,
     UpHours,

@@ -233,6 +233,7 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::Type => "类型",
         Key::Uid => "系统用户",
         Key::Uncovered => "尚无检查点的条目",
+        Key::Unverified => "未核实",
         Key::Until => "截止",
         Key::UpDays => "已运行 {0} 天 {1} 小时",
         Key::UpHours => "已运行 {0} 小时 {1} 分",

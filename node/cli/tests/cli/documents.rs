@@ -135,6 +135,8 @@ pub fn record() -> RecordDocument {
         json!({"schema": "record/v1", "record": RECORD, "type": "administrative-penalty", "category": "general_breach",
         "severity": "general", "state": "effective", "subject": "91320100748204660Q", "subject_name": "示例建设有限公司",
         "determined_on": "2026-05-04", "batch": BATCH, "issuer": OWN, "fields": fields(), "signed_at": AT,
+        "publicity_end": "2027-05-04",
+        "severity_rule": {"rule": "penalty.other", "verified": false}, "publicity_rule": {"rule": "publicity.order-36.general", "verified": true},
         "source_file": DIGEST, "source_row": 17}),
     )
 }

@@ -147,6 +147,9 @@ async fn one_row_that_cannot_be_read_holds_back_neither_the_start_nor_new_member
         *bytes.last_mut().expect("bytes") ^= 1;
         batch.put(key.clone(), bytes);
     }
+    // A long value under a notice's key, which the disk is going to lose: the store itself cannot read it.
+    let lost = keyspace::notice(&"n-00000000000000000000000000000001".parse().expect("id"), market.agency());
+    batch.put(lost.clone(), vec![LOST; 4_096]);
     store.commit(batch).await.expect("committed");
     assert!(NoticeRow::open(&store.get(&notice).await.expect("read").expect("row"), &notice, data).is_err());
     drop((market, reviewer));
@@ -156,9 +159,13 @@ async fn one_row_that_cannot_be_read_holds_back_neither_the_start_nor_new_member
     });
     federation.entry_update(MARKET, |entry| entry.functions = vec!["finance".parse().expect("function")]);
     for start in 0..2 {
-        federation.node_drop(MARKET);
+        federation.node_drop_idle(MARKET).await;
+        if start == 0 {
+            value_lose(&federation.folder.path().join(MARKET).join("store/values"));
+        }
         federation.node_start(MARKET, false).await;
         let market = federation.node(MARKET);
+        assert!(market.parts.store.get(&lost).await.is_err(), "lost");
         let key = keyspace::recognition_basis();
         let basis = market.parts.store.get(&key).await.expect("read").expect("row");
         let functions = RecognitionBasis::decode(&basis).expect("basis").functions.expect("member");
@@ -174,4 +181,22 @@ async fn one_row_that_cannot_be_read_holds_back_neither_the_start_nor_new_member
         let decided: Vec<_> = rows.map(|row| row.measures[0].recognition.is_applied()).collect();
         assert_eq!(decided, [false], "decided again");
     }
+}
+
+/// What stands in the value that is lost.
+const LOST: u8 = 0xA5;
+
+/// Changes a byte of that value where the store keeps long values.
+fn value_lose(folder: &std::path::Path) {
+    let mut lost = 0;
+    for entry in std::fs::read_dir(folder).expect("folder") {
+        let path = entry.expect("entry").path();
+        let mut bytes = std::fs::read(&path).expect("file");
+        if let Some(place) = bytes.windows(64).position(|part| part.iter().all(|byte| *byte == LOST)) {
+            bytes[place + 32] ^= 1;
+            std::fs::write(&path, bytes).expect("written");
+            lost += 1;
+        }
+    }
+    assert_eq!(lost, 1, "files that hold the value");
 }
