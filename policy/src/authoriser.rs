@@ -196,7 +196,8 @@ impl Authoriser {
             subject: request.subject_kind,
         };
         let profile = self.profile_find(key, purpose).map_err(|error| {
-            tracing::error!(%error, "the rule engine failed; the request is denied");
+            let cause = std::error::Error::source(&error).map(ToString::to_string);
+            tracing::error!(%error, cause, "the rule engine failed; the request is denied");
             Box::new(Denied::built_in("engine-failure", DenialReason::EngineFailure, version))
         })?;
         Ok((purpose, profile))
