@@ -16,7 +16,7 @@ use crate::failure::{Failure, problem_write};
 use crate::gate::{Gates, gate};
 use crate::handlers::{
     audit, check, config, federation, import, import_errors, import_file, notice, operator, peer, policy,
-    policy_diff, record, restriction, status,
+    policy_content, policy_diff, record, restriction, status,
 };
 use crate::services::Services;
 use crate::types::problem::Problem;
@@ -121,6 +121,8 @@ routes! {
     "policy_show" get "/api/v1/policy" ANYONE SHORT policy::policy_show;
     "policy_explain" post "/api/v1/policy/explain" ANYONE SHORT policy::policy_explain;
     "policy_table" get "/api/v1/policy/table" ANYONE SHORT policy::policy_table;
+    "policy_breaches" get "/api/v1/policy/breaches" ANYONE SHORT policy_content::policy_breaches;
+    "policy_unverified" get "/api/v1/policy/unverified" ANYONE SHORT policy_content::policy_unverified;
     "policy_diff" post "/api/v1/policy/diff" RULES LONG policy_diff::policy_diff, BUNDLE;
     "audit_search" get "/api/v1/audit" AUDITOR SHORT audit::audit_search;
     "audit_verify" post "/api/v1/audit/verify" ADMINISTRATORS LONG audit::audit_verify;

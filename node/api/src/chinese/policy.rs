@@ -253,7 +253,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("unknown behaviour {}", "未知的失信行为 {0}"),
     ("use the code of a [[behaviour]]", "用 [[behaviour]] 的代码"),
     // content_tests.rs
-    ("content test {} fails: {}", "内容测试 {0} 不通过: {1}"),
+    ("content test {} fails: {}", "内容测试 {0} 不通过: {1:text}"),
     ("the last day is {}", "最后一日为 {0:date}"),
     ("the catalogue's measures are {}", "清单中的措施为 {0}"),
     ("the catalogue has repair rule {}", "清单中的修复规则为 {0}"),

@@ -11,6 +11,7 @@ pub(crate) mod notice;
 pub(crate) mod operator;
 pub(crate) mod peer;
 pub(crate) mod policy;
+pub(crate) mod policy_content;
 pub(crate) mod policy_diff;
 pub(crate) mod record;
 pub(crate) mod restriction;

@@ -12,6 +12,7 @@ pub mod notice;
 pub mod operator;
 pub mod peer;
 pub mod policy;
+pub mod policy_content;
 pub mod policy_diff;
 pub mod problem;
 pub mod record;

@@ -19,6 +19,10 @@ pub enum PolicyCommand {
     Explain(PolicyExplainArguments),
     /// Print the decision table
     Table(PolicyTableArguments),
+    /// List the breaches of integrity with their criteria and what may follow
+    Breaches,
+    /// List what in the policy was not read in the document it names
+    Unverified,
     /// Load a bundle from a directory and run its own decision tests; needs no node
     Test(PolicyTestArguments),
     /// Show what a bundle would change

@@ -78,6 +78,8 @@ impl Context<'_> {
             Command::Policy(PolicyCommand::Show) => self.policy_show(),
             Command::Policy(PolicyCommand::Explain(arguments)) => self.policy_explain(arguments),
             Command::Policy(PolicyCommand::Table(arguments)) => self.policy_table(arguments),
+            Command::Policy(PolicyCommand::Breaches) => self.policy_breaches(),
+            Command::Policy(PolicyCommand::Unverified) => self.policy_unverified(),
             Command::Policy(PolicyCommand::Test(arguments)) => self.policy_test(&arguments),
             Command::Policy(PolicyCommand::Diff(arguments)) => self.policy_diff(&arguments),
             Command::Audit(AuditCommand::Search(arguments)) => self.audit_search(arguments),

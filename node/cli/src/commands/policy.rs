@@ -1,8 +1,9 @@
-//! Commands about bundles on their way into force.
+//! Commands about the content of the policy, and about bundles on their way into force.
 
 use std::path::Path;
 
 use chengxin_api::failure::policy_problem;
+use chengxin_api::types::policy_content::{Breaches, UnverifiedValues};
 use chengxin_api::types::policy_diff::{PolicyChanges, PolicyTest};
 use chengxin_policy::{Authoriser, Bundle, PolicyDiff, PolicyError};
 
@@ -10,7 +11,22 @@ use super::{Context, Ended, block_on};
 use crate::arguments::{PolicyDiffArguments, PolicyTestArguments};
 use crate::error::CliError;
 
+/// No query string.
+const NO_QUERY: [(); 0] = [];
+
 impl Context<'_> {
+    pub(super) fn policy_breaches(&mut self) -> Ended {
+        let breaches: Breaches =
+            block_on(self.client()?.document_fetch("/api/v1/policy/breaches", &NO_QUERY))?;
+        self.printed(&breaches)
+    }
+
+    pub(super) fn policy_unverified(&mut self) -> Ended {
+        let values: UnverifiedValues =
+            block_on(self.client()?.document_fetch("/api/v1/policy/unverified", &NO_QUERY))?;
+        self.printed(&values)
+    }
+
     /// A bundle that loads has passed its tests, so there is nothing else to run.
     pub(super) fn policy_test(&mut self, arguments: &PolicyTestArguments) -> Ended {
         let bundle = bundle_load(&arguments.directory)?;

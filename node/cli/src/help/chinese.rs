@@ -144,6 +144,8 @@ pub(super) const HELP: &[(&str, &str)] = &[
     ("policy table", "输出决定表"),
     ("policy table --as", "仅此角色"),
     ("policy table --purpose", "仅此用途"),
+    ("policy breaches", "列出政务失信行为清单: 认定标准和可采取的措施"),
+    ("policy unverified", "列出策略中未在所引文件中核实的内容"),
     ("policy test", "载入目录中的策略包并执行其决定测试; 不需要节点"),
     ("policy test DIR", "策略包目录"),
     ("policy diff", "显示策略包会带来哪些变化"),

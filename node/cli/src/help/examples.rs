@@ -218,6 +218,18 @@ pub const EXAMPLES: &[Example] = &[
         "the decision table of clerks",
     ),
     example(
+        "policy breaches",
+        "chengxin policy breaches -o wide",
+        "哪些行为属于政务失信, 依据什么, 可采取哪些措施",
+        "what counts as a breach, by which document, and what may follow",
+    ),
+    example(
+        "policy unverified",
+        "chengxin policy unverified -o csv",
+        "交法制部门逐项核对",
+        "hand the list to the legal office",
+    ),
+    example(
         "policy test",
         "chengxin policy test ./bundle",
         "修改策略包后先执行其决定测试",

@@ -10,6 +10,7 @@ pub mod notice;
 pub mod operator;
 pub mod page;
 pub mod policy;
+pub mod policy_content;
 pub mod policy_diff;
 pub mod record;
 mod render;

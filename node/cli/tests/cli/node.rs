@@ -59,6 +59,8 @@ fn reading_commands_print_documents_and_end_with_their_codes() {
         ("clerk", "chengxin restriction list 91320100748204660Q", "restrictions/v1", Exit::Done),
         ("clerk", "chengxin policy show", "policy/v1", Exit::Done),
         ("clerk", "chengxin policy table --as clerk", "policy-table/v1", Exit::Done),
+        ("clerk", "chengxin policy breaches", "breaches/v1", Exit::Done),
+        ("clerk", "chengxin policy unverified", "unverified-values/v1", Exit::Done),
         (
             "clerk",
             "chengxin policy explain --as clerk --purpose government-procurement --category basic",
