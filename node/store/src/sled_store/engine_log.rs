@@ -41,6 +41,9 @@ use super::folder::lock_wait;
 const SEGMENT_HEAD_BYTES: usize = 4 + 8 + 8;
 /// The longest head of a message; where less room is left in a segment, sled begins the next.
 const MESSAGE_HEAD_BYTES: usize = 4 + 1 + 9 + 9 + 9;
+/// Bytes of a segment held at a time: a segment has megabytes, and the allocator keeps what was once taken. Messages have
+/// some kilobytes; for a longer one as much is read as it says.
+const WINDOW_BYTES: usize = 256 << 10;
 /// sled inverts all bits of an LSN but the sign.
 const LSN_MASK: i64 = i64::MAX;
 
@@ -92,15 +95,16 @@ pub(crate) fn end_find(engine_folder: &Path, segment_bytes: usize) -> Result<Opt
         if in_tail && lsn != next_in_tail {
             break;
         }
-        let segment = log.segment_read(offset).map_err(StoreError::io(looking))?;
-        let torn = log.segment_walk(&segment, lsn, |place, message| last.look(lsn + place as i64, message));
+        let torn = log
+            .segment_walk(offset, lsn, |place, message| last.look(lsn + place as i64, message))
+            .map_err(StoreError::io(looking))?;
         if in_tail {
             end = lsn + torn.unwrap_or(segment_bytes) as i64;
         }
         match torn {
             None => {}
             Some(_) if in_tail => break,
-            Some(place) if log.is_begun_again(&segment, place, tail) => {}
+            Some(place) if log.is_begun_again(offset, place, tail).map_err(StoreError::io(looking))? => {}
             Some(_) => return Err(UNREADABLE),
         }
         if in_tail {
@@ -185,52 +189,65 @@ impl Log {
         Ok(Heads { segments, tail: stable / self.size * self.size })
     }
 
-    /// The bytes of a segment, fewer where the file ends within it.
-    fn segment_read(&self, offset: u64) -> io::Result<Vec<u8>> {
-        let mut segment = vec![0; self.segment_bytes];
+    /// At most `length` bytes of the segment at `offset`, from `place` on; fewer where segment or file end.
+    fn part_read(&self, offset: u64, place: usize, length: usize) -> io::Result<Vec<u8>> {
+        let mut part = vec![0; length.min(self.segment_bytes - place)];
+        let begin = offset + place as u64;
         let mut filled = 0;
-        while filled < segment.len() {
-            match self.file.read_at(&mut segment[filled..], offset + filled as u64) {
+        while filled < part.len() {
+            match self.file.read_at(&mut part[filled..], begin + filled as u64) {
                 Ok(0) => break,
                 Ok(read) => filled += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
-        segment.truncate(filled);
-        Ok(segment)
+        part.truncate(filled);
+        Ok(part)
     }
 
     /// Shows each message of the segment that begins with this LSN, and gives the place of the first that is not readable;
     /// `None` if the segment is full.
     fn segment_walk(
         &self,
-        segment: &[u8],
+        offset: u64,
         lsn: i64,
         mut look: impl FnMut(usize, &Message<'_>),
-    ) -> Option<usize> {
+    ) -> io::Result<Option<usize>> {
         let number = self.number(lsn);
+        let (mut begin, mut window) = (0, Vec::new());
         let mut place = SEGMENT_HEAD_BYTES;
         while self.segment_bytes - place >= MESSAGE_HEAD_BYTES {
-            match self.message_read(segment, place, |found| found == number) {
-                Some(message) if message.kind == CAP => return None,
+            if begin + window.len() < (place + WINDOW_BYTES / 2).min(self.segment_bytes) {
+                (begin, window) = (place, self.part_read(offset, place, WINDOW_BYTES)?);
+            }
+            let said =
+                window.get(place - begin..).and_then(|bytes| head_read(bytes, |found| found == number));
+            let longest = self.segment_bytes - place;
+            let wanted = said.map_or(0, |head| head.bytes.saturating_add(head.length)).min(longest);
+            if begin + window.len() < place + wanted {
+                (begin, window) = (place, self.part_read(offset, place, wanted)?);
+            }
+            match self.message_read(&window, place - begin, |found| found == number) {
+                Some(message) if message.kind == CAP => return Ok(None),
                 Some(message) => {
                     look(place, &message);
                     place += message.bytes;
                 }
                 // sled may have left so much room unused.
-                None if self.segment_bytes - place == MESSAGE_HEAD_BYTES => return None,
-                None => return Some(place),
+                None if self.segment_bytes - place == MESSAGE_HEAD_BYTES => return Ok(None),
+                None => return Ok(Some(place)),
             }
         }
-        None
+        Ok(None)
     }
 
     /// Whether the part of a segment after `torn` was written for a segment of the tail.
-    fn is_begun_again(&self, segment: &[u8], torn: usize, tail: i64) -> bool {
+    fn is_begun_again(&self, offset: u64, torn: usize, tail: i64) -> io::Result<bool> {
         let newest = self.number(tail);
-        (torn..self.segment_bytes - MESSAGE_HEAD_BYTES)
-            .any(|place| self.message_read(segment, place, |found| found >= newest).is_some())
+        let segment = self.part_read(offset, 0, self.segment_bytes)?;
+        Ok((torn..self.segment_bytes - MESSAGE_HEAD_BYTES)
+            .any(|place| self.message_read(&segment, place, |found| found >= newest).is_some()))
     }
 
     fn number(&self, lsn: i64) -> u64 {
@@ -245,22 +262,37 @@ impl Log {
         is_expected: impl Fn(u64) -> bool,
     ) -> Option<Message<'a>> {
         let bytes = segment.get(place..)?;
-        let mut fields = Fields(bytes);
-        let checksum = u32::from_le_bytes(*fields.take(4)?.first_chunk()?);
-        let kind = fields.byte()?;
-        let length = usize::try_from(fields.number()?).ok()?;
-        let number = fields.number()?;
-        let _page = fields.number()?;
-        if !(1..=LAST_KIND).contains(&kind) || !is_expected(number) {
-            return None;
-        }
-        let head_bytes = bytes.len() - fields.0.len();
-        let body = fields.take(length)?;
+        let head = head_read(bytes, is_expected)?;
+        let body = bytes.get(head.bytes..)?.get(..head.length)?;
         let mut hasher = crc32fast::Hasher::new();
         hasher.update(body);
-        hasher.update(bytes.get(4..head_bytes)?);
-        (hasher.finalize() == !checksum).then_some(Message { kind, body, bytes: head_bytes + length })
+        hasher.update(bytes.get(4..head.bytes)?);
+        let is_whole = hasher.finalize() == !head.checksum;
+        is_whole.then_some(Message { kind: head.kind, body, bytes: head.bytes + head.length })
     }
+}
+
+/// What stands before the body of a message, not yet checked.
+#[derive(Clone, Copy)]
+struct MessageHead {
+    checksum: u32,
+    kind: u8,
+    /// Of the body.
+    length: usize,
+    /// Of the head itself.
+    bytes: usize,
+}
+
+/// The head at the beginning of `bytes`, if it can be one of a segment with such a number.
+fn head_read(bytes: &[u8], is_expected: impl Fn(u64) -> bool) -> Option<MessageHead> {
+    let mut fields = Fields(bytes);
+    let checksum = u32::from_le_bytes(*fields.take(4)?.first_chunk()?);
+    let kind = fields.byte()?;
+    let length = usize::try_from(fields.number()?).ok()?;
+    let number = fields.number()?;
+    let _page = fields.number()?;
+    let is_one = (1..=LAST_KIND).contains(&kind) && is_expected(number);
+    is_one.then_some(MessageHead { checksum, kind, length, bytes: bytes.len() - fields.0.len() })
 }
 
 /// LSN of the segment and the stable LSN; `None` if the checksum does not hold, or the LSN is none.
