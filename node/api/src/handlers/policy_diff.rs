@@ -25,7 +25,7 @@ pub(crate) async fn policy_diff(
     body: Result<Bytes, BytesRejection>,
 ) -> Answer<PolicyChanges> {
     let packed = body_whole(body)?;
-    let Ok(_turn) = COMPARISONS.try_acquire() else {
+    let Ok(turn) = COMPARISONS.try_acquire() else {
         return Err(Problem::new(
             ErrorCode::Busy,
             "another bundle is being compared; try again when it is done",
@@ -37,7 +37,10 @@ pub(crate) async fn policy_diff(
     let compared = tokio::task::spawn_blocking(move || -> Result<PolicyChanges, PolicyError> {
         let new = Authoriser::new(Bundle::from_packed(&packed)?)?;
         let diff = PolicyDiff::new(&in_force, &new)?;
-        Ok(PolicyChanges::new(&diff, in_force.bundle(), new.bundle(), Vec::new()))
+        let changes = PolicyChanges::new(&diff, in_force.bundle(), new.bundle(), Vec::new());
+        // Given back when the work is done, also if its caller went away meanwhile.
+        drop(turn);
+        Ok(changes)
     });
     match compared.await {
         Ok(Ok(changes)) => Ok(Json(changes)),

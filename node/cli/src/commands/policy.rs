@@ -7,12 +7,10 @@ use chengxin_api::types::policy_content::{Breaches, UnverifiedValues};
 use chengxin_api::types::policy_diff::{PolicyChanges, PolicyTest};
 use chengxin_policy::{Authoriser, Bundle, PolicyDiff, PolicyError};
 
+use super::reading::NO_QUERY;
 use super::{Context, Ended, block_on};
 use crate::arguments::{PolicyDiffArguments, PolicyTestArguments};
 use crate::error::CliError;
-
-/// No query string.
-const NO_QUERY: [(); 0] = [];
 
 impl Context<'_> {
     pub(super) fn policy_breaches(&mut self) -> Ended {

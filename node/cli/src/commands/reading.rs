@@ -29,7 +29,7 @@ use crate::output::config::ConfigView;
 use crate::output::print_following;
 
 /// No query string.
-const NO_QUERY: [(); 0] = [];
+pub(super) const NO_QUERY: [(); 0] = [];
 
 impl Context<'_> {
     pub(super) fn status(&mut self) -> Ended {
