@@ -17,6 +17,8 @@ mod crash;
 mod demo;
 #[path = "federation/membership.rs"]
 mod membership;
+#[path = "federation/policy.rs"]
+mod policy;
 #[path = "federation/stage.rs"]
 mod stage;
 #[path = "federation/tampering.rs"]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use chengxin_schemas::catalogue::{IncentiveCode, MeasureCode};
 use chengxin_schemas::digest::Sha256;
 use chengxin_schemas::federation::FunctionCode;
+use chengxin_schemas::policy_version::PolicyVersion;
 use chengxin_schemas::purpose::PurposeCode;
 use chengxin_schemas::record_type::RecordType;
 use chengxin_schemas::time::Day;
@@ -42,9 +43,9 @@ pub struct Manifest {
     schema: ManifestSchema,
     /// Name of the series of bundles, for example `baseline`.
     pub id: String,
-    /// The version that decisions and records keep, for example `baseline-2026.1`: the id, a hyphen, and digits and
-    /// dots.
-    pub version: String,
+    /// The version that decisions and records keep, for example `baseline-2026.1`: the id, a hyphen, and numbers
+    /// between dots.
+    pub version: PolicyVersion,
     /// First day the bundle may decide.
     pub effective: Day,
     /// Title.
@@ -70,6 +71,7 @@ struct Content {
     files: BundleFiles,
     digest: Sha256,
     manifest: Manifest,
+    rules_version: String,
     roles: Vec<RoleDefinition>,
     functions: Vec<Function>,
     functions_missing: FunctionsMissing,
@@ -146,6 +148,7 @@ impl Bundle {
             content: Arc::new(Content {
                 files,
                 digest,
+                rules_version: manifest.version.to_string(),
                 manifest,
                 roles,
                 functions,
@@ -202,7 +205,7 @@ impl Bundle {
 
     /// The version that decisions, records and certificates keep.
     pub fn rules_version(&self) -> &str {
-        &self.content.manifest.version
+        &self.content.rules_version
     }
 
     /// Roles with their names.
@@ -317,22 +320,11 @@ impl std::fmt::Debug for Bundle {
 fn manifest_parse(text: &str) -> Result<Manifest, PolicyError> {
     let manifest: Manifest = toml_parse("bundle.toml", text)?;
     let ManifestSchema::V1 = manifest.schema;
-    let label = |text: &str| {
-        (1..=40).contains(&text.len())
-            && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-    };
-    let numbered = manifest
-        .version
-        .strip_prefix(manifest.id.as_str())
-        .and_then(|rest| rest.strip_prefix('-'))
-        .is_some_and(|rest| {
-            (1..=20).contains(&rest.len()) && rest.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
-        });
-    if !label(&manifest.id) || !numbered {
+    if manifest.version.series() != manifest.id {
         return Err(PolicyError::file(
             "bundle.toml",
             None,
-            "id or version is not well formed",
+            "the version does not begin with the id",
             "write id = \"baseline\" and version = \"baseline-2026.1\"",
         ));
     }

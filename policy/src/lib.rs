@@ -26,7 +26,9 @@ mod measures;
 mod periods;
 mod permit;
 mod provenance;
+mod published;
 mod purposes;
+mod reissue;
 mod repair;
 mod request;
 mod roles;
@@ -55,6 +57,7 @@ pub use measures::{
 pub use periods::{Period, Publicity};
 pub use permit::{Permit, Release, WithholdReason};
 pub use provenance::{Provenance, RuleId};
+pub use published::{published_encode, published_unpack};
 pub use purposes::Purpose;
 pub use repair::{ConditionsNeeded, RepairEffect, RepairRule, RepairRules, RepairTerm, RepairTermKind};
 pub use request::{AccessRequest, Action, AskerContext, Cell, Treatment};

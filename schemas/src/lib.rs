@@ -3,6 +3,7 @@
 //! Everything here is pure: no input, output or clock, and randomness only where it cannot be handed in ([`seal`]) or is
 //! what is handed in elsewhere ([`random`]). Text that arrives from outside becomes a type here or an error that names the field and the fix.
 
+pub mod adoption;
 pub mod agency;
 pub mod answer;
 pub mod catalogue;
@@ -21,6 +22,8 @@ pub mod keyring;
 pub mod money;
 pub mod notice;
 pub mod operator;
+pub mod policy_version;
+pub mod publication;
 pub mod purpose;
 pub mod random;
 pub mod receipt;

@@ -10,6 +10,7 @@ use crate::certificate::CertificateClaims;
 use crate::delivery::ItemClaims;
 use crate::directory::DirectoryEntry;
 use crate::notice::NoticeClaims;
+use crate::publication::{ApprovalClaims, PolicySchedule};
 use crate::receipt::ReceiptClaims;
 use crate::record::{LIST_LIMIT, RecordClaims};
 use crate::record_type::{FieldDefinition, FieldKind, RecordType};
@@ -33,6 +34,8 @@ pub fn schema_files() -> Vec<SchemaFile> {
         file("directory-entry", schema_of::<DirectoryEntry>()),
         file("item", schema_of::<ItemClaims>()),
         file("notice", schema_of::<NoticeClaims>()),
+        file("policy-approval", schema_of::<ApprovalClaims>()),
+        file("policy-schedule", schema_of::<PolicySchedule>()),
         file("receipt", schema_of::<ReceiptClaims>()),
         file("record", record_schema()),
         file("request", schema_of::<RequestClaims>()),

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroize as _;
 
+use crate::adoption::AdoptionReport;
 use crate::digest::Sha256;
 use crate::error::{ErrorCode, SchemaError};
 
@@ -31,6 +32,8 @@ pub enum PeerRequest {
     Metadata(String),
     /// Which versions the peer holds; sent on connecting and on a timer.
     Versions,
+    /// To a coordinator: by which policy the sender decides, and what it made of the one that was published.
+    Adoption(Box<AdoptionReport>),
 }
 
 /// Shows kinds and lengths: a request's JWS names its subject to anyone who reads base64.
@@ -43,6 +46,7 @@ impl fmt::Debug for PeerRequest {
             }
             Self::Metadata(name) => write!(formatter, "Metadata({name:?})"),
             Self::Versions => formatter.write_str("Versions"),
+            Self::Adoption(report) => write!(formatter, "Adoption({})", report.in_force.version),
         }
     }
 }
@@ -90,6 +94,8 @@ pub enum PeerResponse {
         /// Link of the item with that number; all zero for none.
         link: Sha256,
     },
+    /// To [`PeerRequest::Adoption`]: kept, durably.
+    Noted,
 }
 
 /// Shows kinds and lengths: presentations disclose their fields to anyone who reads base64.
@@ -107,6 +113,7 @@ impl fmt::Debug for PeerResponse {
                 write!(formatter, "Versions({timestamp}, {directory}, {policy:?})")
             }
             Self::Failed { code, reason } => write!(formatter, "Failed({code:?}, {reason:?})"),
+            Self::Noted => formatter.write_str("Noted"),
         }
     }
 }

@@ -137,7 +137,7 @@ impl Stage {
             all.extend(["--account", account]);
         }
         if body == COORDINATOR {
-            all.extend(["--account", "wang=coordinator"]);
+            all.extend(["--account", "wang=coordinator", "--account", "he=coordinator"]);
         }
         self.run(body, None, &all).good();
     }

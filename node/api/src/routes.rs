@@ -16,7 +16,7 @@ use crate::failure::{Failure, problem_write};
 use crate::gate::{Gates, gate};
 use crate::handlers::{
     audit, check, config, federation, import, import_errors, import_file, notice, operator, peer, policy,
-    policy_content, policy_diff, record, restriction, status,
+    policy_content, policy_diff, policy_plan, record, restriction, status,
 };
 use crate::services::Services;
 use crate::types::problem::Problem;
@@ -124,6 +124,14 @@ routes! {
     "policy_breaches" get "/api/v1/policy/breaches" ANYONE SHORT policy_content::policy_breaches;
     "policy_unverified" get "/api/v1/policy/unverified" ANYONE SHORT policy_content::policy_unverified;
     "policy_diff" post "/api/v1/policy/diff" RULES LONG policy_diff::policy_diff, BUNDLE;
+    "policy_export" get "/api/v1/policy/bundle" ANYONE SHORT policy_plan::policy_bundle;
+    "policy_stage" post "/api/v1/policy/plans" COORDINATOR LONG policy_plan::policy_stage, BUNDLE;
+    "policy_plan_diff" get "/api/v1/policy/plans/{version}/diff" RULES LONG policy_plan::policy_plan_diff;
+    "policy_sign" post "/api/v1/policy/plans/{version}/signatures" COORDINATOR SHORT policy_plan::policy_sign;
+    "policy_discard" post "/api/v1/policy/plans/{version}/removal" COORDINATOR SHORT policy_plan::policy_discard;
+    "policy_publish" post "/api/v1/policy/plans/{version}/publication" COORDINATOR LONG policy_plan::policy_publish;
+    "policy_revert" post "/api/v1/policy/reversions" COORDINATOR LONG policy_plan::policy_revert;
+    "policy_status" get "/api/v1/policy/status" RULES SHORT policy_plan::policy_status;
     "audit_search" get "/api/v1/audit" AUDITOR SHORT audit::audit_search;
     "audit_verify" post "/api/v1/audit/verify" ADMINISTRATORS LONG audit::audit_verify;
     "federation_token" post "/api/v1/federation/tokens" COORDINATOR SHORT federation::token_issue;

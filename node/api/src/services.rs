@@ -6,8 +6,10 @@ use std::sync::Arc;
 use chengxin_exchange::node::Node;
 use chengxin_exchange::operation::Operation;
 use chengxin_exchange::operator::Separation;
+use chengxin_exchange::policy_plan::PreparedPublication;
 use chengxin_schemas::agency::AgencyCode;
-use chengxin_schemas::time::UnixTime;
+use chengxin_schemas::policy_version::PolicyVersion;
+use chengxin_schemas::time::{Day, UnixTime};
 use futures::future::BoxFuture;
 
 use crate::spool::Spool;
@@ -55,7 +57,7 @@ pub struct Link {
     pub failure: Option<String>,
 }
 
-/// Admits members: issues one-time tokens and enters applications. Implemented by the program, which has the keys.
+/// Changes the federation's directory: admits members, by one-time tokens or applications, and publishes policies. Implemented by the program, which has the keys.
 /// Each method writes its own entry to the audit log before it takes effect.
 pub trait FederationDesk: Send + Sync + 'static {
     /// Issues a token.
@@ -79,6 +81,14 @@ pub trait FederationDesk: Send + Sync + 'static {
         agency: AgencyCode,
         reason: String,
     ) -> BoxFuture<'a, Result<Removal, Problem>>;
+
+    /// Publishes a policy that was staged and signed, for a day.
+    fn policy_publish<'a>(
+        &'a self,
+        operation: &'a Operation,
+        version: PolicyVersion,
+        effective: Day,
+    ) -> BoxFuture<'a, Result<PreparedPublication, Problem>>;
 }
 
 /// Shows no part.

@@ -212,7 +212,7 @@ impl Asker {
             entry,
             own: ASKER.code.parse().unwrap(),
             signing: key("signing").into_signing_key(),
-            policy: Bundle::baseline().unwrap().manifest().version.clone(),
+            policy: Bundle::baseline().unwrap().rules_version().to_owned(),
             subjects: subjects.iter().map(|code| SubjectId::parse(code).unwrap()).collect(),
         }
     }

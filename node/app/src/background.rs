@@ -1,9 +1,10 @@
-//! What runs beside requests: refreshing the directory, delivering notices and tending their streams, tending what a
-//! coordinator signs, taking a stopped audit log up again.
+//! What runs beside requests: refreshing the directory, adopting the policy it publishes, delivering notices and tending
+//! their streams, tending what a coordinator signs, taking a stopped audit log up again.
 //!
 //! Every task hangs on a [`Background`] that aborts it when dropped; a task that ends by itself stops the node, because
 //! a node that silently no longer delivers or refreshes is worse than one that is down.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use bytes::Bytes;
 use chengxin_exchange::peers::Peers as _;
 use chengxin_exchange::schedule::AttemptOutcome;
 use chengxin_network::PeerIdentity;
+use chengxin_schemas::adoption::AdoptionReport;
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::directory::DirectoryEntry;
 use chengxin_schemas::time::{Clock as _, UnixTime};
@@ -44,6 +46,9 @@ const STREAMS_INTERVAL: Duration = Duration::from_secs(3_600);
 /// Pause before the streams are looked at again where that failed.
 const STREAMS_RETRY: Duration = Duration::from_secs(30);
 
+/// How often the published policies are looked at: the longest delay of a change of policy after the beginning of its day,
+/// and of a report that a coordinator could not take.
+const POLICY_TICK: Duration = Duration::from_secs(10);
 /// How often a stopped audit log is taken up again. An attempt reads its journal and writes what is not yet in full tiles.
 const LOG_TICK: Duration = Duration::from_secs(30);
 
@@ -60,6 +65,11 @@ impl Background {
         tasks.spawn(async move {
             until(signal, refresh_run(one)).await;
             "refreshing the directory"
+        });
+        let (one, signal) = (running.clone(), stop.clone());
+        tasks.spawn(async move {
+            until(signal, policy_run(one)).await;
+            "adopting policies"
         });
         let (one, signal) = (running.clone(), stop.clone());
         tasks.spawn(async move {
@@ -281,6 +291,7 @@ async fn peer_timestamp(running: &Running, entry: &DirectoryEntry) -> Option<u64
         | PeerResponse::Receipt(_)
         | PeerResponse::Gap { .. }
         | PeerResponse::Diverged { .. }
+        | PeerResponse::Noted
         | PeerResponse::Metadata(_)
         | PeerResponse::Failed { .. } => None,
     }
@@ -293,6 +304,59 @@ fn directory_publish(running: &Running, own: &AgencyCode) {
         running.members.send_replace(Arc::new(members_of(&directory, own)));
         running.directory.send_replace(directory);
     }
+}
+
+/// Looks at the published policies when the directory changes and often enough to meet the beginning of a day, and tells the
+/// coordinators how this node stands to them until each has taken note.
+async fn policy_run(running: Arc<Running>) {
+    let own = *running.node.agency();
+    let mut directory = running.directory.subscribe();
+    let mut told: HashMap<AgencyCode, AdoptionReport> = HashMap::new();
+    let mut failure = String::new();
+    loop {
+        directory.mark_unchanged();
+        match running.node.policy_adopt().await {
+            Ok(report) => {
+                failure.clear();
+                let coordinators: Vec<DirectoryEntry> = directory
+                    .borrow()
+                    .coordinators()
+                    .filter(|entry| entry.agency != own && told.get(&entry.agency) != Some(&report))
+                    .cloned()
+                    .collect();
+                for entry in coordinators {
+                    if adoption_tell(&running, &entry, &report).await {
+                        told.insert(entry.agency, report.clone());
+                    }
+                }
+            }
+            Err(error) => {
+                // Said once, not every few seconds for as long as a directory is expired.
+                let text = error.to_string();
+                if text != failure {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "the published policies could not be looked at"
+                    );
+                    failure = text;
+                }
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(POLICY_TICK) => {}
+            // The sender lives as long as the node.
+            _ = directory.changed() => {}
+        }
+    }
+}
+
+/// Tells one coordinator; whether it took note. One that cannot be reached is told at the next look.
+async fn adoption_tell(running: &Arc<Running>, to: &DirectoryEntry, report: &AdoptionReport) -> bool {
+    let Ok(message) = wire::encode(&PeerRequest::Adoption(Box::new(report.clone()))) else { return false };
+    let Ok(reply) = running.mesh.call(to, Bytes::from(message), VERSIONS_DEADLINE_MS).await else {
+        return false;
+    };
+    matches!(wire::decode::<PeerResponse>(&reply), Ok(PeerResponse::Noted))
 }
 
 /// Delivers what is due, again and again.
@@ -323,11 +387,13 @@ fn attempt_ended(ended: Result<AttemptOutcome, JoinError>) {
 }
 
 /// Sees to it that the streams hold what members are entitled to, and that the schedule knows what is in the streams: when
-/// the directory changes, and from time to time.
+/// the directory or the policy changes, and from time to time.
 async fn streams_run(running: Arc<Running>) {
     let mut directory = running.directory.subscribe();
+    let mut policy = running.node.policy_watch();
     loop {
         directory.mark_unchanged();
+        policy.mark_unchanged();
         let queued = running.node.backlog_queue().await;
         let wait = match queued.and(running.node.delivery_load().await) {
             Ok(()) => STREAMS_INTERVAL,
@@ -338,8 +404,9 @@ async fn streams_run(running: Arc<Running>) {
         };
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
-            // The sender lives as long as the node.
+            // The senders live as long as the node. Another policy entitles others to a notice.
             _ = directory.changed() => {}
+            _ = policy.changed() => {}
         }
     }
 }

@@ -11,6 +11,7 @@
 
 mod application;
 mod door;
+mod publication;
 
 use std::sync::{Arc, Mutex, PoisonError};
 

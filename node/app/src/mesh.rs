@@ -112,7 +112,13 @@ impl RequestHandler for MeshHandler {
             match &request {
                 Ok(PeerRequest::Metadata(name)) => return metadata_answer(&trust, &agency, name).await,
                 Ok(PeerRequest::Versions) if coordinator => hint.notify_one(),
-                Ok(PeerRequest::Versions | PeerRequest::Check(_) | PeerRequest::Deliver { .. }) | Err(_) => {}
+                Ok(
+                    PeerRequest::Versions
+                    | PeerRequest::Check(_)
+                    | PeerRequest::Deliver { .. }
+                    | PeerRequest::Adoption(_),
+                )
+                | Err(_) => {}
             }
             Ok(node.peer_handle(&agency, request).await)
         })
@@ -153,6 +159,7 @@ impl MetadataSource for PeerSource {
                 | PeerResponse::Receipt(_)
                 | PeerResponse::Gap { .. }
                 | PeerResponse::Diverged { .. }
+                | PeerResponse::Noted
                 | PeerResponse::Versions { .. }
                 | PeerResponse::Failed { .. } => Err(failed("the peer answered something else".to_owned())),
             }

@@ -16,11 +16,13 @@ use chengxin_api::types::problem::Problem;
 use chengxin_api::types::time::Moment;
 use chengxin_exchange::audit::{EntryDraft, EntryKind};
 use chengxin_exchange::operation::Operation;
+use chengxin_exchange::policy_plan::PreparedPublication;
 use chengxin_network::PeerStatus;
 use chengxin_schemas::ErrorCode;
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::directory::DirectoryEntry;
-use chengxin_schemas::time::Clock as _;
+use chengxin_schemas::policy_version::PolicyVersion;
+use chengxin_schemas::time::{Clock as _, Day};
 use chengxin_trust::TokenGrant;
 use futures::future::BoxFuture;
 use tokio::signal::unix::{SignalKind, signal};
@@ -260,6 +262,21 @@ impl FederationDesk for Desk {
                 .await
                 .map_err(|error| error.problem())?;
             Ok(Removal { schema: Default::default(), member: member_of(member), directory_version })
+        })
+    }
+
+    fn policy_publish<'a>(
+        &'a self,
+        operation: &'a Operation,
+        version: PolicyVersion,
+        effective: Day,
+    ) -> BoxFuture<'a, Result<PreparedPublication, Problem>> {
+        Box::pin(async move {
+            let coordination = self.coordination().map_err(|problem| *problem)?;
+            coordination
+                .policy_publish(&self.node, operation, version, effective)
+                .await
+                .map_err(|error| error.problem())
         })
     }
 }

@@ -4,13 +4,13 @@
 //! it at the end: that is the commit point. A crash before it leaves a folder that the next attempt removes, and after
 //! the last file a recovery key that opens nothing: the next attempt names it and asks for another place.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
 use chengxin_api::bounded_file::text_read;
 use chengxin_audit_log::AuditLog;
+use chengxin_exchange::policy_schedule::founding_contents;
 use chengxin_network::{JoinClient, PeerAddress, TransportKey};
 use chengxin_policy::Bundle;
 use chengxin_schemas::ErrorCode;
@@ -24,8 +24,8 @@ use chengxin_schemas::time::{Clock, UnixTime};
 use chengxin_schemas::wire::{self, JoinRequest, JoinResponse, TokenText};
 use chengxin_store::{SledOptions, SledStore};
 use chengxin_trust::{
-    ContentName, DirectoryEditor, FolderSource, FoundParams, JoinApplication, Lifetimes, MetadataSource,
-    OnlineKeys, RootFingerprint, SourceError, TrustStore, application_sign, federation_found,
+    DirectoryEditor, FolderSource, FoundParams, JoinApplication, Lifetimes, MetadataSource, OnlineKeys,
+    RootFingerprint, SourceError, TrustStore, application_sign, federation_found,
 };
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
@@ -230,7 +230,7 @@ pub(crate) async fn found(
             online: &online_keys(home)?,
             lifetimes,
             coordinator: entry,
-            contents: BTreeMap::from([(ContentName::PolicyBundle, Bytes::from(bundle.pack()))]),
+            contents: founding_contents(&bundle, now)?,
         },
         &home.repository(),
         now,

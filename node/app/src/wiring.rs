@@ -12,14 +12,14 @@ use chengxin_audit_log::{AuditLog, BodyKey, BodyKeys, LogError};
 use chengxin_exchange::audit::{EntryDraft, EntryKind};
 use chengxin_exchange::node::NodeKeys;
 use chengxin_exchange::operator::OperatorDraft;
+use chengxin_exchange::policy_adoption::policy_at_start;
 use chengxin_exchange::{ExchangeError, Node, Parts};
 use chengxin_network::{Network, NetworkConfig, NetworkTask, TransportKey};
-use chengxin_policy::{Authoriser, Bundle};
 use chengxin_schemas::ErrorCode;
 use chengxin_schemas::digest::HmacKey;
 use chengxin_schemas::key::SigningKey;
 use chengxin_schemas::seal::SealIdentity;
-use chengxin_schemas::time::{Clock, Day, UnixTime};
+use chengxin_schemas::time::{Clock, UnixTime};
 use chengxin_store::{SledOptions, SledStore};
 use chengxin_trust::{DirectoryEditor, FolderSource, Freshness, Lifetimes, TrustStore, VerifiedDirectory};
 use tokio::sync::{Notify, watch};
@@ -84,31 +84,36 @@ pub(crate) async fn start(config: Config) -> Result<Running, AppError> {
     let changed = Arc::new(Notify::new());
     let coordination = coordination_open(&home, &config, &trust, &clock, &changed).await?;
     let first = trust.directory()?;
-    let policy = Arc::new(policy_load(&first, clock.now())?);
-    tracing::info!(policy = %policy.bundle().manifest().version, "policy loaded");
-
     let store = SledOptions {
         cache_bytes: config.store_cache_mib.saturating_mul(1024 * 1024),
         ..SledOptions::default()
     };
     let store = SledStore::open(home.store(), store)
         .map_err(|source| AppError::Store { path: home.store(), source })?;
+    let policy = policy_at_start(&store, &first, clock.now()).await?;
+    tracing::info!(policy = policy.bundle().rules_version(), "policy loaded");
     let peers = Arc::new(MeshPeers::default());
-    // The bundle is fixed while the process runs; adopting a new one at run time is the coordinator's later work.
-    let (_, policy_receiver) = watch::channel(policy);
     let node = Node::open(Parts {
         agency: identity.agency,
         keys: node_keys(&home)?,
         store: Arc::new(store),
         log,
         trust: trust.clone(),
-        policy: policy_receiver,
+        policy,
         peers: peers.clone(),
         clock: clock.clone(),
         random: random(),
     })
     .await?;
     accounts_found(&home, &config, &node).await?;
+    // What fell due while the node was down decides from the first question on. What cannot be looked at yet, for example
+    // because the directory expired, is looked at again while the node runs.
+    if let Err(error) = node.policy_adopt().await {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "the published policies could not be looked at"
+        );
+    }
 
     let (directory, directory_receiver) = watch::channel(first.clone());
     let (members, members_receiver) = watch::channel(Arc::new(members_of(&first, &identity.agency)));
@@ -190,27 +195,6 @@ async fn coordination_open(
     coordination.timestamp_tend().await?;
     trust.refresh(&FolderSource::new(home.repository()), clock.now()).await?;
     Ok(Some(coordination))
-}
-
-/// The policy the federation publishes; the baseline of this program for a federation that publishes none. A policy
-/// that is not in force yet decides nothing.
-fn policy_load(directory: &VerifiedDirectory, now: UnixTime) -> Result<Authoriser, AppError> {
-    let bundle = match directory.policy_bundle() {
-        Some(bytes) => Bundle::from_packed(bytes)?,
-        None => Bundle::baseline()?,
-    };
-    if !bundle.is_effective_on(Day(now.shanghai_date())) {
-        return Err(AppError::State {
-            what: format!(
-                "policy {} takes effect on {}",
-                bundle.rules_version(),
-                bundle.manifest().effective
-            ),
-            fix: "set the clock, or start the node when the policy is in force",
-            code: ErrorCode::Unavailable,
-        });
-    }
-    Ok(Authoriser::new(bundle)?)
 }
 
 fn node_keys(home: &Home) -> Result<NodeKeys, AppError> {

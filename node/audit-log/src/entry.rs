@@ -104,6 +104,8 @@ entry_kinds! {
     OperatorChanged = "operator_changed",
     /// A member was enrolled, changed or removed.
     MemberChanged = "member_changed",
+    /// A policy was staged, signed, published or discarded at a coordinator's node.
+    PolicyChanged = "policy_changed",
     /// A policy came into force.
     PolicyLoaded = "policy_loaded",
     /// A policy was refused.

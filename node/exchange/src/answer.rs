@@ -38,6 +38,9 @@ impl Node {
             Ok(PeerRequest::Check(request)) => self.answer_check(from, &request).await,
             Ok(PeerRequest::Deliver { header, sealed }) => self.notice_receive(from, &header, &sealed).await,
             Ok(PeerRequest::Versions) => self.versions(),
+            Ok(PeerRequest::Adoption(report)) => {
+                self.adoption_keep(from, *report).await.map(|()| PeerResponse::Noted)
+            }
             // Metadata is served by the program straight from the verified files; it never reaches the use cases.
             Ok(PeerRequest::Metadata(_)) => Ok(PeerResponse::Metadata(None)),
             Err(error) => Err(error.into()),
@@ -154,7 +157,7 @@ impl Node {
             records,
             more,
         };
-        let answer = self.answer_signed(request, digest, &texts, outcome, now)?;
+        let answer = self.answer_signed((request, digest), &texts, permit.policy_version(), outcome, now)?;
         let entry = permits
             .entry(EntryDraft::new(EntryKind::AnswerDisclosed))
             .result(Sha256::of(answer.as_bytes()))
@@ -175,7 +178,7 @@ impl Node {
             rule: Some(denied.rule.as_str().to_owned()),
             reason: denied.chinese(),
         };
-        let answer = self.answer_signed(request, digest, &[], outcome, now)?;
+        let answer = self.answer_signed((request, digest), &[], &denied.policy_version, outcome, now)?;
         let entry = EntryDraft::new(EntryKind::AnswerRefused)
             .denied()
             .rule(denied.rule.as_str(), &denied.policy_version)
@@ -186,9 +189,9 @@ impl Node {
 
     fn answer_signed(
         &self,
-        request: &RequestClaims,
-        digest: Sha256,
+        (request, digest): (&RequestClaims, Sha256),
         presentations: &[String],
+        policy: &str,
         outcome: AnswerOutcome,
         now: UnixTime,
     ) -> Result<String> {
@@ -199,7 +202,7 @@ impl Node {
             nonce: request.nonce,
             sd_hash: presentations_digest(presentations),
             request: digest,
-            policy: self.policy_version(),
+            policy: policy.to_owned(),
             outcome,
         };
         Ok(jws_sign(ANSWER_TYP, &claims, &self.parts.keys.signing)?)
@@ -214,14 +217,13 @@ impl Node {
         let limits = HeldLimits { found: ANSWER_RECORDS_LIMIT, looked_at: HELD_SCAN_LIMIT };
         let name = request.subject_name.as_deref();
         let held = self.records_held(&request.subject, name, permits, limits).await?;
-        let authoriser = self.policy();
         let presented = held
             .records
             .iter()
             .filter_map(|one| {
                 let asked = one.identified.then_some(&request.subject);
                 let permit = one.permit(permits)?;
-                Some(present_to_peer(permit, authoriser.bundle(), &one.record, one.id, one.state, asked))
+                Some(present_to_peer(permit, permits.bundle(), &one.record, one.id, one.state, asked))
             })
             .collect();
         Ok((presented, held.more))

@@ -183,6 +183,7 @@ impl Node {
             PeerResponse::Receipt(_)
             | PeerResponse::Gap { .. }
             | PeerResponse::Diverged { .. }
+            | PeerResponse::Noted
             | PeerResponse::Metadata(_)
             | PeerResponse::Versions { .. } => {
                 let reason = "answered with another kind of message".to_owned();

@@ -289,7 +289,6 @@ impl Node {
         let limits = HeldLimits { found: RECORD_PAGE_LIMIT, looked_at: HELD_SCAN_LIMIT };
         let held =
             self.records_held(&wanted.subject, wanted.subject_name.as_deref(), permits, limits).await?;
-        let authoriser = self.policy();
         let records: Vec<_> = held
             .records
             .into_iter()
@@ -301,7 +300,7 @@ impl Node {
                     record: one.id,
                     claims: one.record.claims().clone(),
                     state: one.state,
-                    fields: present_own(permit, authoriser.bundle(), &one.record).fields,
+                    fields: present_own(permit, permits.bundle(), &one.record).fields,
                     name_match_only: !one.identified,
                     presented: one.record.present(&|_| true).digest(),
                     rule: permit.rule().as_str().to_owned(),

@@ -231,9 +231,10 @@ impl Node {
                 PeerResponse::Gap { have } => return Ok(Reply::Gap { have }),
                 PeerResponse::Diverged { have, link } => return Ok(Reply::Diverged { have, link }),
                 PeerResponse::Failed { code, .. } => (code, Reply::NotTaken),
-                PeerResponse::Check { .. } | PeerResponse::Metadata(_) | PeerResponse::Versions { .. } => {
-                    (ErrorCode::Integrity, Reply::NotTaken)
-                }
+                PeerResponse::Check { .. }
+                | PeerResponse::Metadata(_)
+                | PeerResponse::Versions { .. }
+                | PeerResponse::Noted => (ErrorCode::Integrity, Reply::NotTaken),
             },
             Err(fault) => match fault.code {
                 ErrorCode::Unavailable | ErrorCode::Timeout => (fault.code, Reply::Unreachable),

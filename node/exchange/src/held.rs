@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use chengxin_policy::{AccessRequest, Authoriser, Decision, Denied, Permit};
+use chengxin_policy::{AccessRequest, Authoriser, Bundle, Decision, Denied, Permit};
 use chengxin_schemas::category::RecordState;
 use chengxin_schemas::identity::RecordId;
 use chengxin_schemas::sd_jwt::VerifiedRecord;
@@ -36,6 +36,8 @@ pub(crate) struct SearchPermits {
     asked: Permit,
     /// For records about the other kind, found by name. None if no name is asked, or if policy denies it.
     other: Option<Permit>,
+    /// What they were given by, and by what is shown under them: the policy in force may be another one by then.
+    bundle: Bundle,
 }
 
 impl SearchPermits {
@@ -57,7 +59,12 @@ impl SearchPermits {
             Some(Decision::Permit(permit)) => Some(permit),
             Some(Decision::Denied(_)) | None => None,
         };
-        Ok(Self { kind, asked, other })
+        Ok(Self { kind, asked, other, bundle: authoriser.bundle().clone() })
+    }
+
+    /// The bundle by which the permits were given.
+    pub(crate) fn bundle(&self) -> &Bundle {
+        &self.bundle
     }
 
     /// The permit for the subject asked about.

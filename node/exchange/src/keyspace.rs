@@ -6,6 +6,7 @@
 
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::identity::{BatchId, NoticeId};
+use chengxin_schemas::policy_version::PolicyVersion;
 use chengxin_schemas::subject::SubjectKey;
 
 const RECORD: u8 = b'r';
@@ -23,6 +24,10 @@ const INBOX_HEAD: u8 = b'j';
 const RECEIPT: u8 = b'p';
 const RECOGNITION_BASIS: u8 = b'd';
 const MEMBERS_SERVED: u8 = b'm';
+const POLICY_IN_FORCE: u8 = b'a';
+const POLICY_PLAN: u8 = b'q';
+const POLICY_HISTORY: u8 = b'y';
+const ADOPTION: u8 = b'c';
 
 /// Bytes of a notice's number.
 const ID_LENGTH: usize = 16;
@@ -140,6 +145,41 @@ pub(crate) fn recognition_basis() -> Vec<u8> {
 /// The members whose backlog was queued.
 pub(crate) fn members_served() -> Vec<u8> {
     vec![MEMBERS_SERVED]
+}
+
+/// The policy in force with its bundle.
+pub(crate) fn policy_in_force() -> Vec<u8> {
+    vec![POLICY_IN_FORCE]
+}
+
+/// A staged policy.
+pub(crate) fn policy_plan(version: &PolicyVersion) -> Vec<u8> {
+    key(POLICY_PLAN, &[version.to_string().as_bytes()])
+}
+
+/// All staged policies.
+pub(crate) fn policy_plans() -> Vec<u8> {
+    vec![POLICY_PLAN]
+}
+
+/// A policy that was published.
+pub(crate) fn policy_history(version: &PolicyVersion) -> Vec<u8> {
+    key(POLICY_HISTORY, &[version.to_string().as_bytes()])
+}
+
+/// What a member told about its policy.
+pub(crate) fn adoption(member: &AgencyCode) -> Vec<u8> {
+    key(ADOPTION, &[member.as_str().as_bytes()])
+}
+
+/// What all members told.
+pub(crate) fn adoptions() -> Vec<u8> {
+    vec![ADOPTION]
+}
+
+/// The member of a key under [`adoptions`].
+pub(crate) fn adoption_agency(key: &[u8]) -> Option<AgencyCode> {
+    std::str::from_utf8(key.strip_prefix(&[ADOPTION])?).ok()?.parse().ok()
 }
 
 /// One item for `recipient`, by its place.

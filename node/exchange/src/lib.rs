@@ -5,6 +5,7 @@
 //! takes an [`operation::Operation`], and every one that discloses or changes something appends to the audit log
 //! before it does so.
 
+pub mod adoption_status;
 pub mod answer;
 mod answer_verify;
 mod asking;
@@ -31,6 +32,9 @@ pub mod operation;
 pub mod operator;
 pub mod outbox;
 pub mod peers;
+pub mod policy_adoption;
+pub mod policy_plan;
+pub mod policy_schedule;
 pub mod presentation;
 pub mod readable;
 mod receive;

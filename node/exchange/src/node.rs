@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use chengxin_audit_log::AuditLog;
 use chengxin_policy::Authoriser;
+use chengxin_schemas::adoption::AdoptionReport;
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::digest::HmacKey;
 use chengxin_schemas::directory::DirectoryEntry;
@@ -23,6 +24,7 @@ use crate::error::{ExchangeError, Result};
 use crate::held::STEPS_AT_ONCE;
 use crate::import_lock::ImportLock;
 use crate::peers::Peers;
+use crate::policy_adoption::Adoption;
 use crate::refusal::RefusalBudget;
 use crate::replay::ReplayGuard;
 use crate::schedule::DeliverySchedule;
@@ -71,8 +73,8 @@ pub struct Parts {
     pub log: Arc<AuditLog>,
     /// The verified metadata of the federation: the member directory, and evidence for certificates.
     pub trust: Arc<TrustStore>,
-    /// The policy in force.
-    pub policy: watch::Receiver<Arc<Authoriser>>,
+    /// The policy to start with ([`crate::policy_adoption::policy_at_start`]).
+    pub policy: Arc<Authoriser>,
     /// Its peers.
     pub peers: Arc<dyn Peers>,
     /// The time.
@@ -84,6 +86,14 @@ pub struct Parts {
 /// A node at work. Shared by every surface: local socket, peers, timers.
 pub struct Node {
     pub(crate) parts: Parts,
+    /// The policy in force; exchanged by [`Node::policy_adopt`] alone.
+    pub(crate) policy: watch::Sender<Arc<Authoriser>>,
+    /// What is known of published policies; one look at a time.
+    pub(crate) adoption: tokio::sync::Mutex<Adoption>,
+    /// What the last look gave.
+    pub(crate) adoption_seen: Mutex<Option<AdoptionReport>>,
+    /// One step of a coordinator's plans at a time.
+    pub(crate) planning: tokio::sync::Mutex<()>,
     pub(crate) replay: Mutex<ReplayGuard>,
     pub(crate) delivery: Mutex<DeliverySchedule>,
     /// Recipients whose streams are compared with theirs at the next contact.
@@ -122,6 +132,10 @@ impl Node {
     /// up to this one's.
     pub async fn open(parts: Parts) -> Result<Arc<Self>> {
         let node = Self {
+            policy: watch::Sender::new(parts.policy.clone()),
+            adoption: tokio::sync::Mutex::default(),
+            adoption_seen: Mutex::default(),
+            planning: tokio::sync::Mutex::default(),
             parts,
             replay: Mutex::default(),
             delivery: Mutex::default(),
@@ -157,14 +171,20 @@ impl Node {
         self.parts.clock.now()
     }
 
-    /// The policy in force.
+    /// The policy in force. It may be exchanged at any moment: one operation takes it once, decides by it, and names its
+    /// version in what it logs and signs.
     pub fn policy(&self) -> Arc<Authoriser> {
-        self.parts.policy.borrow().clone()
+        self.policy.borrow().clone()
     }
 
-    /// Version of the policy in force.
+    /// Tells when the policy is exchanged.
+    pub fn policy_watch(&self) -> watch::Receiver<Arc<Authoriser>> {
+        self.policy.subscribe()
+    }
+
+    /// Version of the policy in force, for what is logged and decided by no rule.
     pub fn policy_version(&self) -> String {
-        self.policy().bundle().manifest().version.clone()
+        self.policy().bundle().rules_version().to_owned()
     }
 
     /// The directory, however old. For display and for serving; decisions use [`Node::directory_current`].

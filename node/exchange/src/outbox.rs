@@ -16,7 +16,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use chengxin_policy::{AccessRequest, Action, AskerContext, Decision, Permit};
+use chengxin_policy::{AccessRequest, Action, AskerContext, Authoriser, Decision, Permit};
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::category::RecordState;
 use chengxin_schemas::delivery::{ITEM_TYP, ItemClaims, SealedNotice, sealed_check};
@@ -223,10 +223,11 @@ impl Node {
     /// Signs and seals the notice for one recipient.
     fn item_seal(&self, outgoing: &Outgoing, recipient: &DirectoryEntry) -> Result<OutboxRow> {
         let Outgoing { content, record, now } = outgoing;
-        let permit = self.notice_permit(recipient, content)?;
+        let policy = self.policy();
+        let permit = Self::notice_permit(&policy, recipient, content)?;
         let presented = present_to_peer(
             &permit,
-            self.policy().bundle(),
+            policy.bundle(),
             record,
             content.record,
             RecordState::Effective,
@@ -290,7 +291,7 @@ impl Node {
     }
 
     /// What a recipient may see of the record: decided by the same policy as a query.
-    fn notice_permit(&self, entry: &DirectoryEntry, content: &NoticeContent) -> Result<Permit> {
+    fn notice_permit(policy: &Authoriser, entry: &DirectoryEntry, content: &NoticeContent) -> Result<Permit> {
         let request = AccessRequest {
             asker: AskerContext {
                 agency: entry.agency,
@@ -306,7 +307,7 @@ impl Node {
             categories: vec![content.category],
             action: Action::ReceiveNotice,
         };
-        match self.policy().authorize(&request) {
+        match policy.authorize(&request) {
             Decision::Permit(permit) => Ok(permit),
             Decision::Denied(denied) => Err(denied.into()),
         }

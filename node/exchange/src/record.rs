@@ -410,15 +410,14 @@ impl Node {
         let permit = match authoriser.authorize(&request) {
             Decision::Permit(permit) => permit,
             Decision::Denied(denied) => {
-                let entry =
-                    entry.denied().rule(denied.rule.as_str(), &authoriser.bundle().manifest().version);
+                let entry = entry.denied().rule(denied.rule.as_str(), authoriser.bundle().rules_version());
                 self.audit_append(Some(operation), entry).await?;
                 return Err(denied.into());
             }
         };
         let presented = crate::presentation::present_own(&permit, authoriser.bundle(), &sd_jwt);
         let entry = entry
-            .rule(permit.rule().as_str(), &authoriser.bundle().manifest().version)
+            .rule(permit.rule().as_str(), authoriser.bundle().rules_version())
             .disclosed(presented.disclosed);
         self.audit_append(Some(operation), entry).await?;
         Ok(RecordDetail {

@@ -22,6 +22,8 @@ mod notice;
 mod operator;
 #[path = "exchange/person.rs"]
 mod person;
+#[path = "exchange/policy.rs"]
+mod policy;
 #[path = "exchange/record.rs"]
 mod record;
 #[path = "exchange/streams.rs"]

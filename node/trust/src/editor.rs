@@ -279,18 +279,29 @@ impl DirectoryEditor {
         Ok(MembersPlan { members, files, new_files, generation })
     }
 
-    /// Publishes a content: a policy bundle that passed its tests and was signed off, a calendar.
-    pub fn content_publish(
+    /// Publishes contents, or takes them back where there is none given, as one version: all or none. What they say is
+    /// the caller's to check: that a policy bundle passed its tests and was approved.
+    pub fn contents_publish(
         &mut self,
-        name: ContentName,
-        content: Bytes,
+        contents: &BTreeMap<ContentName, Option<Bytes>>,
         now: UnixTime,
     ) -> Result<PublishedVersions, TrustError> {
-        contents_check(std::iter::once(&content))?;
-        let path = TargetPath::Content(name);
+        contents_check(contents.values().flatten())?;
         let mut files = self.files.clone();
-        files.insert(path, TargetFile::of(&content));
-        self.publish(vec![(path, content.to_vec())], files, now)
+        let mut new_files = Vec::new();
+        for (name, content) in contents {
+            let path = TargetPath::Content(*name);
+            match content {
+                Some(content) => {
+                    files.insert(path, TargetFile::of(content));
+                    new_files.push((path, content.to_vec()));
+                }
+                None => {
+                    files.remove(&path);
+                }
+            }
+        }
+        self.publish(new_files, files, now)
     }
 
     /// Signs the timestamp again, and with it whatever of the other two is in the second half of its life. A

@@ -51,8 +51,12 @@ impl fmt::Display for Role {
 /// Something published to all members beside the directory.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum ContentName {
-    /// The policy bundle, `policy/bundle.json`.
+    /// The policy bundle that decides until the next one takes effect, `policy/bundle.json`.
     PolicyBundle,
+    /// The policy bundle published last, `policy/next.json`: beside the other until it takes effect, and after.
+    PolicyNext,
+    /// From when each of the two decides, and who approved it, `policy/schedule.json`.
+    PolicySchedule,
     /// The calendar of working days of a year, `calendar/2026.json`.
     Calendar(u16),
 }
@@ -81,8 +85,14 @@ impl TargetPath {
                 reason: "the path is not directory/<region>/<agency>.json".to_owned(),
             });
         }
-        if text == "policy/bundle.json" {
-            return Ok(Some(Self::Content(ContentName::PolicyBundle)));
+        let policy = match text {
+            "policy/bundle.json" => Some(ContentName::PolicyBundle),
+            "policy/next.json" => Some(ContentName::PolicyNext),
+            "policy/schedule.json" => Some(ContentName::PolicySchedule),
+            _ => None,
+        };
+        if let Some(name) = policy {
+            return Ok(Some(Self::Content(name)));
         }
         let year =
             text.strip_prefix("calendar/").and_then(|rest| rest.strip_suffix(".json")).and_then(year_parse);
@@ -108,6 +118,8 @@ impl TargetPath {
         match self {
             Self::Entry { region, agency } => (format!("directory/{region}"), format!("{agency}.json")),
             Self::Content(ContentName::PolicyBundle) => ("policy".to_owned(), "bundle.json".to_owned()),
+            Self::Content(ContentName::PolicyNext) => ("policy".to_owned(), "next.json".to_owned()),
+            Self::Content(ContentName::PolicySchedule) => ("policy".to_owned(), "schedule.json".to_owned()),
             Self::Content(ContentName::Calendar(year)) => ("calendar".to_owned(), format!("{year}.json")),
         }
     }
@@ -227,6 +239,8 @@ mod tests {
             "7.snapshot.json".to_owned(),
             format!("directory/150100/{DIGEST}.11152105011615449P.json"),
             format!("policy/{DIGEST}.bundle.json"),
+            format!("policy/{DIGEST}.next.json"),
+            format!("policy/{DIGEST}.schedule.json"),
             format!("calendar/{DIGEST}.2026.json"),
         ] {
             assert_eq!(name.parse::<FileName>().expect("a known name").to_string(), name);

@@ -23,6 +23,7 @@ pub fn audit_event(code: &str) -> Option<&'static str> {
         EntryKind::ImportRolledBack => "撤回导入",
         EntryKind::OperatorChanged => "变更操作员账户",
         EntryKind::MemberChanged => "变更联盟成员",
+        EntryKind::PolicyChanged => "拟定或发布策略",
         EntryKind::PolicyLoaded => "策略生效",
         EntryKind::PolicyRefused => "拒绝策略",
         EntryKind::KeyChanged => "变更密钥",

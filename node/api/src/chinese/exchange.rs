@@ -272,4 +272,85 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     // row.rs
     ("the bytes are not a row", "数据不是所存的行"),
     ("it is empty", "内容为空"),
+    // adoption_status.rs
+    ("a coordinator's list of adopted policies", "统筹节点的策略采用清单"),
+    ("adoption report", "策略采用报告"),
+    // policy_adoption.rs
+    ("loading a policy", "载入策略"),
+    ("policy in force", "现行策略"),
+    (
+        "{} takes effect on {}: set the clock, or start the node when it is in force",
+        "{0} 自 {1} 起生效: 请校准时钟, 或待其生效后再启动节点",
+    ),
+    // policy_plan.rs
+    ("policy", "策略"),
+    ("a staged policy of this version", "此版本的拟定策略"),
+    ("an earlier version to go back to", "可恢复的早先版本"),
+    ("discard a policy", "删除拟定的策略"),
+    ("policy plan", "拟定的策略"),
+    ("publish a policy", "发布策略"),
+    ("published policy", "已发布的策略"),
+    ("sign a policy", "签署策略"),
+    ("stage a policy", "拟定策略"),
+    ("take a policy back", "恢复早先的策略"),
+    ("the federation publishes no policy yet: stage one first", "联盟尚未发布策略: 请先拟定"),
+    ("the operator's account", "该操作员的账户"),
+    (
+        "this is not a coordinator's node: policies are published there",
+        "本节点不是统筹节点: 策略在统筹节点发布",
+    ),
+    (
+        "{} does not follow {}, which is published: give the bundle a higher version in bundle.toml",
+        "{0} 不在已发布的 {1} 之后: 请在 bundle.toml 中给出更高的版本",
+    ),
+    (
+        "{} has {} bytes when compressed and may have {}: make it smaller",
+        "{0} 压缩后有 {1} 字节, 最多 {2}: 请缩小",
+    ),
+    (
+        "{} has {} of {} signatures: a colleague signs it with chengxin policy sign",
+        "{0} 已有签署 {1}/{2}: 请另一人用 chengxin policy sign 签署",
+    ),
+    ("{} has {} signatures: publish it", "{0} 已有 {1} 个签署: 请发布"),
+    ("{} is over: give today, {}, or a later day", "{0} 已过: 请给出今日 {1} 或以后的日期"),
+    (
+        "{} is staged with another content than the one named: look at chengxin policy diff --plan {}, then sign what it names",
+        "{0} 拟定的内容与所指的不同: 请看 chengxin policy diff --plan {1}, 再按其摘要签署",
+    ),
+    (
+        "{} may decide from {} on, as its bundle.toml says: give that day or a later one",
+        "按其 bundle.toml, {0} 自 {1} 起方可执行: 请给出该日或以后的日期",
+    ),
+    ("{} plans are staged: discard one that is not wanted", "已拟定 {0} 个策略: 请删除不再需要的"),
+    (
+        "{} signed {} already, and it takes two different people: a colleague signs next",
+        "{0} 已签署 {1}, 须由两个不同的人签署: 请另一人签署",
+    ),
+    (
+        "{} waits for {}, and would never be in force: give that day or an earlier one, or publish after it",
+        "{0} 待 {1} 生效, 这样将不会生效: 请给出该日或更早的日期, 或待其生效后再发布",
+    ),
+    (
+        "{} was staged on {}, and {} has been published since: look at what it changes now and stage it again",
+        "{0} 基于 {1} 拟定, 此后已发布 {2}: 请查看现在的变化后重新拟定",
+    ),
+    // policy_schedule.rs
+    ("a policy bundle that the schedule names", "发布表所列的策略包"),
+    (
+        "its content is another than the schedule names: the coordinator publishes it again",
+        "内容与发布表所列不同: 请统筹单位重新发布",
+    ),
+    (
+        "its version is another than the schedule names: the coordinator publishes it again",
+        "版本与发布表所列不同: 请统筹单位重新发布",
+    ),
+    ("the coordinator whose people approved the policy", "签署该策略的统筹单位"),
+    (
+        "the schedule lets it decide before the day that the bundle itself allows: the coordinator publishes it for a later day",
+        "发布表所定的生效日早于策略包自身所允许的日期: 请统筹单位改为较晚的日期发布",
+    ),
+    (
+        "{} was approved by {} people and needs {}: the coordinator publishes it again with their approvals",
+        "{0} 只有 {1} 人签署, 须有 {2} 人: 请统筹单位取得签署后重新发布",
+    ),
 ];

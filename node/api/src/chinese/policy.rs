@@ -11,7 +11,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "policy cannot carry matcher code: restore the file, or upgrade the program",
         "策略不得含有匹配代码: 请恢复该文件, 或升级程序",
     ),
-    ("id or version is not well formed", "id 或 version 格式有误"),
+    ("the version does not begin with the id", "version 未以 id 开头"),
     (
         "write id = \"baseline\" and version = \"baseline-2026.1\"",
         "写 id = \"baseline\" 和 version = \"baseline-2026.1\"",
@@ -318,4 +318,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("name at least one of each", "条件和效力各至少一项"),
     ("unknown term of repair {}", "未知的修复条件或材料 {0}"),
     ("use a code of the same file", "用同一文件中的代码"),
+    // published.rs
+    ("it cannot be compressed", "无法压缩"),
+    ("the compressed form is damaged", "压缩数据已损坏"),
 ];

@@ -346,4 +346,18 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "用小写字母、数字和连字符, 以字母开头, 最多 60 个字符",
     ),
     ("use one of: {}", "可用: {0}"),
+    // policy_version.rs
+    ("not the version of a policy", "不是策略版本"),
+    (
+        "it reads like baseline-2026.3: a name in small letters, digits and hyphens, then one to four numbers",
+        "格式如 baseline-2026.3: 小写字母、数字和连字符组成的名称, 后接一至四个数",
+    ),
+    // publication.rs
+    ("policy schedule", "策略发布表"),
+    ("line {} column {} is not what version 1 has there", "第 {0} 行第 {1} 列不符合第 1 版的格式"),
+    ("it names one or two publications", "应列一项或两项发布"),
+    ("a publication carries at most eight approvals", "一项发布最多八个签署"),
+    ("the second publication follows nothing", "第二项发布没有所接续的版本"),
+    ("both publications are the same", "两项发布相同"),
+    ("the second publication takes effect before the first", "第二项发布早于第一项生效"),
 ];

@@ -55,7 +55,7 @@ pub(crate) async fn policy_show(State(services): State<Arc<Services>>) -> Answer
             verified: ground.verified,
         })
         .collect();
-    let version = bundle.manifest().version.clone();
+    let version = bundle.rules_version().to_owned();
     Ok(Json(Policy { schema: PolicySchema::V1, version, purposes, measures }))
 }
 
@@ -94,7 +94,7 @@ pub(crate) async fn policy_explain(
         reason_zh,
         reason_en,
         fields,
-        policy: policy.bundle().manifest().version.clone(),
+        policy: policy.bundle().rules_version().to_owned(),
     }))
 }
 
@@ -124,7 +124,7 @@ pub(crate) async fn policy_table(
             }
         }
     }
-    let version = policy.bundle().manifest().version.clone();
+    let version = policy.bundle().rules_version().to_owned();
     Ok(Json(PolicyTable { schema: PolicyTableSchema::V1, policy: version, cells }))
 }
 

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use chengxin_policy::{Authoriser, Bundle, PolicyDiff, PolicyError};
 use chengxin_schemas::ErrorCode;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{Answer, body_whole};
 use crate::failure::{Failure, policy_problem};
@@ -20,26 +20,45 @@ use crate::types::problem::Problem;
 /// keep their processor.
 static COMPARISONS: Semaphore = Semaphore::const_new(1);
 
+/// The turn of one comparison.
+pub(crate) struct Comparison(#[allow(dead_code, reason = "held for its end")] SemaphorePermit<'static>);
+
+impl Comparison {
+    /// Takes the turn, if nobody has it.
+    pub(crate) fn begin() -> Result<Self, Failure> {
+        COMPARISONS.try_acquire().map(Self).map_err(|_| {
+            Problem::new(
+                ErrorCode::Busy,
+                "another bundle is being compared; try again when it is done",
+                "正在比较另一策略包; 请待其完成后重试",
+            )
+            .into()
+        })
+    }
+}
+
 pub(crate) async fn policy_diff(
     State(services): State<Arc<Services>>,
     body: Result<Bytes, BytesRejection>,
 ) -> Answer<PolicyChanges> {
     let packed = body_whole(body)?;
-    let Ok(turn) = COMPARISONS.try_acquire() else {
-        return Err(Problem::new(
-            ErrorCode::Busy,
-            "another bundle is being compared; try again when it is done",
-            "正在比较另一策略包; 请待其完成后重试",
-        )
-        .into());
-    };
-    let in_force = services.node.policy();
+    let comparison = Comparison::begin()?;
+    let load = move || Ok(Arc::new(Authoriser::new(Bundle::from_packed(&packed)?)?));
+    compare(comparison, services.node.policy(), load).await
+}
+
+/// Compares the policy in force with what `load` gives.
+pub(crate) async fn compare(
+    comparison: Comparison,
+    in_force: Arc<Authoriser>,
+    load: impl FnOnce() -> Result<Arc<Authoriser>, PolicyError> + Send + 'static,
+) -> Answer<PolicyChanges> {
     let compared = tokio::task::spawn_blocking(move || -> Result<PolicyChanges, PolicyError> {
-        let new = Authoriser::new(Bundle::from_packed(&packed)?)?;
+        let new = load()?;
         let diff = PolicyDiff::new(&in_force, &new)?;
         let changes = PolicyChanges::new(&diff, in_force.bundle(), new.bundle(), Vec::new());
         // Given back when the work is done, also if its caller went away meanwhile.
-        drop(turn);
+        drop(comparison);
         Ok(changes)
     });
     match compared.await {

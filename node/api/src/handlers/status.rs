@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use chengxin_exchange::operator::Separation;
 use chengxin_exchange::status::NodeStatus;
+use chengxin_schemas::adoption::RefusedPolicy;
 use chengxin_trust::{Freshness as Trusted, VerifiedDirectory};
 
 use super::Answer;
@@ -92,6 +93,22 @@ fn hint(code: &str, zh: impl Into<String>, en: impl Into<String>, command: Optio
     }
 }
 
+/// The federation goes on to a policy that this node cannot decide by.
+fn policy_refused(refused: &RefusedPolicy) -> Hint {
+    let RefusedPolicy { version, reason, .. } = refused;
+    hint(
+        "policy_refused",
+        format!(
+            "拒绝采用已发布的策略 {version}, 现行策略继续执行: {}; 请告知统筹员",
+            message_or_same(reason)
+        ),
+        format!(
+            "the published policy {version} was refused, the one in force goes on: {reason}; tell the coordinator"
+        ),
+        None,
+    )
+}
+
 /// Some of what the store holds cannot be read.
 fn values_damaged(files: u64) -> Option<Hint> {
     (files > 0).then(|| {
@@ -133,6 +150,8 @@ fn hints(services: &Services, status: &NodeStatus, peers: PeerCounts) -> Vec<Hin
             Some("chengxin peer list"),
         )),
     }
+    let refused = services.node.policy_adoption().and_then(|adoption| adoption.refused);
+    hints.extend(refused.as_ref().map(policy_refused));
     hints.extend(values_damaged(status.store.value_files_damaged));
     if peers.online < peers.total {
         hints.push(hint(
@@ -163,7 +182,20 @@ fn hints(services: &Services, status: &NodeStatus, peers: PeerCounts) -> Vec<Hin
 
 #[cfg(test)]
 mod tests {
+    use chengxin_schemas::digest::Sha256;
+    use chengxin_schemas::time::UnixTime;
+
     use super::*;
+
+    #[test]
+    fn a_refused_policy_is_told_in_both_languages() {
+        let version = "baseline-2026.9".parse().expect("version");
+        let reason = "the compressed form is damaged";
+        let refused = RefusedPolicy::new(version, Sha256([1; 32]), UnixTime(1), reason);
+        let told = policy_refused(&refused);
+        assert!(told.text_en.contains("baseline-2026.9") && told.text_en.contains(reason));
+        assert!(told.text_zh.contains("baseline-2026.9") && told.text_zh.contains("压缩数据已损坏"));
+    }
 
     #[test]
     fn damaged_files_of_the_store_are_told_in_both_languages() {

@@ -14,6 +14,7 @@ pub mod peer;
 pub mod policy;
 pub mod policy_content;
 pub mod policy_diff;
+pub mod policy_plan;
 pub mod problem;
 pub mod record;
 pub mod restriction;

@@ -3,7 +3,7 @@
 //! Also used by the tests of the command line.
 #![allow(dead_code, missing_docs, reason = "each test binary uses a part of it")]
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,6 +23,8 @@ use chengxin_exchange::node::NodeKeys;
 use chengxin_exchange::operation::Operation;
 use chengxin_exchange::operator::{OperatorDraft, Separation};
 use chengxin_exchange::peers::{PeerFault, Peers};
+use chengxin_exchange::policy_plan::PreparedPublication;
+use chengxin_exchange::policy_schedule::founding_contents;
 use chengxin_exchange::{Node, Parts};
 use chengxin_policy::{Authoriser, Bundle};
 use chengxin_schemas::ErrorCode;
@@ -30,15 +32,15 @@ use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::directory::{DirectoryEntry, DirectoryEntrySchema, TimedKey};
 use chengxin_schemas::key::SigningKey;
 use chengxin_schemas::operator::Role;
+use chengxin_schemas::policy_version::PolicyVersion;
 use chengxin_schemas::seal::SealIdentity;
-use chengxin_schemas::time::{FixedClock, UnixTime};
+use chengxin_schemas::time::{Day, FixedClock, UnixTime};
 use chengxin_store::{SledOptions, SledStore};
 use chengxin_trust::{
-    ContentName, DirectoryEditor, FolderSource, FoundParams, Lifetimes, OnlineKeys, TrustStore,
-    federation_found,
+    DirectoryEditor, FolderSource, FoundParams, Lifetimes, OnlineKeys, TrustStore, federation_found,
 };
 use futures::future::BoxFuture;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 /// When everything here happens: 2026-11-22T08:00:00Z.
@@ -139,10 +141,7 @@ async fn services(folder: &std::path::Path, uid: u32, links: Arc<Asked>) -> Arc<
             online: &online(),
             lifetimes: Lifetimes::default(),
             coordinator: entry(OWN, "示例财政厅", 10, true),
-            contents: BTreeMap::from([(
-                ContentName::PolicyBundle,
-                Bytes::from(Bundle::baseline().expect("baseline").pack()),
-            )]),
+            contents: founding_contents(&Bundle::baseline().expect("baseline"), NOW).expect("contents"),
         },
         &repository,
         NOW,
@@ -165,8 +164,7 @@ async fn services(folder: &std::path::Path, uid: u32, links: Arc<Asked>) -> Arc<
         },
     )
     .expect("log");
-    let policy = Authoriser::new(Bundle::baseline().expect("baseline")).expect("policy");
-    let (_, policy) = watch::channel(Arc::new(policy));
+    let policy = Arc::new(Authoriser::new(Bundle::baseline().expect("baseline")).expect("policy"));
     let seal = SealIdentity::from_seed(&seed(11)).expect("seal");
     let node = Node::open(Parts {
         agency: OWN.parse().expect("agency"),
@@ -270,6 +268,15 @@ impl FederationDesk for Nobody {
         _agency: AgencyCode,
         _reason: String,
     ) -> BoxFuture<'a, Result<Removal, Problem>> {
+        Box::pin(async { Err(no_coordinator()) })
+    }
+
+    fn policy_publish<'a>(
+        &'a self,
+        _operation: &'a Operation,
+        _version: PolicyVersion,
+        _effective: Day,
+    ) -> BoxFuture<'a, Result<PreparedPublication, Problem>> {
         Box::pin(async { Err(no_coordinator()) })
     }
 }

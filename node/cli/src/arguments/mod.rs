@@ -26,7 +26,9 @@ pub use notice::{
 };
 pub use operator::{OperatorAddArguments, OperatorCommand, OperatorDisableArguments};
 pub use policy::{
-    PolicyCommand, PolicyDiffArguments, PolicyExplainArguments, PolicyTableArguments, PolicyTestArguments,
+    PolicyCommand, PolicyDiffArguments, PolicyExplainArguments, PolicyExportArguments,
+    PolicyPublishArguments, PolicyRevertArguments, PolicySignArguments, PolicyTableArguments,
+    PolicyTestArguments, PolicyVersionArguments,
 };
 pub use record::{RecordCommand, RecordImportArguments, RecordListArguments, RecordTemplateArguments};
 pub use setup::{DemoArguments, FirstAccount, InitArguments, JoinArguments, ManArguments};
@@ -175,7 +177,7 @@ pub enum Command {
     /// See restrictions in force
     #[command(subcommand)]
     Restriction(RestrictionCommand),
-    /// Read and explain the policy in force
+    /// Read, explain and change the policy
     #[command(subcommand)]
     Policy(PolicyCommand),
     /// Search and verify the audit log

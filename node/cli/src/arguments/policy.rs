@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use chengxin_schemas::category::InformationCategory;
 use chengxin_schemas::operator::Role;
+use chengxin_schemas::policy_version::PolicyVersion;
 use chengxin_schemas::purpose::PurposeCode;
 use chengxin_schemas::record_type::RecordType;
 use chengxin_schemas::subject::SubjectKind;
+use chengxin_schemas::time::Day;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 
@@ -27,6 +29,66 @@ pub enum PolicyCommand {
     Test(PolicyTestArguments),
     /// Show what a bundle would change
     Diff(PolicyDiffArguments),
+    /// Write the bundle in force into a new directory, to be edited
+    Export(PolicyExportArguments),
+    /// Stage a bundle to be signed and published
+    Stage(PolicyTestArguments),
+    /// Sign a staged bundle; two different people have to
+    Sign(PolicySignArguments),
+    /// Publish a staged bundle that two people signed
+    Publish(PolicyPublishArguments),
+    /// Show what is published, which members follow, and what is staged
+    Status,
+    /// Stage the content of an earlier version under a new one
+    Revert(PolicyRevertArguments),
+    /// Discard a staged bundle
+    Discard(PolicyVersionArguments),
+}
+
+/// Where to.
+#[derive(Clone, Debug, Args)]
+pub struct PolicyExportArguments {
+    /// The directory to make
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+}
+
+/// Which plan.
+#[derive(Clone, Debug, Args)]
+pub struct PolicyVersionArguments {
+    /// The version that is staged, for example baseline-2026.9
+    #[arg(value_name = "VERSION")]
+    pub version: PolicyVersion,
+}
+
+/// What is signed.
+#[derive(Clone, Debug, Args)]
+pub struct PolicySignArguments {
+    /// The version that is staged, for example baseline-2026.9
+    #[arg(value_name = "VERSION")]
+    pub version: PolicyVersion,
+    /// The first digits, at least eight, of the digest of the content that was looked at
+    #[arg(long, value_name = "HEX")]
+    pub digest: String,
+}
+
+/// What is published.
+#[derive(Clone, Debug, Args)]
+pub struct PolicyPublishArguments {
+    /// The version that is staged and signed, for example baseline-2026.9
+    #[arg(value_name = "VERSION")]
+    pub version: PolicyVersion,
+    /// The day from whose beginning it decides, YYYY-MM-DD; today means at once
+    #[arg(long, value_name = "DATE")]
+    pub effective: Day,
+}
+
+/// What is taken up again.
+#[derive(Clone, Debug, Args)]
+pub struct PolicyRevertArguments {
+    /// The version whose content is taken up again; without it the one before the last
+    #[arg(long, value_name = "VERSION")]
+    pub to: Option<PolicyVersion>,
 }
 
 /// Which bundle.
@@ -41,11 +103,14 @@ pub struct PolicyTestArguments {
 #[derive(Clone, Debug, Args)]
 pub struct PolicyDiffArguments {
     /// The new bundle's directory
-    #[arg(value_name = "DIR")]
-    pub directory: PathBuf,
+    #[arg(value_name = "DIR", required_unless_present = "plan")]
+    pub directory: Option<PathBuf>,
     /// The directory of the bundle to compare with, in place of the one in force at the node
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with = "plan")]
     pub with: Option<PathBuf>,
+    /// The version of a staged bundle, in place of a directory
+    #[arg(long, value_name = "VERSION", conflicts_with = "directory")]
+    pub plan: Option<PolicyVersion>,
 }
 
 /// A query as it might be made.

@@ -2,6 +2,7 @@
 
 mod import;
 mod policy;
+mod policy_plan;
 mod reading;
 mod setup;
 mod writing;
@@ -82,6 +83,13 @@ impl Context<'_> {
             Command::Policy(PolicyCommand::Unverified) => self.policy_unverified(),
             Command::Policy(PolicyCommand::Test(arguments)) => self.policy_test(&arguments),
             Command::Policy(PolicyCommand::Diff(arguments)) => self.policy_diff(&arguments),
+            Command::Policy(PolicyCommand::Export(arguments)) => self.policy_export(&arguments.directory),
+            Command::Policy(PolicyCommand::Stage(arguments)) => self.policy_stage(&arguments),
+            Command::Policy(PolicyCommand::Sign(arguments)) => self.policy_sign(arguments),
+            Command::Policy(PolicyCommand::Publish(arguments)) => self.policy_publish(&arguments),
+            Command::Policy(PolicyCommand::Status) => self.policy_status(),
+            Command::Policy(PolicyCommand::Revert(arguments)) => self.policy_revert(arguments),
+            Command::Policy(PolicyCommand::Discard(arguments)) => self.policy_discard(&arguments.version),
             Command::Audit(AuditCommand::Search(arguments)) => self.audit_search(arguments),
             Command::Audit(AuditCommand::Verify(arguments)) => self.audit_verify(&arguments),
             Command::Operator(OperatorCommand::Add(arguments)) => self.operator_add(arguments),

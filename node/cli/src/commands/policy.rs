@@ -34,14 +34,18 @@ impl Context<'_> {
 
     /// With the bundle in force at the node, or of two directories without any node.
     pub(super) fn policy_diff(&mut self, arguments: &PolicyDiffArguments) -> Ended {
-        let new = bundle_load(&arguments.directory)?;
-        let changes: PolicyChanges = match &arguments.with {
+        let Some(directory) = &arguments.directory else {
+            return self.policy_plan_diff(arguments.plan.as_ref());
+        };
+        let new = bundle_load(directory)?;
+        let mut changes: PolicyChanges = match &arguments.with {
             Some(directory) => {
                 let old = bundle_load(directory)?;
                 changes(&old, &new).map_err(|error| told(&error))?
             }
             None => block_on(self.client()?.bytes_post("/api/v1/policy/diff", new.pack()))?,
         };
+        changes.next.push(format!("chengxin policy stage {}", directory.display()));
         self.printed(&changes)
     }
 }
@@ -52,10 +56,10 @@ fn changes(old: &Bundle, new: &Bundle) -> Result<PolicyChanges, PolicyError> {
     Ok(PolicyChanges::new(&diff, old, new, Vec::new()))
 }
 
-fn bundle_load(directory: &Path) -> Result<Bundle, CliError> {
+pub(super) fn bundle_load(directory: &Path) -> Result<Bundle, CliError> {
     Bundle::load_directory(directory).map_err(|error| told(&error))
 }
 
-fn told(error: &PolicyError) -> CliError {
+pub(super) fn told(error: &PolicyError) -> CliError {
     CliError::problem(policy_problem(error))
 }

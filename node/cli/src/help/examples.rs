@@ -242,6 +242,48 @@ pub const EXAMPLES: &[Example] = &[
         "see which decisions change against the policy in force",
     ),
     example(
+        "policy export",
+        "chengxin policy export ./bundle",
+        "取出生效的策略包以便修改",
+        "take the bundle in force to edit it",
+    ),
+    example(
+        "policy stage",
+        "chengxin policy stage ./bundle",
+        "修改、测试、比较之后拟定",
+        "stage a bundle that was edited, tested and compared",
+    ),
+    example(
+        "policy sign",
+        "chengxin policy sign baseline-2026.9 --digest 3f9a1c20d4e55b07",
+        "核对变化后签署; 另一人也须签署",
+        "sign after looking at what changes; a colleague signs too",
+    ),
+    example(
+        "policy publish",
+        "chengxin policy publish baseline-2026.9 --effective 2027-01-01",
+        "自 2027 年 1 月 1 日零时起在全联盟执行",
+        "let it decide in the whole federation from 1 January 2027 on",
+    ),
+    example(
+        "policy status",
+        "chengxin policy status",
+        "哪些成员已采用, 哪些落后, 哪些拒绝及其原因",
+        "see who follows, who lags, who refused and why",
+    ),
+    example(
+        "policy revert",
+        "chengxin policy revert",
+        "以新版本恢复上一版内容, 再签署发布",
+        "take the former content up again; then sign and publish it",
+    ),
+    example(
+        "policy discard",
+        "chengxin policy discard baseline-2026.9",
+        "不再发布时删除",
+        "drop a plan that is not wanted",
+    ),
+    example(
         "audit search",
         "chengxin audit search --actor zhang --since 7d",
         "某操作员七天内做过什么",

@@ -12,6 +12,7 @@ pub mod page;
 pub mod policy;
 pub mod policy_content;
 pub mod policy_diff;
+pub mod policy_plan;
 pub mod record;
 mod render;
 pub mod sanitise;

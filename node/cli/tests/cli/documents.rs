@@ -9,6 +9,7 @@ use chengxin_api::types::operator::Operators;
 use chengxin_api::types::peer::Peers;
 use chengxin_api::types::policy::{Policy, PolicyExplanation, PolicyTable};
 use chengxin_api::types::policy_diff::{PolicyChanges, PolicyTest};
+use chengxin_api::types::policy_plan::{PlanDocument, PolicyStatus, Published};
 use chengxin_api::types::record::{RecordDocument, Records};
 use chengxin_api::types::restriction::Restrictions;
 use chengxin_api::types::status::Status;
@@ -269,6 +270,50 @@ pub fn policy_unchanged() -> PolicyChanges {
         values: Vec::new(),
         ..policy_changes()
     }
+}
+
+fn plan(signatures: usize) -> Value {
+    let signatures = [
+        json!({"account": "wang", "at": "2026-11-22T08:05:00Z"}),
+        json!({"account": "he", "at": "2026-11-22T09:00:00Z"}),
+    ][..signatures]
+        .to_vec();
+    json!({"version": "baseline-3", "digest": DIGEST, "base": "baseline-2", "current": true, "staged_by": "wang",
+        "staged_at": "2026-11-22T08:00:00Z", "signatures": signatures, "signatures_needed": 2})
+}
+
+pub fn policy_plan() -> PlanDocument {
+    parse(
+        json!({"schema": "policy-plan/v1", "plan": plan(1), "next": ["chengxin policy diff --plan baseline-3"]}),
+    )
+}
+
+pub fn policy_published() -> Published {
+    parse(json!({"schema": "policy-published/v1", "publication": {"version": "baseline-3", "digest": DIGEST,
+        "effective": "2027-01-01", "published_at": "2026-11-22T10:00:00Z", "due": false}, "replaced": "baseline-2",
+        "next": ["chengxin policy status"]}))
+}
+
+pub fn policy_status() -> PolicyStatus {
+    let publication = |version: &str, effective: &str, due: bool| json!({"version": version, "digest": DIGEST, "effective": effective, "published_at": "2026-11-22T10:00:00Z", "due": due});
+    let member = |agency: &str, state: &str, rest: Value| {
+        let mut member = json!({"agency": agency, "name": "示例单位", "state": state});
+        let object = member.as_object_mut().expect("object");
+        object.extend(rest.as_object().expect("object").clone());
+        member
+    };
+    let told = |version: &str| json!({"version": version, "since": "2026-11-01T00:00:00Z", "told_at": "2026-11-22T11:00:00Z"});
+    let mut ready = told("baseline-2");
+    ready["ready"] = json!("baseline-3");
+    let mut refused = told("baseline-2");
+    refused["refused"] = json!("baseline-3");
+    refused["reason"] = json!("the compressed form is damaged");
+    parse(json!({"schema": "policy-status/v1",
+        "published": [publication("baseline-2", "2026-11-01", true), publication("baseline-3", "2027-01-01", false)],
+        "adopted": 1, "members": [
+            member("11150000DEM000129D", "adopted", ready), member("11150000DEM000233H", "refused", refused),
+            member("11152500DEM000452E", "lagging", told("baseline-1")), member("12150000DEM0000144", "silent", json!({}))
+        ], "plans": [plan(2)], "next": ["chengxin policy publish baseline-3 --effective YYYY-MM-DD"]}))
 }
 
 pub fn audit_entries() -> AuditEntries {

@@ -155,6 +155,9 @@ fn pages_of_policy_and_audit() {
     document("policy-test", &documents::policy_test());
     document("policy-diff", &documents::policy_changes());
     document("policy-diff-empty", &documents::policy_unchanged());
+    document("policy-plan", &documents::policy_plan());
+    document("policy-published", &documents::policy_published());
+    document("policy-status", &documents::policy_status());
     document("audit-entries", &documents::audit_entries());
     document("audit-verification", &documents::audit_verification());
 }

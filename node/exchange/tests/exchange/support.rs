@@ -13,9 +13,11 @@ use chengxin_exchange::node::NodeKeys;
 use chengxin_exchange::operation::Operation;
 use chengxin_exchange::operator::{OperatorDraft, Separation};
 use chengxin_exchange::peers::{PeerFault, Peers};
+use chengxin_exchange::policy_adoption::policy_at_start;
+use chengxin_exchange::policy_schedule::founding_contents;
 use chengxin_exchange::{Node, Parts};
 use chengxin_import::ImportOptions;
-use chengxin_policy::{Authoriser, Bundle};
+use chengxin_policy::Bundle;
 use chengxin_schemas::ErrorCode;
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::directory::{DirectoryEntry, DirectoryEntrySchema, TimedKey};
@@ -23,14 +25,13 @@ use chengxin_schemas::identity::BatchId;
 use chengxin_schemas::key::SigningKey;
 use chengxin_schemas::operator::Role;
 use chengxin_schemas::seal::SealIdentity;
-use chengxin_schemas::time::{FixedClock, UnixTime};
+use chengxin_schemas::time::{Clock as _, FixedClock, UnixTime};
 use chengxin_store::{SledOptions, SledStore};
 use chengxin_trust::{
     ContentName, DirectoryEditor, FolderSource, FoundParams, Lifetimes, MemberChange, OnlineKeys, TrustStore,
     federation_found,
 };
 use futures::future::BoxFuture;
-use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use crate::hooked::{Hook, HookPlace, HookedStore};
@@ -169,7 +170,7 @@ impl Federation {
         let folder = tempfile::tempdir().expect("folder");
         let repository = folder.path().join("repository");
         let online = || OnlineKeys { targets: signing(91), snapshot: signing(92), timestamp: signing(93) };
-        let bundle = Bytes::from(Bundle::baseline().expect("baseline").pack());
+        let bundle = Bundle::baseline().expect("baseline");
         let founded = federation_found(
             &FoundParams {
                 federation: "example".parse().expect("federation"),
@@ -178,7 +179,7 @@ impl Federation {
                 online: &online(),
                 lifetimes: Lifetimes::default(),
                 coordinator: entry(BODIES[0], true),
-                contents: BTreeMap::from([(ContentName::PolicyBundle, bundle)]),
+                contents: founding_contents(&bundle, NOW).expect("contents"),
             },
             &repository,
             NOW,
@@ -235,18 +236,17 @@ impl Federation {
         let audit = home.join("audit");
         let log = if first { AuditLog::create(&audit, options) } else { AuditLog::open(&audit, options) };
         let store = if first { SledOptions::creating() } else { SledOptions::default() };
-        let policy = Authoriser::new(Bundle::baseline().expect("baseline")).expect("policy");
-        let (_, policy) = watch::channel(Arc::new(policy));
+        let store = SledStore::open(home.join("store"), store).expect("store");
+        let now = self.clocks[&agency(code)].now();
+        let directory = trust.directory().expect("directory");
+        let policy = policy_at_start(&store, &directory, now).await.expect("policy");
         let seal = SealIdentity::from_seed(&seed(seal)).expect("seal");
         let trust = Arc::new(trust);
         self.wires.lock().unwrap().trusts.insert(agency(code), trust.clone());
         let node = Node::open(Parts {
             agency: agency(code),
             keys: NodeKeys::new(key, seal, &seed(number + 4)).expect("keys"),
-            store: Arc::new(HookedStore {
-                inner: SledStore::open(home.join("store"), store).expect("store"),
-                hook: self.hooks[&agency(code)].clone(),
-            }),
+            store: Arc::new(HookedStore { inner: store, hook: self.hooks[&agency(code)].clone() }),
             log: Arc::new(log.expect("log")),
             trust,
             policy,
@@ -286,6 +286,15 @@ impl Federation {
         let mut entry = editor.entries().find(|entry| entry.agency == agency(code)).expect("member").clone();
         change(&mut entry);
         editor.member_update(entry, NOW).expect("updated");
+    }
+
+    /// Publishes contents as the coordinator's node does; nodes learn of it when they refresh or start.
+    pub(crate) fn contents_publish(&self, contents: &BTreeMap<ContentName, Option<Bytes>>) {
+        let online = OnlineKeys { targets: signing(91), snapshot: signing(92), timestamp: signing(93) };
+        let repository = self.folder.path().join("repository");
+        DirectoryEditor::open(&repository, online, Lifetimes::default(), NOW)
+            .and_then(|mut editor| editor.contents_publish(contents, NOW))
+            .expect("published");
     }
 
     /// Lets a running node learn of changes to the directory.

@@ -83,7 +83,23 @@ pub(super) const UNTOLD: &[(&str, &str, &[&str])] = &[
     ("a piece of a text that the tables hold whole", "node/app/src/error.rs", &["cannot {} {}"]),
     ("a piece of a text that the tables hold whole", "node/trust/src/error.rs", &["cannot {} {}"]),
     ("a piece of a text that the tables hold whole", "node/audit-log/src/error.rs", &["cannot {} {}"]),
-    ("a command to type", "node/cli/src/commands/policy.rs", &["chengxin policy diff {}"]),
+    (
+        "a command to type",
+        "node/api/src/types/policy_plan.rs",
+        &[
+            "chengxin policy diff --plan {}",
+            "chengxin policy publish {} --effective YYYY-MM-DD",
+            "chengxin policy sign {} --digest {}",
+            "chengxin policy stage DIR",
+            "chengxin policy status",
+        ],
+    ),
+    (
+        "a command to type",
+        "node/cli/src/commands/policy.rs",
+        &["chengxin policy diff {}", "chengxin policy stage {}"],
+    ),
+    ("a command to type", "node/cli/src/commands/policy_plan.rs", &["chengxin policy test {}"]),
     ("a piece of a text that the tables hold whole", "policy/src/error.rs", &[" line {}"]),
     (
         "a piece of a text that the tables hold whole",
@@ -106,6 +122,7 @@ pub(super) const UNTOLD: &[(&str, &str, &[&str])] = &[
     ("describes a JSON Schema", "schemas/src/identity.rs", &["128-bit identifier", "case or project number"]),
     ("describes a JSON Schema", "schemas/src/key.rs", &["JWK thumbprint, RFC 7638"]),
     ("describes a JSON Schema", "schemas/src/money.rs", &["amount in yuan with two decimals"]),
+    ("describes a JSON Schema", "schemas/src/policy_version.rs", &["policy version"]),
     ("describes a JSON Schema", "schemas/src/purpose.rs", &["citation of a legal instrument"]),
     ("describes a JSON Schema", "schemas/src/region.rs", &["division code, GB/T 2260"]),
     ("describes a JSON Schema", "schemas/src/resident_id.rs", &["resident identity number, GB 11643-1999"]),
@@ -130,6 +147,7 @@ pub(super) const UNTOLD: &[(&str, &str, &[&str])] = &[
         "names a task in the journal",
         "node/app/src/background.rs",
         &[
+            "adopting policies",
             "refreshing the directory",
             "delivering notices",
             "taking the audit log up again",

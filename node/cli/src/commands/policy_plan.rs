@@ -1,0 +1,106 @@
+//! The coordinator's way from an edited bundle to one in force: export, stage, sign, publish, watch, take back.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use chengxin_api::types::policy_diff::{PolicyChanges, PolicyTest};
+use chengxin_api::types::policy_plan::{
+    PlanDocument, PolicyStatus, PublishRequest, Published, RevertRequest, SignRequest,
+};
+use chengxin_policy::{Bundle, BundleFiles};
+use chengxin_schemas::policy_version::PolicyVersion;
+
+use super::policy::{bundle_load, told};
+use super::reading::NO_QUERY;
+use super::{Context, Ended, block_on};
+use crate::arguments::{
+    PolicyPublishArguments, PolicyRevertArguments, PolicySignArguments, PolicyTestArguments,
+};
+use crate::error::CliError;
+use crate::texts::{Key, fill};
+
+impl Context<'_> {
+    /// Writes the files into a directory that does not exist yet, so that nobody's edits are lost.
+    pub(super) fn policy_export(&mut self, directory: &Path) -> Ended {
+        let texts: BTreeMap<String, String> =
+            block_on(self.client()?.document_fetch("/api/v1/policy/bundle", &NO_QUERY))?;
+        let files = BundleFiles::new(texts).map_err(|error| told(&error))?;
+        let bundle = Bundle::from_files(files).map_err(|error| told(&error))?;
+        std::fs::create_dir(directory).map_err(|source| CliError::file(directory, source))?;
+        for (name, text) in bundle.files().iter() {
+            let path = directory.join(name);
+            if let Some(folder) = path.parent().filter(|folder| *folder != directory) {
+                std::fs::create_dir_all(folder).map_err(|source| CliError::file(folder, source))?;
+            }
+            std::fs::write(&path, text).map_err(|source| CliError::file(&path, source))?;
+        }
+        self.hint(Key::BundleExported, &[bundle.rules_version(), &directory.display().to_string()]);
+        let next = format!("chengxin policy test {}", directory.display());
+        self.printed(&PolicyTest::new(&bundle, vec![next]))
+    }
+
+    /// What is wrong with a bundle is found here, before anything is sent.
+    pub(super) fn policy_stage(&mut self, arguments: &PolicyTestArguments) -> Ended {
+        let bundle = bundle_load(&arguments.directory)?;
+        let staged: PlanDocument =
+            block_on(self.client()?.bytes_post("/api/v1/policy/plans", bundle.pack()))?;
+        self.printed(&staged)
+    }
+
+    pub(super) fn policy_plan_diff(&mut self, plan: Option<&PolicyVersion>) -> Ended {
+        let path = match plan {
+            Some(version) => format!("/api/v1/policy/plans/{version}/diff"),
+            // The parser asks for one of the two.
+            None => {
+                return Err(CliError::usage(
+                    "DIR",
+                    "missing",
+                    "缺少",
+                    "give a directory or --plan",
+                    "给出目录或 --plan",
+                ));
+            }
+        };
+        let changes: PolicyChanges = block_on(self.client()?.document_fetch(&path, &NO_QUERY))?;
+        self.printed(&changes)
+    }
+
+    pub(super) fn policy_sign(&mut self, arguments: PolicySignArguments) -> Ended {
+        let path = format!("/api/v1/policy/plans/{}/signatures", arguments.version);
+        let request = SignRequest { digest: arguments.digest };
+        let signed: PlanDocument = block_on(self.client()?.document_post(&path, &request))?;
+        self.printed(&signed)
+    }
+
+    /// Every member follows a publication, and none can be withdrawn: only followed by another.
+    pub(super) fn policy_publish(&mut self, arguments: &PolicyPublishArguments) -> Ended {
+        let (version, effective) = (arguments.version.to_string(), arguments.effective.to_string());
+        let question = fill(Key::PublishQuestion, self.settings.language, &[&version, &effective]);
+        self.console.confirm(self.settings, &question)?;
+        let path = format!("/api/v1/policy/plans/{version}/publication");
+        let request = PublishRequest { effective: arguments.effective };
+        let published: Published = block_on(self.client()?.document_post(&path, &request))?;
+        self.printed(&published)
+    }
+
+    pub(super) fn policy_status(&mut self) -> Ended {
+        let status: PolicyStatus =
+            block_on(self.client()?.document_fetch("/api/v1/policy/status", &NO_QUERY))?;
+        self.printed(&status)
+    }
+
+    pub(super) fn policy_revert(&mut self, arguments: PolicyRevertArguments) -> Ended {
+        let request = RevertRequest { to: arguments.to };
+        let staged: PlanDocument =
+            block_on(self.client()?.document_post("/api/v1/policy/reversions", &request))?;
+        self.printed(&staged)
+    }
+
+    pub(super) fn policy_discard(&mut self, version: &PolicyVersion) -> Ended {
+        let question = fill(Key::DiscardQuestion, self.settings.language, &[&version.to_string()]);
+        self.console.confirm(self.settings, &question)?;
+        let path = format!("/api/v1/policy/plans/{version}/removal");
+        let status: PolicyStatus = block_on(self.client()?.document_post(&path, &serde_json::json!({})))?;
+        self.printed(&status)
+    }
+}

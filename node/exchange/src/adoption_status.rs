@@ -1,0 +1,211 @@
+//! Adoption as the coordinator sees it: which member decides by which version, since when, who lags, who refused and why.
+//!
+//! Members say so themselves when something changed, over the connection that proves who they are. One row per member, the
+//! newest report; it is kept over restarts, so that the state of a member that is down is the last one it told.
+
+use chengxin_schemas::adoption::AdoptionReport;
+use chengxin_schemas::agency::AgencyCode;
+use chengxin_schemas::publication::Publication;
+use chengxin_schemas::time::{Day, UnixTime};
+use chengxin_store::{Batch, KeyRange};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{ExchangeError, Result};
+use crate::keyspace;
+use crate::node::Node;
+use crate::policy_schedule::policies_published;
+use crate::row::Row;
+
+/// The newest report of a member, stored form version 1: at most some 3 KiB.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct AdoptionRow {
+    report: AdoptionReport,
+    received: UnixTime,
+}
+
+impl Row for AdoptionRow {
+    const NAME: &'static str = "adoption report";
+    const VERSION: u8 = 1;
+}
+
+/// How a member stands to what is published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AdoptionState {
+    /// It decides by what is due today, and is ready for what follows.
+    Adopted,
+    /// It decides by what is due today, and has not said yet that it is ready for what follows.
+    Pending,
+    /// It still decides by an earlier version.
+    Lagging,
+    /// It cannot take over what was published.
+    Refused,
+    /// It never told.
+    Silent,
+}
+
+/// One member's line.
+#[derive(Clone, Debug)]
+pub struct MemberAdoption {
+    /// The member.
+    pub agency: AgencyCode,
+    /// Its name.
+    pub name: String,
+    /// How it stands.
+    pub state: AdoptionState,
+    /// What it told last, and when.
+    pub report: Option<(AdoptionReport, UnixTime)>,
+}
+
+/// The federation's state.
+#[derive(Clone, Debug)]
+pub struct AdoptionStatus {
+    /// What is published, in the order in which it decides.
+    pub published: Vec<Publication>,
+    /// The place in `published` of what is due today, if it is not all to come.
+    pub due: Option<usize>,
+    /// All members, this node included, in the order of their codes.
+    pub members: Vec<MemberAdoption>,
+}
+
+impl Node {
+    /// Keeps what a member told. Only a coordinator's node does.
+    pub(crate) async fn adoption_keep(&self, from: &AgencyCode, report: AdoptionReport) -> Result<()> {
+        report.check()?;
+        if !self.own_entry()?.coordinator {
+            return Err(ExchangeError::NotFound { what: "a coordinator's list of adopted policies" });
+        }
+        let key = keyspace::adoption(from);
+        let held = match self.parts.store.get(&key).await? {
+            // One that an earlier program wrote is replaced: the member tells the same again.
+            Some(bytes) => AdoptionRow::decode(&bytes).ok(),
+            None => None,
+        };
+        if held.is_some_and(|held| held.report == report) {
+            return Ok(());
+        }
+        if let Some(refused) = &report.refused {
+            tracing::error!(peer = %from, policy = %refused.version, reason = refused.reason, "a member refused a published policy");
+        }
+        tracing::info!(peer = %from, policy = %report.in_force.version, "a member said by which policy it decides");
+        let row = AdoptionRow { report, received: self.now() };
+        let mut batch = Batch::new();
+        batch.put(key, row.encode()?);
+        self.parts.store.commit(batch).await?;
+        Ok(())
+    }
+
+    /// How every member stands to what is published.
+    pub async fn adoption_status(&self) -> Result<AdoptionStatus> {
+        let directory = self.directory()?;
+        let published: Vec<Publication> =
+            policies_published(&directory)?.into_iter().map(|policy| policy.publication).collect();
+        let today = Day(self.now().shanghai_date());
+        let due = published.iter().rposition(|publication| publication.effective <= today);
+        let mut told = std::collections::BTreeMap::new();
+        let mut range = KeyRange::prefix(&keyspace::adoptions());
+        loop {
+            let page = self.readable_page(&range, REPORTS_AT_ONCE).await?;
+            let Some(rest) = page.rest else { break };
+            range = rest;
+            for (key, bytes) in &page.rows {
+                if let (Some(agency), Ok(row)) = (keyspace::adoption_agency(key), AdoptionRow::decode(bytes))
+                {
+                    told.insert(agency, (row.report, row.received));
+                }
+            }
+        }
+        if let Some(own) = self.policy_adoption() {
+            told.insert(self.parts.agency, (own, self.now()));
+        }
+        let members = directory
+            .entries()
+            .map(|entry| {
+                let report = told.remove(&entry.agency);
+                let state = state(&published, due, report.as_ref().map(|(report, _)| report));
+                MemberAdoption { agency: entry.agency, name: entry.name.clone(), state, report }
+            })
+            .collect();
+        Ok(AdoptionStatus { published, due, members })
+    }
+}
+
+/// Reports read at once.
+const REPORTS_AT_ONCE: usize = 500;
+
+fn state(published: &[Publication], due: Option<usize>, report: Option<&AdoptionReport>) -> AdoptionState {
+    let Some(report) = report else { return AdoptionState::Silent };
+    let place = published.iter().rposition(|one| one.bundle == report.in_force.bundle);
+    let is_refused = |refused: &chengxin_schemas::adoption::RefusedPolicy| {
+        published.iter().any(|one| one.bundle == refused.bundle)
+    };
+    if report.refused.as_ref().is_some_and(is_refused) {
+        return AdoptionState::Refused;
+    }
+    if !published.is_empty() && place < due {
+        return AdoptionState::Lagging;
+    }
+    let next = due.map_or(0, |due| due + 1);
+    match published.get(next) {
+        Some(next) if place.is_none_or(|place| place < published.len() - 1) => {
+            match report.ready.as_ref().is_some_and(|ready| ready.bundle == next.bundle) {
+                true => AdoptionState::Adopted,
+                false => AdoptionState::Pending,
+            }
+        }
+        Some(_) | None => AdoptionState::Adopted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chengxin_schemas::adoption::{AdoptedPolicy, ReadyPolicy, RefusedPolicy};
+    use chengxin_schemas::digest::Sha256;
+
+    use super::*;
+
+    fn publication(number: u8) -> Publication {
+        Publication {
+            version: format!("baseline-2026.{number}").parse().expect("version"),
+            bundle: Sha256([number; 32]),
+            effective: "2026-01-01".parse().expect("day"),
+            published: UnixTime(1),
+            base: None,
+            approvals: Vec::new(),
+        }
+    }
+
+    fn report(in_force: u8, ready: Option<u8>, refused: Option<u8>) -> AdoptionReport {
+        let of = |number: u8| (publication(number).version, publication(number).bundle);
+        AdoptionReport {
+            in_force: AdoptedPolicy { version: of(in_force).0, bundle: of(in_force).1, since: UnixTime(1) },
+            ready: ready.map(|number| ReadyPolicy {
+                version: of(number).0,
+                bundle: of(number).1,
+                effective: publication(number).effective,
+            }),
+            refused: refused.map(|number| RefusedPolicy::new(of(number).0, of(number).1, UnixTime(1), "x")),
+        }
+    }
+
+    #[test]
+    fn a_members_state_follows_from_what_is_due_and_what_it_told() {
+        let published = [publication(3), publication(4)];
+        // The second waits for its day.
+        let of = |report| state(&published, Some(0), Some(&report));
+        assert_eq!(of(report(3, Some(4), None)), AdoptionState::Adopted);
+        assert_eq!(of(report(3, None, None)), AdoptionState::Pending);
+        assert_eq!(of(report(2, None, None)), AdoptionState::Lagging);
+        assert_eq!(of(report(3, None, Some(4))), AdoptionState::Refused);
+        assert_eq!(state(&published, Some(0), None), AdoptionState::Silent);
+        // It is due; what is said of a version that is no longer published does not count.
+        let of = |report| state(&published, Some(1), Some(&report));
+        assert_eq!(of(report(4, None, None)), AdoptionState::Adopted);
+        assert_eq!(of(report(3, Some(4), None)), AdoptionState::Lagging);
+        assert_eq!(of(report(4, None, Some(2))), AdoptionState::Adopted);
+        // All is to come: who has not taken anything over is not late.
+        assert_eq!(state(&published[..1], None, Some(&report(2, Some(3), None))), AdoptionState::Adopted);
+        assert_eq!(state(&published[..1], None, Some(&report(2, None, None))), AdoptionState::Pending);
+        // A federation that publishes nothing.
+        assert_eq!(state(&[], None, Some(&report(3, None, None))), AdoptionState::Adopted);
+    }
+}

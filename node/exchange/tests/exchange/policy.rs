@@ -1,0 +1,406 @@
+//! Policies from a coordinator's plan to every node's decisions.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chengxin_audit_log::Filter;
+use chengxin_exchange::adoption_status::AdoptionState;
+use chengxin_exchange::audit::EntryKind;
+use chengxin_exchange::operation::Operation;
+use chengxin_exchange::operator::{OperatorDraft, Separation};
+use chengxin_exchange::policy_plan::{PolicyPlan, PreparedPublication};
+use chengxin_exchange::{ExchangeError, Node};
+use chengxin_policy::{Bundle, BundleFiles};
+use chengxin_schemas::ErrorCode;
+use chengxin_schemas::adoption::AdoptionReport;
+use chengxin_schemas::operator::Role;
+use chengxin_schemas::policy_version::PolicyVersion;
+use chengxin_schemas::publication::PolicySchedule;
+use chengxin_schemas::time::{Day, UnixTime};
+use chengxin_schemas::wire::{PeerRequest, PeerResponse, decode};
+use chengxin_trust::ContentName;
+
+use crate::support::{FINANCE, Federation, LEAGUE, MARKET, NOW, agency, as_role};
+
+/// Beginning of 2026-11-23 in Asia/Shanghai; `NOW` is the afternoon before.
+const TOMORROW: UnixTime = UnixTime(1_795_363_200);
+
+/// Two people who may publish, of different users.
+async fn coordinators(node: &Node) -> [Operation; 2] {
+    let security = as_role(node, Role::SecurityAdministrator).await;
+    for (name, user_id) in [("ma", 11), ("he", 12)] {
+        let draft = OperatorDraft {
+            name: name.parse().expect("name"),
+            display_name: name.to_owned(),
+            user_id,
+            roles: vec![Role::Coordinator],
+        };
+        node.operator_add(&security, draft, Separation::Enforced).await.expect("account");
+    }
+    [
+        node.operation_begin(11, None, Some(Role::Coordinator)).await.expect("ma"),
+        node.operation_begin(12, None, Some(Role::Coordinator)).await.expect("he"),
+    ]
+}
+
+fn baseline() -> Bundle {
+    Bundle::baseline().expect("baseline")
+}
+
+fn day(text: &str) -> Day {
+    text.parse().expect("day")
+}
+
+/// The baseline under a later version, with one more rule.
+fn narrowed(steps: usize) -> BundleFiles {
+    let mut version = baseline().manifest().version.clone();
+    for _ in 0..steps {
+        version = version.next();
+    }
+    let files = baseline().files().reissue(&version, day("2026-11-01")).expect("reissued");
+    let mut texts: BTreeMap<String, String> =
+        files.iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
+    let rules = texts.get_mut("rules.csv").expect("rules");
+    rules.push_str("test.no-warnings,*,securities-regulation,bidding,*,risk_warning,L3,*,*,deny\n");
+    BundleFiles::new(texts).expect("files")
+}
+
+fn version_of(files: &BundleFiles) -> PolicyVersion {
+    Bundle::from_files(files.clone()).expect("bundle").manifest().version.clone()
+}
+
+fn digits(plan: &PolicyPlan) -> String {
+    plan.bundle.to_string().chars().skip(7).take(12).collect()
+}
+
+async fn sign(node: &Arc<Node>, who: &Operation, plan: &PolicyPlan) -> Result<PolicyPlan, ExchangeError> {
+    node.policy_sign(who, Separation::Enforced, &plan.version, &digits(plan)).await
+}
+
+/// Stages, signs and prepares; the caller publishes.
+async fn prepared(
+    node: &Arc<Node>,
+    people: &[Operation; 2],
+    files: &BundleFiles,
+    effective: &str,
+) -> PreparedPublication {
+    let plan = node.policy_stage(&people[0], files.pack()).await.expect("staged");
+    for person in people {
+        sign(node, person, &plan).await.expect("signed");
+    }
+    node.policy_prepare(&people[0], &plan.version, day(effective)).await.expect("prepared")
+}
+
+async fn adopt(federation: &Federation, code: &str) -> AdoptionReport {
+    federation.directory_refresh(code).await;
+    federation.node(code).policy_adopt().await.expect("looked")
+}
+
+async fn tell(federation: &Federation, code: &str, report: AdoptionReport) {
+    let answer = federation
+        .node(FINANCE)
+        .peer_handle(&agency(code), Ok(PeerRequest::Adoption(Box::new(report))))
+        .await;
+    assert_eq!(decode::<PeerResponse>(&answer).expect("decodes"), PeerResponse::Noted);
+}
+
+async fn states(federation: &Federation) -> BTreeMap<String, AdoptionState> {
+    let status = federation.node(FINANCE).adoption_status().await.expect("status");
+    status.members.iter().map(|member| (member.agency.to_string(), member.state)).collect()
+}
+
+async fn kinds(node: &Node, kind: EntryKind) -> usize {
+    let filter = Filter { kinds: vec![kind], ..Filter::default() };
+    node.log().search(filter, 100).await.expect("search").entries.len()
+}
+
+#[tokio::test]
+async fn a_policy_goes_from_a_plan_to_every_node_on_its_day() {
+    let federation = Federation::new().await;
+    let node = federation.node(FINANCE);
+    let people = coordinators(&node).await;
+    let (old, new) = (baseline().manifest().version.clone(), version_of(&narrowed(1)));
+
+    let publication = prepared(&node, &people, &narrowed(1), "2026-11-23").await;
+    federation.contents_publish(&publication.contents);
+    for code in [FINANCE, MARKET] {
+        let report = adopt(&federation, code).await;
+        assert_eq!(report.in_force.version, old);
+        assert_eq!(report.ready.as_ref().map(|ready| &ready.version), Some(&new), "loaded before its day");
+        assert_eq!(federation.node(code).policy_version(), old.to_string());
+        if code != FINANCE {
+            tell(&federation, code, report).await;
+        }
+    }
+    let now = states(&federation).await;
+    assert_eq!(
+        (now[FINANCE], now[MARKET], now[LEAGUE]),
+        (AdoptionState::Adopted, AdoptionState::Adopted, AdoptionState::Silent)
+    );
+
+    // One was down all the time, and another restarts between publication and day.
+    federation.node_drop(LEAGUE);
+    federation.node_drop(MARKET);
+    federation.node_start(MARKET, false).await;
+    for clock in federation.clocks.values() {
+        clock.set(TOMORROW.plus(-1));
+    }
+    assert_eq!(adopt(&federation, MARKET).await.in_force.version, old, "one second too early");
+    for clock in federation.clocks.values() {
+        clock.set(TOMORROW);
+    }
+    for code in [FINANCE, MARKET] {
+        let report = adopt(&federation, code).await;
+        assert_eq!((report.in_force.version.clone(), report.in_force.since), (new.clone(), TOMORROW));
+        assert_eq!((report.ready, report.refused), (None, None));
+        let decides = federation.node(code).policy();
+        assert_eq!(decides.bundle().rules_version(), new.to_string());
+        assert!(decides.bundle().rules().iter().any(|rule| rule.id.as_str() == "test.no-warnings"));
+    }
+    let now = states(&federation).await;
+    assert_eq!(
+        (now[FINANCE], now[MARKET], now[LEAGUE]),
+        (AdoptionState::Adopted, AdoptionState::Lagging, AdoptionState::Silent)
+    );
+    federation.node_start(LEAGUE, false).await;
+    for code in [MARKET, LEAGUE] {
+        let report = adopt(&federation, code).await;
+        assert_eq!(report.in_force.version, new);
+        tell(&federation, code, report).await;
+    }
+    assert!(states(&federation).await.values().all(|state| *state == AdoptionState::Adopted));
+
+    // What it decides by survives, with its time, and is written down once.
+    let logged = kinds(&federation.node(MARKET), EntryKind::PolicyLoaded).await;
+    federation.node_drop(MARKET);
+    federation.node_start(MARKET, false).await;
+    assert_eq!(federation.node(MARKET).policy_version(), new.to_string(), "at once, before any look");
+    federation.clocks[&agency(MARKET)].set(TOMORROW.plus(3_600));
+    let report = adopt(&federation, MARKET).await;
+    assert_eq!((report.in_force.version, report.in_force.since), (new, TOMORROW));
+    assert_eq!(kinds(&federation.node(MARKET), EntryKind::PolicyLoaded).await, logged);
+
+    // A clock that goes back takes no node back.
+    federation.clocks[&agency(MARKET)].set(NOW);
+    assert_eq!(adopt(&federation, MARKET).await.in_force.since, TOMORROW);
+}
+
+#[tokio::test]
+async fn two_different_people_sign_what_they_saw() {
+    let federation = Federation::new().await;
+    let node = federation.node(FINANCE);
+    let people = coordinators(&node).await;
+    let code_of = |result: Result<PolicyPlan, ExchangeError>| result.expect_err("refused").code();
+
+    let plan = node.policy_stage(&people[0], narrowed(1).pack()).await.expect("staged");
+    assert_eq!((plan.is_current, plan.approvals.len()), (true, 0));
+    let named = |digest: &str| {
+        let (node, who, version, digest) =
+            (node.clone(), people[0].clone(), plan.version.clone(), digest.to_owned());
+        async move { node.policy_sign(&who, Separation::Enforced, &version, &digest).await }
+    };
+    let whole = plan.bundle.to_string();
+    for digest in ["", "sha256:", &digits(&plan)[..7], "00000000"] {
+        assert_eq!(code_of(named(digest).await), ErrorCode::Conflict, "{digest}");
+    }
+    named(&whole.to_uppercase().replace("SHA256", "sha256")).await.expect("signed");
+    assert_eq!(code_of(sign(&node, &people[0], &plan).await), ErrorCode::Conflict, "the same person");
+    // A second account of the same user is the same person, but for a trial on one machine.
+    let security = as_role(&node, Role::SecurityAdministrator).await;
+    let draft = OperatorDraft {
+        name: "ma2".parse().expect("name"),
+        display_name: "ma".to_owned(),
+        user_id: 11,
+        roles: vec![Role::Coordinator],
+    };
+    node.operator_add(&security, draft, Separation::Enforced).await.expect("account");
+    let second = node
+        .operation_begin(11, Some(&"ma2".parse().expect("name")), Some(Role::Coordinator))
+        .await
+        .expect("ma2");
+    assert_eq!(code_of(sign(&node, &second, &plan).await), ErrorCode::Conflict);
+    let refused = node.policy_prepare(&people[0], &plan.version, day("2026-11-23")).await;
+    assert_eq!(refused.expect_err("one signature").code(), ErrorCode::Conflict);
+    // Others do not sign, and no other node plans.
+    let clerk = as_role(&node, Role::Clerk).await;
+    assert_eq!(code_of(sign(&node, &clerk, &plan).await), ErrorCode::Denied);
+    let elsewhere = federation.node(MARKET);
+    let others = coordinators(&elsewhere).await;
+    assert_eq!(code_of(elsewhere.policy_stage(&others[0], narrowed(1).pack()).await), ErrorCode::Conflict);
+
+    // Other content under the version drops what was signed.
+    let changed = narrowed(1).reissue(&plan.version, day("2026-11-02")).expect("reissued");
+    let again = node.policy_stage(&people[1], changed.pack()).await.expect("staged");
+    assert!(again.approvals.is_empty() && again.bundle != plan.bundle);
+    assert_eq!(code_of(sign(&node, &people[1], &plan).await), ErrorCode::Conflict, "not what is staged now");
+    sign(&node, &people[1], &again).await.expect("signed");
+    sign(&node, &people[0], &again).await.expect("signed");
+    // Who has lost his account no longer stands for it.
+    let he = "he".parse().expect("name");
+    node.operator_disable(&security, &he).await.expect("disabled");
+    let refused = node.policy_prepare(&people[0], &plan.version, day("2026-11-23")).await;
+    assert!(refused.expect_err("one is gone").to_string().contains("1 of 2"));
+    node.policy_discard(&people[0], &plan.version).await.expect("discarded");
+    assert_eq!(code_of(sign(&node, &people[0], &again).await), ErrorCode::NotFound);
+    assert_eq!(node.policy_plans().await.expect("plans"), []);
+    // Every step is in the log: two stagings, three signatures, one discarding.
+    assert_eq!(kinds(&node, EntryKind::PolicyChanged).await, 6);
+}
+
+#[tokio::test]
+async fn a_plan_made_on_an_old_version_does_not_apply() {
+    let federation = Federation::new().await;
+    let node = federation.node(FINANCE);
+    let people = coordinators(&node).await;
+    let late = node.policy_stage(&people[0], narrowed(2).pack()).await.expect("staged");
+    for person in &people {
+        sign(&node, person, &late).await.expect("signed");
+    }
+    let first = prepared(&node, &people, &narrowed(1), "2026-11-23").await;
+    federation.contents_publish(&first.contents);
+    federation.directory_refresh(FINANCE).await;
+
+    let plans = node.policy_plans().await.expect("plans");
+    assert_eq!(plans.len(), 1, "the published one is no plan any more");
+    assert!(!plans[0].is_current);
+    let refused = node.policy_prepare(&people[0], &late.version, day("2026-11-24")).await;
+    assert!(refused.expect_err("stale").to_string().contains("stage it again"));
+    assert!(sign(&node, &people[0], &late).await.is_err());
+    // A version is used once.
+    for files in [narrowed(1), baseline().files().clone()] {
+        let refused = node.policy_stage(&people[0], files.pack()).await.expect_err("used");
+        assert!(refused.to_string().contains("higher version"), "{refused}");
+    }
+    // What waits for its day may be replaced, but not by something that lets it be forgotten for a while.
+    let again = node.policy_stage(&people[0], narrowed(2).pack()).await.expect("staged");
+    for person in &people {
+        sign(&node, person, &again).await.expect("signed");
+    }
+    let forgotten = node.policy_prepare(&people[0], &again.version, day("2026-11-24")).await;
+    assert!(forgotten.expect_err("too late").to_string().contains("waits for 2026-11-23"));
+    for over in ["2026-11-21", "2026-10-31"] {
+        assert!(node.policy_prepare(&people[0], &again.version, day(over)).await.is_err(), "{over} is over");
+    }
+    let replacing = node.policy_prepare(&people[0], &again.version, day("2026-11-22")).await.expect("today");
+    assert_eq!(replacing.replaced, Some(first.publication.version.clone()));
+    federation.contents_publish(&replacing.contents);
+    // At once, and never the one between.
+    let report = adopt(&federation, MARKET).await;
+    assert_eq!(report.in_force.version, again.version);
+    assert_eq!(adopt(&federation, FINANCE).await.in_force.version, again.version);
+    assert_eq!(kinds(&federation.node(MARKET), EntryKind::PolicyLoaded).await, 2);
+}
+
+#[tokio::test]
+async fn a_bundle_that_does_not_hold_changes_nothing_and_is_told() {
+    let federation = Federation::new().await;
+    let node = federation.node(FINANCE);
+    let people = coordinators(&node).await;
+    let old = baseline().manifest().version.clone();
+    let good = prepared(&node, &people, &narrowed(1), "2026-11-22").await;
+
+    // One person's approval; another bundle than was approved; bytes that are no bundle; a bundle that fails its tests.
+    let schedule = |change: &dyn Fn(&mut PolicySchedule)| {
+        let bytes = good.contents[&ContentName::PolicySchedule].clone().expect("schedule");
+        let mut schedule = PolicySchedule::parse(&bytes).expect("parses");
+        change(&mut schedule);
+        Bytes::from(schedule.encode().expect("bytes"))
+    };
+    let published = |name, bytes: Bytes| {
+        let mut contents = good.contents.clone();
+        contents.insert(name, Some(bytes));
+        contents
+    };
+    let alone = schedule(&|schedule| {
+        let approvals = &mut schedule.publications[1].approvals;
+        approvals[1] = approvals[0].clone();
+    });
+    let future = schedule(&|schedule| schedule.publications[1].published = NOW.plus(-40 * 24 * 3_600));
+    let other = schedule(&|schedule| schedule.publications[1].version = old.next().next());
+    let swapped = Bytes::from(chengxin_policy::published_encode(&narrowed(2)).expect("bytes"));
+    let broken = [
+        published(ContentName::PolicySchedule, alone),
+        published(ContentName::PolicySchedule, future),
+        published(ContentName::PolicySchedule, other),
+        published(ContentName::PolicyNext, swapped),
+        published(ContentName::PolicyNext, Bytes::from_static(b"\x1f\x8b nothing")),
+    ];
+    for (round, contents) in broken.iter().enumerate() {
+        federation.contents_publish(contents);
+        let report = adopt(&federation, MARKET).await;
+        assert_eq!(report.in_force.version, old, "round {round}");
+        let refused = report.refused.clone().expect("refused");
+        assert!(!refused.reason.is_empty());
+        // Looking again logs nothing again.
+        let logged = kinds(&federation.node(MARKET), EntryKind::PolicyRefused).await;
+        assert_eq!(adopt(&federation, MARKET).await, report);
+        assert_eq!(kinds(&federation.node(MARKET), EntryKind::PolicyRefused).await, logged);
+        assert_eq!(logged, round + 1);
+        tell(&federation, MARKET, report).await;
+        federation.directory_refresh(FINANCE).await;
+        assert_eq!(states(&federation).await[MARKET], AdoptionState::Refused);
+    }
+    // It starts again with what it has.
+    federation.node_drop(MARKET);
+    federation.node_start(MARKET, false).await;
+    assert_eq!(federation.node(MARKET).policy_version(), old.to_string());
+    // A schedule that does not parse is no schedule, and no reason to stop.
+    federation.contents_publish(&published(ContentName::PolicySchedule, Bytes::from_static(b"{}")));
+    federation.directory_refresh(MARKET).await;
+    assert!(federation.node(MARKET).policy_adopt().await.is_err());
+    assert_eq!(federation.node(MARKET).policy_version(), old.to_string());
+    // The good one heals all.
+    federation.contents_publish(&good.contents);
+    let report = adopt(&federation, MARKET).await;
+    assert_eq!((report.in_force.version, report.refused), (good.publication.version.clone(), None));
+}
+
+#[tokio::test]
+async fn an_old_content_comes_back_under_a_new_version() {
+    let federation = Federation::new().await;
+    let node = federation.node(FINANCE);
+    let people = coordinators(&node).await;
+    let nothing = node.policy_revert(&people[0], None).await.expect_err("nothing before the first");
+    assert_eq!(nothing.code(), ErrorCode::NotFound);
+    let first = prepared(&node, &people, &narrowed(1), "2026-11-22").await;
+    federation.contents_publish(&first.contents);
+    adopt(&federation, FINANCE).await;
+
+    let plan = node.policy_revert(&people[0], None).await.expect("staged");
+    assert_eq!(plan.version, first.publication.version.next());
+    let back = node.policy_plan(&plan.version).await.expect("plan");
+    let rules = |bundle: &Bundle| bundle.rules().len();
+    assert_eq!(rules(back.bundle()), rules(&baseline()));
+    for person in &people {
+        sign(&node, person, &plan).await.expect("signed");
+    }
+    let publication =
+        node.policy_prepare(&people[1], &plan.version, day("2026-11-22")).await.expect("prepared");
+    federation.contents_publish(&publication.contents);
+    for code in [FINANCE, MARKET] {
+        assert_eq!(adopt(&federation, code).await.in_force.version, plan.version);
+    }
+    // Also of a version that the directory has no more; versions that are staged are passed over.
+    node.policy_stage(&people[0], narrowed(3).pack()).await.expect("staged");
+    let again = node.policy_revert(&people[0], Some(&first.publication.version)).await.expect("staged");
+    assert_eq!(again.version, plan.version.next().next());
+    let again = node.policy_plan(&again.version).await.expect("plan");
+    assert_eq!(rules(again.bundle()), rules(&baseline()) + 1);
+    let unknown = "baseline-1".parse().expect("version");
+    assert!(node.policy_revert(&people[0], Some(&unknown)).await.is_err());
+}
+
+#[tokio::test]
+async fn only_a_coordinators_node_keeps_what_members_tell() {
+    let federation = Federation::new().await;
+    let report = adopt(&federation, LEAGUE).await;
+    let answer = federation
+        .node(MARKET)
+        .peer_handle(&agency(LEAGUE), Ok(PeerRequest::Adoption(Box::new(report))))
+        .await;
+    assert!(matches!(
+        decode::<PeerResponse>(&answer).expect("decodes"),
+        PeerResponse::Failed { code: ErrorCode::NotFound, .. }
+    ));
+}

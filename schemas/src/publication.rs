@@ -1,0 +1,196 @@
+//! Publication of a policy: which bundle decides from which day, and who approved it.
+//!
+//! The schedule is a content of the federation's signed directory, beside the bundles it names. It holds the bundle in force
+//! and the one that follows, so that every node, also one that joins meanwhile, changes from one to the other on the same
+//! day without hearing from anybody.
+
+use serde::{Deserialize, Serialize};
+
+use crate::agency::AgencyCode;
+use crate::digest::Sha256;
+use crate::error::SchemaError;
+use crate::policy_version::PolicyVersion;
+use crate::request::OperatorReference;
+use crate::time::{Day, UnixTime};
+
+/// JOSE `typ` of an approval.
+pub const APPROVAL_TYP: &str = "chengxin-policy-approval+jwt";
+/// How many different people have to approve a bundle before it can be published.
+pub const APPROVALS_NEEDED: usize = 2;
+/// Most approvals that a publication carries.
+pub const APPROVALS_LIMIT: usize = 8;
+/// Most publications in a schedule: the one in force and the next.
+pub const PUBLICATIONS_LIMIT: usize = 2;
+
+/// Claims of an approval JWS, version 1: an operator of a coordinator's node has seen the bundle and stands for it. The
+/// node signs in the operator's name; it holds each operator to be a different person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ApprovalClaims {
+    /// The coordinator, which signs.
+    pub iss: AgencyCode,
+    /// When it was signed.
+    pub iat: UnixTime,
+    /// Who approves.
+    pub operator: OperatorReference,
+    /// Version of the bundle.
+    pub version: PolicyVersion,
+    /// SHA-256 of the bundle's packed form.
+    pub bundle: Sha256,
+    /// SHA-256 of the bundle that it is to follow. An approval for one place in the order is none for another.
+    pub base: Sha256,
+}
+
+/// The schedule, version 1.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PolicySchedule {
+    schema: ScheduleSchema,
+    /// In the order in which they decide: first the one in force when the last was published, then that one. One alone is
+    /// the policy that the federation was founded with.
+    pub publications: Vec<Publication>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+enum ScheduleSchema {
+    #[serde(rename = "chengxin/policy-schedule/v1")]
+    V1,
+}
+
+/// One bundle and its day.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Publication {
+    /// Version of the bundle.
+    pub version: PolicyVersion,
+    /// SHA-256 of the bundle's packed form.
+    pub bundle: Sha256,
+    /// The day, in Asia/Shanghai, from whose beginning it decides.
+    pub effective: Day,
+    /// When it was published.
+    pub published: UnixTime,
+    /// SHA-256 of the bundle that was published before it; absent for the policy that the federation was founded with. Where
+    /// that one was taken back before its day, it is not in the schedule any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<Sha256>,
+    /// Approvals as compact JWS.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<String>,
+}
+
+impl PolicySchedule {
+    /// A schedule of these publications, in their order.
+    pub fn new(publications: Vec<Publication>) -> Result<Self, SchemaError> {
+        let schedule = Self { schema: ScheduleSchema::V1, publications };
+        schedule.check()?;
+        Ok(schedule)
+    }
+
+    /// Reads the content of the directory.
+    pub fn parse(bytes: &[u8]) -> Result<Self, SchemaError> {
+        let schedule: Self = serde_json::from_slice(bytes).map_err(|error| SchemaError::Malformed {
+            form: "policy schedule",
+            reason: format!(
+                "line {} column {} is not what version 1 has there",
+                error.line(),
+                error.column()
+            ),
+        })?;
+        schedule.check()?;
+        Ok(schedule)
+    }
+
+    /// The bytes to publish.
+    pub fn encode(&self) -> Result<Vec<u8>, SchemaError> {
+        serde_json::to_vec(self).map_err(|_| SchemaError::Malformed {
+            form: "policy schedule",
+            reason: "it does not serialise".to_owned(),
+        })
+    }
+
+    fn check(&self) -> Result<(), SchemaError> {
+        let malformed =
+            |reason: &str| Err(SchemaError::Malformed { form: "policy schedule", reason: reason.to_owned() });
+        let ScheduleSchema::V1 = self.schema;
+        if self.publications.is_empty() || self.publications.len() > PUBLICATIONS_LIMIT {
+            return malformed("it names one or two publications");
+        }
+        if self.publications.iter().any(|publication| publication.approvals.len() > APPROVALS_LIMIT) {
+            return malformed("a publication carries at most eight approvals");
+        }
+        if let [first, second] = &self.publications[..] {
+            if second.base.is_none() {
+                return malformed("the second publication follows nothing");
+            }
+            if second.version == first.version || second.bundle == first.bundle {
+                return malformed("both publications are the same");
+            }
+            if second.effective < first.effective {
+                return malformed("the second publication takes effect before the first");
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn publication(number: u8, effective: &str) -> Publication {
+        Publication {
+            version: format!("baseline-2026.{number}").parse().expect("version"),
+            bundle: Sha256([number; 32]),
+            effective: effective.parse().expect("day"),
+            published: UnixTime(1_760_000_000),
+            base: (number > 1).then(|| Sha256([number - 1; 32])),
+            approvals: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_schedule_is_read_as_it_is_written() {
+        let schedule = PolicySchedule::new(vec![publication(1, "2026-01-01"), publication(2, "2026-12-01")])
+            .expect("sound");
+        assert_eq!(PolicySchedule::parse(&schedule.encode().expect("bytes")).expect("parses"), schedule);
+    }
+
+    #[test]
+    fn a_schedule_that_says_two_things_is_refused() {
+        let (one, two, three) =
+            (publication(1, "2026-02-01"), publication(2, "2026-12-01"), publication(3, "2027-01-01"));
+        let early = publication(2, "2026-01-01");
+        let same = Publication { bundle: one.bundle, ..two.clone() };
+        let rootless = Publication { base: None, ..two.clone() };
+        let loud = Publication { approvals: vec![String::new(); 9], ..one.clone() };
+        for publications in [
+            vec![],
+            vec![loud],
+            vec![one.clone(), rootless],
+            vec![two.clone(), one.clone()],
+            vec![one.clone(), early],
+            vec![one.clone(), same],
+            vec![one.clone(), two.clone(), three],
+        ] {
+            assert!(PolicySchedule::new(publications).is_err());
+        }
+        let bytes = PolicySchedule::new(vec![one]).expect("sound").encode().expect("bytes");
+        let text = String::from_utf8(bytes).expect("text");
+        for broken in [
+            text.replace("/v1", "/v2"),
+            text.replace("\"version\"", "\"more\":1,\"version\""),
+            text.replace("2026-02-01", "2026-02-30"),
+            text.replace("baseline-2026.1", "baseline"),
+            String::new(),
+        ] {
+            assert!(PolicySchedule::parse(broken.as_bytes()).is_err(), "{broken}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_parse_or_err_without_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
+            let _ = PolicySchedule::parse(&bytes);
+        }
+    }
+}
