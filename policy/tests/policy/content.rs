@@ -242,6 +242,8 @@ fn what_is_unverified_is_listed_with_what_is_missing() {
         ("deadlines.toml", "objection.total.henan", MissingFact::RegionalValue),
         ("functions.toml", "securities-regulation", MissingFact::Functions),
         ("measures.toml", "restrict-exit person", MissingFact::Items),
+        ("measures.toml", "raise-monitoring-deduction public_body", MissingFact::Subjects),
+        ("measures.toml", "cancel-pilot-status public_body", MissingFact::Subjects),
         ("measures.toml", "commendation person", MissingFact::LegalBasis),
         ("periods.toml", "publicity.order-58.general", MissingFact::Transition),
         ("purposes.toml", "other-administrative-decision", MissingFact::LegalBasis),

@@ -251,6 +251,8 @@ fn every_measure_of_the_lists_is_there_and_a_basis_stands_behind_the_verified_on
     for measure in BUNDLE.measures() {
         for ground in &measure.grounds {
             assert!(!ground.verified || ground.legal_basis.is_some(), "{}", measure.code);
+            // A public body is more than a prefecture-level city: what was read about these verifies nothing about all.
+            assert!(!ground.verified || !ground.source.contains("地级市"), "{}", measure.code);
             // 国发〔2016〕76号 speaks of officials besides.
             let of_public_bodies = ["发改财金〔2023〕1103号", "国务院令第802号"];
             if of_public_bodies.contains(&ground.document.as_str()) {
