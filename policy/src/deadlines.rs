@@ -306,17 +306,20 @@ impl Deadlines {
             .ok_or_else(|| LookupError::NoRule { file: FILE, key: key.clone(), day })
     }
 
-    fn end(&self, calendars: &Calendars, deadline: &Deadline, event: Day) -> Result<Day, LookupError> {
+    /// The day behind which a deadline's days are counted after an event. Counting the day of the event itself is counting
+    /// from the day before.
+    fn start(&self, deadline: &Deadline, event: Day) -> Result<Day, LookupError> {
+        if !self.counting.event_day_counts || deadline.length == Some(TermLength::AtOnce) {
+            return Ok(event);
+        }
+        event.0.yesterday().map(Day).map_err(|_| out_of_range(event))
+    }
+
+    /// The last day of a deadline whose first day is the one after `start`.
+    fn end(&self, calendars: &Calendars, deadline: &Deadline, start: Day) -> Result<Day, LookupError> {
         let length =
             deadline.length.ok_or_else(|| LookupError::NoValue { file: FILE, rule: deadline.id.clone() })?;
-        let out_of_range = || LookupError::from(PolicyError::NoCalendar { year: event.0.year() });
-        // Counting the day of the event itself is counting from the day before.
-        let start = match length {
-            TermLength::AtOnce => event,
-            _ if self.counting.event_day_counts => Day(event.0.yesterday().map_err(|_| out_of_range())?),
-            _ => event,
-        };
-        let after = |span: Span| start.0.checked_add(span).map(Day).map_err(|_| out_of_range());
+        let after = |span: Span| start.0.checked_add(span).map(Day).map_err(|_| out_of_range(start));
         match length {
             TermLength::AtOnce => Ok(start),
             TermLength::WorkingDays(count) => Ok(calendars.working_days_after(start, u32::from(count))?),
@@ -335,17 +338,22 @@ impl Deadlines {
     }
 }
 
+fn out_of_range(day: Day) -> LookupError {
+    PolicyError::NoCalendar { year: day.0.year() }.into()
+}
+
 impl Bundle {
     /// The last day of the deadline `key` after an event, by the version in force on the day of the event, with the
     /// extension that may be granted if `extended`. Months end on the same day of the month, or on its last; only a term
-    /// in calendar days is moved off a day off.
+    /// in calendar days is moved off a day off. The extension begins on the day after the last of what it extends, however
+    /// the day of the event counts.
     ///
     /// Errors: no version in force on the day; a version whose length the document leaves open, or that has no extension
     /// when asked for it; a working day in a year without a calendar.
     pub fn due(&self, key: &RuleId, event: Day, extended: bool) -> Result<Due, LookupError> {
         let deadlines = self.deadlines();
         let deadline = deadlines.on(key, event)?;
-        let last_day = deadlines.end(self.calendars(), deadline, event)?;
+        let last_day = deadlines.end(self.calendars(), deadline, deadlines.start(deadline, event)?)?;
         let verified = deadlines.is_verified(deadline);
         if !extended {
             return Ok(Due { last_day, rule: deadline.id.clone(), verified });

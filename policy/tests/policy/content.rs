@@ -5,13 +5,15 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use chengxin_policy::{
-    Binding, Bundle, ConditionsNeeded, DeadlineMatter, LookupError, MissingFact, PolicyError, RepairEffect,
-    SanctionObject, TermLength,
+    Binding, Bundle, BundleFiles, ConditionsNeeded, DeadlineMatter, LookupError, MissingFact, PolicyError,
+    RepairEffect, SanctionObject, TermLength,
 };
 use chengxin_schemas::ErrorCode;
 use chengxin_schemas::category::{BreachSeverity, InformationCategory};
 use chengxin_schemas::time::Day;
 use proptest::prelude::*;
+
+use crate::support::{baseline_texts, changed};
 
 static BUNDLE: LazyLock<Bundle> = LazyLock::new(|| Bundle::baseline().expect("baseline"));
 
@@ -212,6 +214,35 @@ fn deadlines_keep_their_unit_and_their_open_values() {
     assert_eq!(TermLength::WorkingDays(1).english(), "1 working day");
     assert_eq!(TermLength::CalendarDays(30).english(), "30 calendar days");
     assert_eq!(TermLength::CalendarDays(30).chinese(), "30 日");
+}
+
+/// The day of the event is counted once, by the term it begins; an extension begins where that term ends.
+#[test]
+fn an_extension_is_whole_also_where_the_day_of_the_event_counts() {
+    let mut texts = baseline_texts();
+    for (file, from, to) in [
+        ("deadlines.toml", "event_day_counts = false", "event_day_counts = true"),
+        ("tests.toml", "last_day = \"2026-05-08\"", "last_day = \"2026-05-07\""),
+        ("tests.toml", "last_day = \"2026-05-13\"", "last_day = \"2026-05-12\""),
+        ("tests.toml", "last_day = \"2026-11-30\"", "last_day = \"2026-11-27\""),
+        (
+            "tests.toml",
+            "event = \"2026-04-01\"\nlast_day = \"2026-10-01\"",
+            "event = \"2026-04-02\"\nlast_day = \"2026-10-01\"",
+        ),
+        ("tests.toml", "event = \"2026-05-08\"", "event = \"2026-05-09\""),
+    ] {
+        let text = texts.get_mut(file).expect("file");
+        assert!(text.contains(from), "{file} {from}");
+        *text = text.replacen(from, to, 1);
+    }
+    let bundle = BundleFiles::new(texts).and_then(Bundle::from_files).expect("loads");
+    let due =
+        |name: &str, extended| bundle.due(&key(name), day("2026-11-02"), extended).expect("due").last_day;
+    // Monday 2 November is the first of ten working days, Friday the 13th the last, Friday the 27th the twentieth.
+    assert_eq!(due("sharing.answer-conditional", false), day("2026-11-13"));
+    assert_eq!(due("sharing.answer-conditional", true), day("2026-11-27"));
+    assert_eq!(due("objection.mark", false), day("2026-11-02"), "at once is not counted");
 }
 
 #[test]
