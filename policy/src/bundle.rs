@@ -142,7 +142,7 @@ impl Bundle {
             }
         }
         calendars.check()?;
-        let (tests, content_tests) = tests_parse(files.text("tests.toml"))?;
+        let (tests, content_tests) = tests_parse(files.text("tests.toml"), &deadlines, &catalogue)?;
         let digest = files.digest();
         let bundle = Self {
             content: Arc::new(Content {

@@ -15,7 +15,9 @@ use toml::Spanned;
 
 use crate::authoriser::{Authoriser, Decision};
 use crate::bundle::{error_at, line_of, toml_parse};
+use crate::catalogue::Catalogue;
 use crate::content_tests::{ContentTest, RawConsequenceTest, RawDeadlineTest, content_tests};
+use crate::deadlines::Deadlines;
 use crate::error::PolicyError;
 use crate::provenance::RuleId;
 use crate::request::{AccessRequest, Action, AskerContext, Treatment};
@@ -78,7 +80,11 @@ pub(crate) struct DecisionTest {
     cells: Vec<(InformationCategory, ClassificationLevel, Treatment)>,
 }
 
-pub(crate) fn tests_parse(text: &str) -> Result<(Vec<DecisionTest>, Vec<ContentTest>), PolicyError> {
+pub(crate) fn tests_parse(
+    text: &str,
+    deadlines: &Deadlines,
+    catalogue: &Catalogue,
+) -> Result<(Vec<DecisionTest>, Vec<ContentTest>), PolicyError> {
     let raw: RawFile = toml_parse(FILE, text)?;
     if raw.test.is_empty() {
         return Err(PolicyError::file(FILE, None, "no tests", "a bundle proves what it decides"));
@@ -128,7 +134,7 @@ pub(crate) fn tests_parse(text: &str) -> Result<(Vec<DecisionTest>, Vec<ContentT
             cells,
         });
     }
-    Ok((tests, content_tests(text, raw.deadline, raw.consequence)))
+    Ok((tests, content_tests(text, raw.deadline, raw.consequence, deadlines, catalogue)?))
 }
 
 impl DecisionTest {

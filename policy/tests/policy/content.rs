@@ -258,6 +258,14 @@ fn calendars_are_those_of_the_notices() {
     assert!(matches!(BUNDLE.calendars().year(2027), Err(PolicyError::NoCalendar { year: 2027 })));
 }
 
+/// The next year's calendar is the one change that every bundle sees every year.
+#[test]
+fn the_calendar_of_the_next_year_can_be_added() {
+    let calendar = "year = 2027\nsource = \"示例\"\nverified = false\nmissing = [\"value\"]\nholidays = [\"2027-01-01\"]\nmakeup_workdays = []\n";
+    let bundle = changed("calendar/2027.toml", |_| calendar.to_owned()).expect("loads");
+    assert_eq!(bundle.calendars().years().last(), Some(2027));
+}
+
 #[test]
 fn what_is_unverified_is_listed_with_what_is_missing() {
     let list = BUNDLE.unverified();

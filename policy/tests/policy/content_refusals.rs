@@ -311,8 +311,8 @@ fn a_calendar_may_not_be_missing_between_two_others() {
 fn a_failing_content_test_refuses_the_bundle_and_says_what_came_out() {
     let file = "tests.toml";
     refused_at(file, "last_day = \"2026-05-08\"", "last_day = \"2026-05-07\"", "the last day is 2026-05-08");
-    refused_at(file, "last_day = \"2026-05-08\"\n", "", "the last day is 2026-05-08");
-    refused_at(file, "key = \"objection.mark\"", "key = \"objection.x\"", "has no objection.x in force");
+    let none = "none = \"no-rule\"";
+    refused_at(file, "last_day = \"2026-05-08\"", none, "the last day is 2026-05-08");
     let consequence = "measures = [\"written-explanation\", \"rectification-in-time\", ";
     refused_at(file, consequence, "measures = [\"rectification-in-time\", ", "the catalogue's measures are");
     let repair = "repair = \"public-body.performance\"";
@@ -321,5 +321,54 @@ fn a_failing_content_test_refuses_the_bundle_and_says_what_came_out() {
         repair,
         "repair = \"judgment-debtor\"",
         "the catalogue has repair rule public-body.performance",
+    );
+}
+
+/// A test that expects nothing holds only for the reason it states, and only about what the bundle has.
+#[test]
+fn a_test_of_nothing_states_the_reason_and_names_what_is_there() {
+    let file = "tests.toml";
+    let either = "a test expects either a value or none";
+    refused_at(file, "last_day = \"2026-05-08\"\n", "", either);
+    refused_at(file, "last_day = \"2026-05-08\"", "last_day = \"2026-05-08\"\nnone = \"no-rule\"", either);
+    for key in ["objection.mark", "objection.handle"] {
+        let misspelt = key.replace("le", "el").replace("mark", "marc");
+        let reason = format!("unknown deadline {misspelt}");
+        refused_at(file, &format!("key = \"{key}\""), &format!("key = \"{misspelt}\""), &reason);
+    }
+    let open = "event = \"2026-05-04\"\nnone = \"no-value\"";
+    for wrong in ["no-rule", "no-calendar"] {
+        refused_at(file, open, &open.replace("no-value", wrong), "objection.handle.inner-mongolia");
+    }
+    refused_at(file, "none = \"no-rule\"", "none = \"no-value\"", "has no repair.result in force");
+    refused_at(file, "none = \"no-calendar\"", "none = \"no-rule\"", "no working-day calendar for 2099");
+    let behaviour = "behaviour = \"investment-promise-broken\"";
+    let misspelt = "behaviour = \"investment-promise-brokken\"";
+    refused_at(file, behaviour, misspelt, "unknown behaviour investment-promise-brokken");
+    let object = "none = \"no-object\"";
+    refused_at(file, object, "none = \"no-severity\"", "no subject of the kind can commit the breach");
+    refused_at(
+        file,
+        object,
+        "measures = [\"public-notice\"]",
+        "no subject of the kind can commit the breach",
+    );
+    let severity = "none = \"no-severity\"";
+    refused_at(file, severity, "none = \"no-object\"", "the breach is never of that severity");
+    refused_at(file, severity, "", either);
+    let repaired = "none = \"no-object\"\nrepair = \"judgment-debtor\"";
+    refused_at(file, object, repaired, "where nothing follows there is nothing to repair");
+    // Whoever takes a deadline out is told which test spoke of it.
+    let error = changed("deadlines.toml", |text| {
+        let place = text.find("[[deadline]]\nid = \"objection.handle.inner-mongolia\"").expect("deadline");
+        let (before, from) = text.split_at(place);
+        let end = from.find("\n\n").expect("another follows");
+        [before, &from[end + 2..]].concat()
+    })
+    .expect_err("a test speaks of it")
+    .to_string();
+    assert!(
+        error.starts_with("tests.toml line ") && error.contains("unknown deadline objection.handle"),
+        "{error}"
     );
 }

@@ -254,6 +254,21 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("use the code of a [[behaviour]]", "用 [[behaviour]] 的代码"),
     // content_tests.rs
     ("content test {} fails: {}", "内容测试 {0} 不通过: {1:text}"),
+    ("unknown deadline {}", "未知的期限 {0}"),
+    ("use a key of deadlines.toml", "用 deadlines.toml 中的 key"),
+    ("a test expects either a value or none", "测试的预期须有结果, 或写明没有结果的原因, 二者必居其一"),
+    (
+        "write last_day = \"2026-05-08\", or none = \"no-rule\", \"no-value\" or \"no-calendar\"",
+        "写 last_day = \"2026-05-08\", 或 none = \"no-rule\"、\"no-value\" 或 \"no-calendar\"",
+    ),
+    (
+        "write measures = [\"written-explanation\"], or none = \"no-object\" or \"no-severity\"",
+        "写 measures = [\"written-explanation\"], 或 none = \"no-object\" 或 \"no-severity\"",
+    ),
+    ("where nothing follows there is nothing to repair", "没有后果就没有可修复的内容"),
+    ("remove none or repair", "删去 none 或 repair"),
+    ("nothing follows: no subject of the kind can commit the breach", "没有后果: 该类主体不会有该失信行为"),
+    ("nothing follows: the breach is never of that severity", "没有后果: 该失信行为没有该程度"),
     ("the last day is {}", "最后一日为 {0:date}"),
     ("the catalogue's measures are {}", "清单中的措施为 {0}"),
     ("the catalogue has repair rule {}", "清单中的修复规则为 {0}"),
