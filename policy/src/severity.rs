@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use chengxin_schemas::category::{BreachSeverity, InformationCategory};
 use chengxin_schemas::record::{FieldValue, RecordFields};
 use chengxin_schemas::record_type::{FieldKind, RecordType};
+use chengxin_schemas::subject::SubjectKind;
 use chengxin_schemas::time::Day;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
@@ -70,6 +71,7 @@ struct RawCondition {
     #[serde(default)]
     ignoring: Vec<String>,
     at_most: Option<u32>,
+    person_at_most: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -81,7 +83,7 @@ enum How {
     All,
     /// No value contains one of the texts.
     None,
-    /// No value is an amount above `at_most`, in whole yuan.
+    /// No value is an amount above `at_most`, in whole yuan; above `person_at_most` for a natural person, where it stands.
     Amount,
 }
 
@@ -102,6 +104,11 @@ impl SeverityRule {
     pub(crate) fn provenance(&self) -> &Provenance {
         &self.provenance
     }
+
+    /// Whether it can give the severity to a record of the type.
+    pub(crate) fn rules(&self, record_type: RecordType, severity: BreachSeverity) -> bool {
+        self.record_type == record_type && self.severity == Some(severity)
+    }
 }
 
 struct Condition {
@@ -111,12 +118,14 @@ struct Condition {
     /// Phrases that are taken out of a value before it is looked at: they contain one of the texts and mean another
     /// thing, as 应当罚款 contains 当罚.
     ignoring: Vec<String>,
-    /// For amounts, in yuan.
+    /// For amounts, in yuan, about an organisation.
     at_most: u32,
+    /// For amounts, in yuan, about a natural person; never above `at_most`.
+    person_at_most: u32,
 }
 
 impl Condition {
-    fn holds(&self, fields: &RecordFields) -> bool {
+    fn holds(&self, fields: &RecordFields, kind: SubjectKind) -> bool {
         let matches = |text: &str| {
             let mut looked_at = Cow::Borrowed(text);
             for phrase in self.ignoring.iter().filter(|phrase| text.contains(phrase.as_str())) {
@@ -133,7 +142,13 @@ impl Condition {
         match self.how {
             How::Any => values.any(|text| matches(text)),
             How::None => !values.any(|text| matches(text)),
-            How::Amount => values.all(|text| is_at_most(text, self.at_most)),
+            How::Amount => {
+                let limit = match kind {
+                    SubjectKind::Organisation => self.at_most,
+                    SubjectKind::Person => self.person_at_most,
+                };
+                values.all(|text| is_at_most(text, limit))
+            }
             How::All => {
                 let mut some = false;
                 let all = values.all(|text| {
@@ -261,26 +276,36 @@ fn conditions_bind(
                 "give both, or neither",
             ));
         }
-        let RawCondition { how, texts, ignoring, at_most, .. } = condition;
-        conditions.push(Condition { fields, how, texts, ignoring, at_most: at_most.unwrap_or(0) });
+        let at_most = condition.at_most.unwrap_or(0);
+        let person_at_most = condition.person_at_most.unwrap_or(at_most);
+        if person_at_most > at_most || (condition.person_at_most.is_some() && !is_amount) {
+            return Err(PolicyError::file(
+                FILE,
+                line,
+                "person_at_most is above at_most, or stands without it",
+                "write the lower limit there, or leave it out where one limit is for all",
+            ));
+        }
+        let RawCondition { how, texts, ignoring, .. } = condition;
+        conditions.push(Condition { fields, how, texts, ignoring, at_most, person_at_most });
     }
     Ok(conditions)
 }
 
 impl Bundle {
-    /// The category and severity of a record of its fields' type. The first rule whose conditions hold decides; the
-    /// last rule of a type has none, so there is always a ruling.
+    /// The category and severity of a record of its fields' type about a subject of a kind. The first rule whose
+    /// conditions hold decides; the last rule of a type has none, so there is always a ruling.
     ///
     /// A record whose determination date is missing or outside the rule's effective dates is ruled all the same, but
     /// unverified: which rule governs decisions made before 2026-04-01 is an open fact.
-    pub fn severity_for(&self, fields: &RecordFields) -> SeverityRuling {
+    pub fn severity_for(&self, fields: &RecordFields, subject_kind: SubjectKind) -> SeverityRuling {
         let kind = fields.record_type();
         let determined = fields.determined_on();
         let decisive = self
             .severity_rules()
             .iter()
             .filter(|rule| rule.record_type == kind)
-            .find(|rule| rule.conditions.iter().all(|condition| condition.holds(fields)));
+            .find(|rule| rule.conditions.iter().all(|condition| condition.holds(fields, subject_kind)));
         match decisive {
             Some(rule) => SeverityRuling {
                 category: rule.category,

@@ -196,7 +196,7 @@ impl Node {
         let stated = fields.text(PUBLICITY_END)?;
         let determined = fields.determined_on()?;
         let authoriser = self.policy();
-        let severity = authoriser.bundle().severity_for(fields).severity?;
+        let severity = authoriser.bundle().severity_for(fields, row.subject_kind).severity?;
         let publicity = authoriser.bundle().publicity_end(fields.record_type(), severity, determined)?;
         let computed = publicity.end.to_string();
         (stated != computed).then(|| RowIssue::publicity_end_differs(row.row, stated, &computed))
@@ -205,7 +205,7 @@ impl Node {
     /// The record that a row with these fields becomes.
     fn row_record(&self, row: &ImportedRow, fields: RecordFields, file: Sha256) -> Result<NewRecord> {
         let authoriser = self.policy();
-        let ruling = authoriser.bundle().severity_for(&fields);
+        let ruling = authoriser.bundle().severity_for(&fields, row.subject_kind);
         let draft = RecordDraft::new(
             fields,
             row.subject_kind,

@@ -463,7 +463,7 @@ fn rulings(bundle: &Bundle, record: &VerifiedRecord) -> Option<RecordRulings> {
     if claims.rules != bundle.rules_version() {
         return None;
     }
-    let severity = bundle.severity_for(record.fields());
+    let severity = bundle.severity_for(record.fields(), record.subject_kind());
     let publicity = claims
         .severity
         .and_then(|severity| bundle.publicity_end(record.record_type(), severity, claims.determined_on));

@@ -275,6 +275,7 @@ fn what_is_unverified_is_listed_with_what_is_missing() {
         ("catalogue.toml", "decision-error criteria", MissingFact::Criteria),
         ("catalogue.toml", "performance-serious", MissingFact::SeverityLine),
         ("categories.toml", "judgment-debtor", MissingFact::Category),
+        ("categories.toml", "penalty.minor-kinds", MissingFact::Criteria),
         ("classification.toml", "administrative-penalty facts", MissingFact::Placing),
         ("deadlines.toml", "counting", MissingFact::LegalBasis),
         ("deadlines.toml", "objection.handle.inner-mongolia", MissingFact::Value),

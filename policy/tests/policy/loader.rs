@@ -202,8 +202,18 @@ fn unknown_keys_and_wrong_values_are_refused_by_line_in_every_file() {
         "sharing = \"not_shared\"\ndisclosure = \"shared_among_government\"\nmask = { left = 0, right = 0 }",
     );
     assert!(message.contains("remark is not shared, and no law is cited"), "{message}");
-    let message = refused("categories.toml", "at_most = 3000 }", "at_most = 3000, texts = [\"x\"] }");
+    let limits = "at_most = 3000, person_at_most = 200 }";
+    let message =
+        refused("categories.toml", limits, "at_most = 3000, person_at_most = 200, texts = [\"x\"] }");
     assert!(message.contains("a condition without fields or texts"), "{message}");
+    for wrong in ["at_most = 3000, person_at_most = 3001 }", "at_most = 0, person_at_most = 200 }"] {
+        let message = refused("categories.toml", limits, wrong);
+        assert!(message.contains("person_at_most is above at_most"), "{message}");
+    }
+    let message = refused("categories.toml", limits, "person_at_most = 200 }");
+    assert!(message.contains("fields of money"), "{message}");
+    let message = refused("categories.toml", "texts = [\"警告\"", "person_at_most = 0, texts = [\"警告\"");
+    assert!(message.contains("stands without it"), "{message}");
     let message = refused(
         "categories.toml",
         "{ fields = [\"fine\"], match = \"amount\"",

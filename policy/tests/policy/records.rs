@@ -9,8 +9,11 @@ use chengxin_schemas::category::{BreachSeverity, InformationCategory};
 use chengxin_schemas::federation::FunctionCode;
 use chengxin_schemas::record::RecordFields;
 use chengxin_schemas::record_type::RecordType;
+use chengxin_schemas::subject::SubjectKind;
 use chengxin_schemas::time::{Day, PeriodEnd};
 use proptest::prelude::*;
+
+use crate::support::changed;
 
 static BUNDLE: LazyLock<Bundle> = LazyLock::new(|| Bundle::baseline().expect("baseline"));
 
@@ -36,7 +39,7 @@ fn penalties_are_classed_by_kind() {
     use BreachSeverity::{General, Minor, Serious};
     type Case =
         (&'static [&'static str], &'static [(&'static str, &'static str)], BreachSeverity, &'static str);
-    let cases: [Case; 33] = [
+    let cases: [Case; 36] = [
         (&["警告"], &[], Minor, "penalty.minor-kinds"),
         (&["警告", "通报批评"], &[], Minor, "penalty.minor-kinds"),
         (&["警告", "罚款"], &[], General, "penalty.other"),
@@ -86,6 +89,9 @@ fn penalties_are_classed_by_kind() {
         ),
         // A warning beside what the kinds leave out is not all there was.
         (&["警告"], &[("penalty_content", "警告，并处罚款五十万元")], General, "penalty.other"),
+        (&["警告"], &[("penalty_content", "警告，并处人民币五万元")], General, "penalty.other"),
+        (&["警告"], &[("penalty_content", "警告，处以人民币五万元")], General, "penalty.other"),
+        (&["警告"], &[("penalty_content", "处以警告，并处通报批评")], Minor, "penalty.minor-kinds"),
         (&["警告"], &[("fine", "500000")], General, "penalty.other"),
         (&["警告"], &[("confiscated", "0.01")], General, "penalty.other"),
         (&["警告"], &[("fine", "0.00"), ("penalty_content", "警告，免予罚款")], Minor, "penalty.minor-kinds"),
@@ -101,23 +107,70 @@ fn penalties_are_classed_by_kind() {
         (&["罚款", "没收违法所得、没收非法财物"], &[("remark", "适用简易程序")], General, "penalty.other"),
     ];
     for (kinds, others, severity, rule) in cases {
-        let ruling = BUNDLE.severity_for(&penalty(kinds, others));
+        let ruling = BUNDLE.severity_for(&penalty(kinds, others), SubjectKind::Organisation);
         assert_eq!((ruling.severity, ruling.rule.as_str()), (Some(severity), rule), "{kinds:?} {others:?}");
         assert!(!ruling.source.is_empty() && !ruling.document.is_empty());
     }
 }
 
+/// 《行政处罚法》第五十一条: 200 yuan for a citizen, 3,000 for an organisation.
+#[test]
+fn a_fine_by_simple_procedure_is_capped_lower_for_a_person() {
+    use BreachSeverity::{General, Minor};
+    for by_simple_procedure in [("remark", "适用简易程序"), ("decision_number", "示市监当罚〔2026〕12号")]
+    {
+        for (kind, fine, severity) in [
+            (SubjectKind::Person, "200.00", Minor),
+            (SubjectKind::Person, "200.01", General),
+            (SubjectKind::Person, "2000", General),
+            (SubjectKind::Organisation, "2000", Minor),
+            (SubjectKind::Organisation, "3000.01", General),
+        ] {
+            let fields = penalty(&["罚款"], &[by_simple_procedure, ("fine", fine)]);
+            let ruling = BUNDLE.severity_for(&fields, kind);
+            assert_eq!(ruling.severity, Some(severity), "{kind:?} {fine} {by_simple_procedure:?}");
+        }
+    }
+}
+
+/// The baseline as if the list of minor kinds had been read in its document.
+fn minor_kinds_verified() -> Bundle {
+    changed("categories.toml", |text| {
+        let place = text.find("id = \"penalty.minor-kinds\"").expect("rule");
+        let (before, rule) = text.split_at(place);
+        let unverified = "verified = false\nmissing = [\"criteria\"]\n";
+        [before, &rule.replacen(unverified, "verified = true\n", 1)].concat()
+    })
+    .expect("loads")
+}
+
 #[test]
 fn a_ruling_is_verified_only_within_the_dates_of_its_rule() {
-    assert!(BUNDLE.severity_for(&penalty(&["警告"], &[])).verified);
+    let bundle = minor_kinds_verified();
+    let verified = |fields: &RecordFields| bundle.severity_for(fields, SubjectKind::Organisation).verified;
+    assert!(verified(&penalty(&["警告"], &[])));
     let older = penalty(&["警告"], &[("decision_date", "2026-03-31")]);
-    assert!(!BUNDLE.severity_for(&older).verified, "the transition rule is an open fact");
+    assert!(!verified(&older), "the transition rule is an open fact");
     let mut undated = RecordFields::new(RecordType::AdministrativePenalty);
     undated.list_insert("penalty_kinds", &["警告".to_owned()]).expect("kinds");
-    assert!(!BUNDLE.severity_for(&undated).verified);
-    let debtor = BUNDLE.severity_for(&RecordFields::new(RecordType::JudgmentDebtor));
+    assert!(!verified(&undated));
+    let debtor =
+        BUNDLE.severity_for(&RecordFields::new(RecordType::JudgmentDebtor), SubjectKind::Organisation);
     assert_eq!(debtor.category, InformationCategory::SeriousBreach);
     assert!(!debtor.verified);
+}
+
+#[test]
+fn a_severity_read_from_words_is_not_verified() {
+    for (kinds, others) in [
+        (&["警告"][..], &[][..]),
+        (&["罚款"], &[("remark", "适用简易程序")]),
+        (&["其他"], &[("penalty_content", "吊销营业执照")]),
+        (&["罚款"], &[]),
+    ] {
+        let ruling = BUNDLE.severity_for(&penalty(kinds, others), SubjectKind::Organisation);
+        assert!(!ruling.verified, "{}", ruling.rule);
+    }
 }
 
 #[test]

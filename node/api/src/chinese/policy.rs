@@ -328,6 +328,11 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "at_most 用于 match = \"amount\" 且字段为金额",
     ),
     ("give both, or neither", "两者都写, 或都不写"),
+    ("person_at_most is above at_most, or stands without it", "person_at_most 高于 at_most, 或没有 at_most"),
+    (
+        "write the lower limit there, or leave it out where one limit is for all",
+        "应写较低的限额; 各类主体限额相同时不写",
+    ),
     // repair.rs
     ("without a condition or an effect", "没有条件或没有效力"),
     ("name at least one of each", "条件和效力各至少一项"),
