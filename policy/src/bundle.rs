@@ -131,7 +131,7 @@ impl Bundle {
         let classification = Classification::parse(files.text("classification.toml"))?;
         let severity = severity_parse(files.text("categories.toml"))?;
         let (measures, incentives) = measures_parse(files.text("measures.toml"), &known)?;
-        let periods = periods_parse(files.text("periods.toml"))?;
+        let periods = periods_parse(files.text("periods.toml"), &severity)?;
         let repair = repair_parse(files.text("repair.toml"))?;
         let deadlines = deadlines_parse(files.text("deadlines.toml"))?;
         let catalogue = catalogue_parse(files.text("catalogue.toml"), &measures, &repair)?;

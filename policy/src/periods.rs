@@ -11,6 +11,7 @@ use crate::bundle::{Bundle, error_at, toml_parse};
 use crate::entries::{Entry, entries_limit, versions_check};
 use crate::error::PolicyError;
 use crate::provenance::{Provenance, RuleId};
+use crate::severity::{SeverityRule, SeverityRuling};
 use crate::verification::MissingFact;
 
 const FILE: &str = "periods.toml";
@@ -47,7 +48,7 @@ pub struct Publicity {
     pub end: PeriodEnd,
     /// The rule that decided.
     pub rule: RuleId,
-    /// Whether the rule was read in its document.
+    /// Whether the rule was read in its document and, if the end was asked for by a ruling, the severity in its own.
     pub verified: bool,
 }
 
@@ -76,7 +77,8 @@ struct RawPeriod {
     missing: Vec<MissingFact>,
 }
 
-pub(crate) fn periods_parse(text: &str) -> Result<Vec<Period>, PolicyError> {
+/// Every severity that `ruled` can give to records of a type has a period; of each there is one for a day at most.
+pub(crate) fn periods_parse(text: &str, ruled: &[SeverityRule]) -> Result<Vec<Period>, PolicyError> {
     let raw: RawFile = toml_parse(FILE, text)?;
     entries_limit(FILE, raw.period.len())?;
     let mut periods: Vec<Period> = Vec::new();
@@ -125,13 +127,14 @@ pub(crate) fn periods_parse(text: &str) -> Result<Vec<Period>, PolicyError> {
                 (Entry::new(FILE, text, "period", period.id.as_str(), place), &period.provenance)
             })
             .collect();
-        if versions.is_empty() {
+        let needed = ruled.iter().any(|rule| rule.rules(record_type, severity));
+        if versions.is_empty() && needed {
             let reason = format!("no period for {severity} breaches of {record_type}");
             return Err(PolicyError::file(
                 FILE,
                 None,
                 reason,
-                "give every severity of every record type one",
+                "give every severity that categories.toml rules for a record type one",
             ));
         }
         versions_check(&mut versions)?;
@@ -152,6 +155,8 @@ impl Bundle {
     ///
     /// A period of months ends on the same day of the month, or on the month's last day where there is none. None, too,
     /// for an end in 2099: no document can say it, since such a day reads as long-term.
+    ///
+    /// Verified means the period alone: who shows an end as verified asks by [`Self::publicity_ruled`].
     pub fn publicity_end(
         &self,
         record_type: RecordType,
@@ -174,5 +179,17 @@ impl Bundle {
             rule: period.id.clone(),
             verified: period.provenance.verified,
         })
+    }
+
+    /// The publicity of a record whose severity was ruled so: no more verified than that ruling. None, too, for what is
+    /// no breach.
+    pub fn publicity_ruled(
+        &self,
+        record_type: RecordType,
+        ruling: &SeverityRuling,
+        determined_on: Day,
+    ) -> Option<Publicity> {
+        let publicity = self.publicity_end(record_type, ruling.severity?, determined_on)?;
+        Some(Publicity { verified: publicity.verified && ruling.verified, ..publicity })
     }
 }

@@ -464,8 +464,6 @@ fn rulings(bundle: &Bundle, record: &VerifiedRecord) -> Option<RecordRulings> {
         return None;
     }
     let severity = bundle.severity_for(record.fields(), record.subject_kind());
-    let publicity = claims
-        .severity
-        .and_then(|severity| bundle.publicity_end(record.record_type(), severity, claims.determined_on));
+    let publicity = bundle.publicity_ruled(record.record_type(), &severity, claims.determined_on);
     Some(RecordRulings { severity, publicity })
 }

@@ -222,10 +222,10 @@ fn unknown_keys_and_wrong_values_are_refused_by_line_in_every_file() {
     assert!(message.contains("fields of money"), "{message}");
     let message = refused(
         "periods.toml",
-        "id = \"publicity.order-36.general\"\n",
-        "id = \"publicity.order-36.general\"\nrecord_types = [\"administrative-penalty\"]\n",
+        "record_types = [\"judgment-debtor\"]\nseverity = \"serious\"\n",
+        "record_types = [\"judgment-debtor\"]\nseverity = \"general\"\n",
     );
-    assert!(message.contains("no period for general breaches of judgment-debtor"), "{message}");
+    assert!(message.contains("no period for serious breaches of judgment-debtor"), "{message}");
     let message = refused("measures.toml", "object = \"organisation\"", "object = \"public_body\"");
     assert!(message.contains("two grounds for public_body"), "{message}");
     refused_at("periods.toml", "maximum_months = 3\n", "maximum_months = -3\n", "invalid value");

@@ -190,10 +190,35 @@ fn publicity_runs_from_the_determination_by_the_rule_of_that_day() {
     assert_eq!(older.rule.as_str(), "publicity.order-58.serious");
     assert!(!older.verified);
     assert_eq!(publicity(BreachSeverity::Serious, "2023-04-30"), None, "no rule, no end");
-    // Order 58 spoke of penalties; nothing said how long a debtor listed in its time is published.
-    let debtor = |text| BUNDLE.publicity_end(RecordType::JudgmentDebtor, BreachSeverity::Serious, day(text));
-    assert_eq!(debtor("2026-03-31"), None);
-    assert_eq!(debtor("2026-04-01").expect("order 36").rule.as_str(), "publicity.order-36.serious");
+}
+
+/// The orders on repair are not known to speak of the courts' list, which has a term of its own.
+#[test]
+fn a_judgment_debtor_is_published_as_long_as_listed() {
+    let debtor = RecordType::JudgmentDebtor;
+    for listed in ["2017-05-01", "2026-03-31", "2026-06-19"] {
+        let publicity = BUNDLE.publicity_end(debtor, BreachSeverity::Serious, day(listed)).expect("a period");
+        let key = "record.judgment-debtor".to_owned().try_into().expect("key");
+        let due = BUNDLE.due(&key, day(listed), false).expect("a deadline");
+        assert_eq!(publicity.end, PeriodEnd::from_date(due.last_day.0), "{listed}");
+        assert!(!publicity.verified && !due.verified, "{listed}");
+        assert_eq!(publicity.earliest_repair, day(listed), "performance ends the entry");
+    }
+    assert_eq!(BUNDLE.publicity_end(debtor, BreachSeverity::Serious, day("2017-04-30")), None);
+    for severity in [BreachSeverity::Minor, BreachSeverity::General] {
+        assert_eq!(BUNDLE.publicity_end(debtor, severity, day("2026-06-19")), None, "no debtor is so mild");
+    }
+}
+
+#[test]
+fn an_end_of_publicity_is_verified_only_if_the_severity_is() {
+    let warning = penalty(&["警告"], &[]);
+    let determined = day("2026-05-04");
+    for (bundle, verified) in [(&*BUNDLE, false), (&minor_kinds_verified(), true)] {
+        let ruling = bundle.severity_for(&warning, SubjectKind::Organisation);
+        let publicity = bundle.publicity_ruled(warning.record_type(), &ruling, determined).expect("a rule");
+        assert_eq!((publicity.rule.as_str(), publicity.verified), ("publicity.order-36.minor", verified));
+    }
 }
 
 /// A day of 2099 reads as long-term: an end there would not come back as it was written.

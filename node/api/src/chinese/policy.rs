@@ -321,7 +321,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("verified without a basis", "标为已核实却没有依据"),
     // periods.rs
     ("no period for {} breaches of {}", "{1} 中程度为 {0} 的失信没有公示期"),
-    ("give every severity of every record type one", "每种记录类型的每种程度都须有"),
+    (
+        "give every severity that categories.toml rules for a record type one",
+        "categories.toml 对某记录类型所定的每种程度都须有",
+    ),
     // severity.rs
     (
         "at_most belongs to match = \"amount\" over fields of money",

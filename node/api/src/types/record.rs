@@ -137,7 +137,8 @@ pub struct RecordDocument {
 pub struct RecordRule {
     /// Its name in the policy.
     pub rule: String,
-    /// Whether it was read in its document, and the record lies within its dates.
+    /// Whether it was read in its document, and the record lies within its dates; the rule of publicity, whether that of
+    /// severity was, too.
     pub verified: bool,
 }
 

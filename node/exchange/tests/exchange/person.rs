@@ -183,6 +183,11 @@ async fn a_debtor_with_a_masked_number_is_kept_as_a_person() {
     let detail = node.record_show(&clerk, &records[0].id).await.expect("shown");
     assert_eq!(detail.claims.subject_kind, Some(SubjectKind::Person));
     assert_eq!(detail.claims.determined_on.to_string(), "2026-09-10", "the only day the list has");
+    // As long as the list keeps an entry, and not verified.
+    let end = detail.claims.publicity_end.expect("an end");
+    assert_eq!(end.to_string(), "2028-09-10");
+    let publicity = detail.rulings.and_then(|rulings| rulings.publicity).expect("the rule behind it");
+    assert_eq!((publicity.end, publicity.verified), (end, false));
 }
 
 #[tokio::test(flavor = "multi_thread")]
