@@ -188,7 +188,7 @@ fn fields(
             Some(FieldExplanation {
                 name: definition.name.to_owned(),
                 label: definition.chinese.to_owned(),
-                level: class.level,
+                level: class.level_for(person),
                 shown,
                 reason_zh: reason.as_ref().map(|reason| reason.chinese().to_owned()),
                 reason_en: reason.as_ref().map(|reason| reason.english().to_owned()),

@@ -18,6 +18,7 @@ use chengxin_api::types::restriction::Restrictions;
 use chengxin_api::types::status::{Health, Status};
 use chengxin_policy::{Action, Bundle};
 use chengxin_schemas::ErrorCode;
+use chengxin_schemas::category::ClassificationLevel;
 use chengxin_schemas::operator::Role;
 use chengxin_schemas::subject::SubjectKind;
 
@@ -316,6 +317,14 @@ async fn administrators_see_state_accounts_policy_and_log() {
     let explained: PolicyExplanation =
         post(&served, "clerk", "/api/v1/policy/explain", question.to_owned()).await.json();
     assert!(explained.permitted && !explained.fields.is_empty(), "{explained:?}");
+    // The level at which the field was decided, which is another for a person.
+    for (kind, level) in [("organisation", ClassificationLevel::L2), ("person", ClassificationLevel::L3)] {
+        let question = question.replace("\"type\"", &format!("\"subject_kind\":\"{kind}\",\"type\""));
+        let explained: PolicyExplanation =
+            post(&served, "clerk", "/api/v1/policy/explain", question).await.json();
+        let facts = explained.fields.iter().find(|field| field.name == "facts").expect("a field");
+        assert_eq!(facts.level, level, "{kind}");
+    }
     let question = r#"{"role":"system_administrator","purpose":"government-procurement","category":"basic"}"#;
     let explained: PolicyExplanation =
         post(&served, "clerk", "/api/v1/policy/explain", question.to_owned()).await.json();
