@@ -70,10 +70,14 @@ pub struct BreachGradeEntry {
     pub severity: BreachSeverity,
     /// In which category.
     pub category: InformationCategory,
-    /// Measures that may follow, by whom they strike.
+    /// Measures that may follow, by whom they strike: those who can commit the breach and nobody else.
     pub measures: Vec<BreachMeasure>,
     /// The rule by which it is repaired.
     pub repair: String,
+    /// Whether severity, category and measures were read in a document: the breach may be, and what follows from it not.
+    pub verified: bool,
+    /// What was not found there; empty when verified, and only then.
+    pub missing: Vec<MissingFact>,
 }
 
 /// A measure that may follow a breach.
@@ -120,14 +124,20 @@ impl Breaches {
             let (item, item_en) =
                 place.map_or_else(Default::default, |(_, item)| (item.chinese.clone(), item.english.clone()));
             let grades = behaviour.grades.iter().filter_map(|code| catalogue.grade(code)).map(|grade| {
-                let measures = grade.measures.iter().flat_map(|(object, measures)| {
-                    measures.iter().map(|measure| BreachMeasure { object: *object, measure: measure.clone() })
+                let measures = behaviour.objects.iter().flat_map(|object| {
+                    let following = bundle.measures_following(&behaviour.code, grade.severity, *object);
+                    following
+                        .into_iter()
+                        .flatten()
+                        .map(|measure| BreachMeasure { object: *object, measure: measure.code.clone() })
                 });
                 BreachGradeEntry {
                     severity: grade.severity,
                     category: grade.category,
                     measures: measures.collect(),
                     repair: grade.repair.to_string(),
+                    verified: grade.provenance.verified,
+                    missing: grade.provenance.missing.clone(),
                 }
             });
             Breach {

@@ -12,11 +12,12 @@ use chengxin_api::types::notice::{NoticeDocument, Notices};
 use chengxin_api::types::operator::{OperatorDocument, Operators};
 use chengxin_api::types::peer::Peers;
 use chengxin_api::types::policy::{Policy, PolicyExplanation, PolicyTable};
+use chengxin_api::types::policy_content::Breaches;
 use chengxin_api::types::problem::Problem;
 use chengxin_api::types::record::{RecordDocument, Records};
 use chengxin_api::types::restriction::Restrictions;
 use chengxin_api::types::status::{Health, Status};
-use chengxin_policy::{Action, Bundle};
+use chengxin_policy::{Action, Bundle, SanctionObject};
 use chengxin_schemas::ErrorCode;
 use chengxin_schemas::category::ClassificationLevel;
 use chengxin_schemas::operator::Role;
@@ -284,6 +285,32 @@ async fn the_decision_table_says_what_the_committed_one_says() {
     let explained: PolicyExplanation =
         post(&served, "clerk", "/api/v1/policy/explain", question).await.json();
     assert!(!explained.permitted, "the purpose concerns persons only");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listed_breach_shows_what_may_follow_and_nothing_else() {
+    let served = Served::start(own_uid()).await;
+    let listed: Breaches = get(&served, "clerk", "/api/v1/policy/breaches").await.json();
+    let bundle = Bundle::baseline().expect("the policy of the stage");
+    assert_eq!(listed.breaches.len(), bundle.catalogue().behaviours().len());
+    for breach in &listed.breaches {
+        for grade in &breach.grades {
+            for one in &grade.measures {
+                let following = bundle.measures_following(&breach.code, grade.severity, one.object);
+                let following = following.expect("something follows for such a subject");
+                assert!(following.iter().any(|measure| measure.code == one.measure), "{}", breach.code);
+            }
+            for object in &breach.objects {
+                assert!(grade.measures.iter().any(|one| one.object == *object), "{}", breach.code);
+            }
+            // No list of grades is published: what follows from a breach is not verified because the breach is.
+            assert!(!grade.verified && !grade.missing.is_empty(), "{}", breach.code);
+        }
+    }
+    let arrears =
+        listed.breaches.iter().find(|breach| breach.code.as_str() == "sme-arrears").expect("listed");
+    let mut measures = arrears.grades.iter().flat_map(|grade| &grade.measures);
+    assert!(measures.all(|one| one.object == SanctionObject::PublicBody), "a body pays late, no person");
 }
 
 #[tokio::test(flavor = "multi_thread")]

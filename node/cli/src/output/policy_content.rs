@@ -1,11 +1,13 @@
 //! Content of law in the policy: the list of breaches, and what was not verified.
 
-use chengxin_api::types::policy_content::{Breaches, UnverifiedValues};
+use chengxin_api::types::policy_content::{BreachMeasure, Breaches, UnverifiedValues};
+use chengxin_policy::{MissingFact, SanctionObject};
 
 use super::page::{Cell, Table, View, column, wide};
 use super::{Document, List};
 use crate::texts::Key;
 
+/// A line for each grade of a breach: what may follow differs from grade to grade, and so does what was verified.
 impl Document for Breaches {
     fn table(&self, view: View) -> Table {
         let mut table = Table::new(&[
@@ -14,32 +16,29 @@ impl Document for Breaches {
             column("code", Key::Code),
             column("name", Key::Name),
             column("objects", Key::SanctionObject),
-            column("severities", Key::Severity),
+            column("severity", Key::Severity),
             wide("measures", Key::Measures),
+            column("grade_verified", Key::GradeVerified),
+            wide("missing", Key::NotFound),
             wide("repair", Key::RepairRule),
             wide("criteria", Key::Criteria),
             column("document", Key::Source),
             column("verified", Key::Verified),
         ]);
-        for breach in &self.breaches {
-            let objects = breach.objects.iter().map(|object| {
-                if view.machine { object.as_str() } else { view.pick(object.chinese(), object.english()) }
-            });
-            let mut measures: Vec<&str> = Vec::new();
-            for listed in breach.grades.iter().flat_map(|grade| &grade.measures) {
-                if !measures.contains(&listed.measure.as_str()) {
-                    measures.push(listed.measure.as_str());
-                }
-            }
+        for (breach, grade) in
+            self.breaches.iter().flat_map(|breach| breach.grades.iter().map(move |grade| (breach, grade)))
+        {
             table.row([
                 Cell::new(view.pick(&breach.class, &breach.class_en)),
                 Cell::new(view.pick(&breach.item, &breach.item_en)),
                 Cell::of(&breach.code),
                 Cell::new(view.pick(&breach.name, &breach.name_en)),
-                Cell::new(view.join(objects)),
-                Cell::new(view.join(breach.grades.iter().map(|grade| view.severity(grade.severity)))),
-                Cell::new(view.join(measures)),
-                Cell::new(view.join(breach.grades.iter().map(|grade| grade.repair.as_str()))),
+                Cell::new(view.join(breach.objects.iter().map(|object| object_name(*object, view)))),
+                Cell::new(view.severity(grade.severity)),
+                Cell::new(measures_text(&grade.measures, view)),
+                Cell::new(view.yes_no(grade.verified)),
+                Cell::new(missing_text(&grade.missing, view)),
+                Cell::new(&grade.repair),
                 Cell::new(view.pick(&breach.criteria, &breach.criteria_en)),
                 Cell::new(&breach.document),
                 Cell::new(view.yes_no(breach.verified)),
@@ -62,13 +61,10 @@ impl Document for UnverifiedValues {
             column("document", Key::Source),
         ]);
         for value in &self.values {
-            let missing = value.missing.iter().map(|fact| {
-                if view.machine { fact.as_str() } else { view.pick(fact.chinese(), fact.english()) }
-            });
             table.row([
                 Cell::new(&value.file),
                 Cell::new(&value.key),
-                Cell::new(view.join(missing)),
+                Cell::new(missing_text(&value.missing, view)),
                 Cell::new(&value.document),
             ]);
         }
@@ -78,4 +74,29 @@ impl Document for UnverifiedValues {
     fn list(&self) -> Option<List> {
         Some(List { items: "values" })
     }
+}
+
+fn object_name(object: SanctionObject, view: View) -> &'static str {
+    if view.machine { object.as_str() } else { view.pick(object.chinese(), object.english()) }
+}
+
+fn missing_text(missing: &[MissingFact], view: View) -> String {
+    view.join(
+        missing
+            .iter()
+            .map(|fact| if view.machine { fact.as_str() } else { view.pick(fact.chinese(), fact.english()) }),
+    )
+}
+
+/// Each measure with whom it strikes for programs; for people, those that strike the same kind together.
+fn measures_text(measures: &[BreachMeasure], view: View) -> String {
+    let groups = measures.chunk_by(|one, next| !view.machine && one.object == next.object);
+    let texts: Vec<String> = groups
+        .map(|group| {
+            let object = group.first().map_or("", |listed| object_name(listed.object, view));
+            let codes = view.join(group.iter().map(|listed| listed.measure.as_str()));
+            if view.machine { format!("{object}:{codes}") } else { format!("{object}: {codes}") }
+        })
+        .collect();
+    if view.machine { view.join(texts.iter().map(String::as_str)) } else { texts.join("; ") }
 }

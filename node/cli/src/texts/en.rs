@@ -205,6 +205,7 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::BreachItem => "Item",
         Key::Criteria => "Criteria",
         Key::Entry => "Entry",
+        Key::GradeVerified => "Grade verified",
         Key::NotFound => "Not found",
         Key::RepairRule => "Repair rule",
         Key::Purpose => "Purpose",

@@ -216,6 +216,7 @@ keys! {
     BreachItem,
     Criteria,
     Entry,
+    GradeVerified,
     NotFound,
     RepairRule,
     Purpose,

@@ -199,6 +199,7 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::BreachItem => "项目",
         Key::Criteria => "认定标准",
         Key::Entry => "条目",
+        Key::GradeVerified => "等级已核实",
         Key::NotFound => "缺少",
         Key::RepairRule => "修复规则",
         Key::Purpose => "用途",

@@ -8,6 +8,7 @@ use chengxin_api::types::notice::{NoticeDocument, Notices};
 use chengxin_api::types::operator::Operators;
 use chengxin_api::types::peer::Peers;
 use chengxin_api::types::policy::{Policy, PolicyExplanation, PolicyTable};
+use chengxin_api::types::policy_content::Breaches;
 use chengxin_api::types::policy_diff::{PolicyChanges, PolicyTest};
 use chengxin_api::types::policy_plan::{PlanDocument, PolicyStatus, Published};
 use chengxin_api::types::record::{RecordDocument, Records};
@@ -229,6 +230,25 @@ pub fn policy_table() -> PolicyTable {
     parse(json!({"schema": "policy-table/v1", "policy": "baseline-1", "cells": [
         {"role": "clerk", "purpose": "government-procurement", "subject_kind": "organisation", "category": "basic", "level": "L1", "decision": "show", "rule": "r1"},
         {"role": "system_administrator", "purpose": "awards", "subject_kind": "person", "category": "basic", "level": "L4", "decision": "withhold", "rule": "default-deny"}
+    ]}))
+}
+
+pub fn breaches() -> Breaches {
+    parse(json!({"schema": "breaches/v1", "policy": "baseline-1", "breaches": [
+        {"code": "new-office-disowns-old-debts", "name": "新官不理旧账", "name_en": "New office-holder disowning old debts",
+         "class": "履约践诺", "class_en": "Performance", "item": "合同与承诺", "item_en": "Contracts and promises",
+         "objects": ["public_body", "person"], "criteria": "以换届为由不履行", "criteria_en": "Not performing because of a change of office",
+         "criteria_verified": false,
+         "grades": [
+            {"severity": "general", "category": "general_breach",
+             "measures": [{"object": "public_body", "measure": "written-explanation"}, {"object": "public_body", "measure": "rectification-in-time"},
+                {"object": "person", "measure": "restrict-promotion"}],
+             "repair": "public-body.performance", "verified": false, "missing": ["severity_line", "measures"]},
+            {"severity": "serious", "category": "serious_breach", "measures": [{"object": "public_body", "measure": "publish-typical-case"},
+                {"object": "person", "measure": "post-adjustment"}],
+             "repair": "public-body.performance-serious", "verified": true, "missing": []}
+         ],
+         "legal_basis": "《优化营商环境条例》第三十一条", "document": "内政发〔2021〕12号", "verified": true}
     ]}))
 }
 

@@ -152,6 +152,7 @@ fn pages_of_policy_and_audit() {
     document("policy", &documents::policy());
     document("policy-explanation", &documents::policy_explanation());
     document("policy-table", &documents::policy_table());
+    document("breaches", &documents::breaches());
     document("policy-test", &documents::policy_test());
     document("policy-diff", &documents::policy_changes());
     document("policy-diff-empty", &documents::policy_unchanged());
