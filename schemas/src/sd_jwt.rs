@@ -129,9 +129,9 @@ impl SdJwt {
             spans.push(Span { name, start, end });
             start = end + 1;
         }
-        disclosure::claims_agree(&payload.claims, &fields)?;
         // Every disclosure belongs to one digest.
         let undisclosed = signed.saturating_sub(spans.len());
+        disclosure::claims_agree(&payload.claims, &fields, undisclosed)?;
         let sd_jwt = Self { text: text.to_owned(), jwt_length, spans };
         Ok(VerifiedRecord { sd_jwt, claims: payload.claims, fields, undisclosed })
     }

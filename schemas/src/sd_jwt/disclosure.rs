@@ -88,12 +88,18 @@ pub(super) fn field_insert(
 
 /// Checks what claims and fields say together, by the rules under which a record may be issued. `publicity_end` is not
 /// compared: the claim is what the rules give, the field what the document says.
-pub(super) fn claims_agree(claims: &RecordClaims, fields: &RecordFields) -> Result<(), SchemaError> {
-    // A field that is not shown here may be the one that says the day, so only all of them together can contradict. Which of
-    // a debtor's two days it is, is the issuer's choice.
+pub(super) fn claims_agree(
+    claims: &RecordClaims,
+    fields: &RecordFields,
+    undisclosed: usize,
+) -> Result<(), SchemaError> {
+    // Which of a debtor's two days it is, is the issuer's choice. A field that is not shown may be the one that says it, as
+    // long as there are digests that nothing shown belongs to; whether one of these is a decoy, nobody can tell.
     let determined = claims.determined_on.to_string();
-    let other = |name: &&str| fields.text(name).is_some_and(|day| day != determined);
-    if fields.record_type().determination_fields().iter().all(other) {
+    let days = fields.record_type().determination_fields();
+    let shown: Vec<_> = days.iter().filter_map(|name| fields.text(name)).collect();
+    let is_all = undisclosed == 0 || shown.len() == days.len();
+    if is_all && !shown.is_empty() && shown.iter().all(|day| **day != determined) {
         return Err(SchemaError::Integrity {
             form: "SD-JWT",
             reason: "determined_on is another day than the document's field says".to_owned(),

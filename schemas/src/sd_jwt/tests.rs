@@ -243,6 +243,30 @@ fn what_an_issuer_may_not_sign_is_refused_when_read() {
 }
 
 #[test]
+fn a_day_that_no_shown_field_says_is_refused_once_nothing_is_hidden() {
+    let determined = claims(&draft(), &issuer_key()).determined_on.to_string();
+    let verify_fields = |fields: Value| {
+        let debtor = |payload: &mut Value| {
+            payload["vct"] = json!(RecordType::JudgmentDebtor.vct());
+            payload["fields"] = fields;
+        };
+        verify(&forge(debtor, &[]))
+    };
+    let hidden = json!([digest("a publication date, or a decoy")]);
+    for (holds, fields) in [
+        (true, json!({ "filing_date": determined })),
+        (true, json!({ "filing_date": "2020-01-02", "publication_date": determined })),
+        (true, json!({ "filing_date": "2020-01-02", "_sd": hidden })),
+        (true, json!({ "_sd": hidden })),
+        (false, json!({ "filing_date": "2020-01-02" })),
+        (false, json!({ "filing_date": "2020-01-02", "publication_date": "2020-01-03", "_sd": hidden })),
+    ] {
+        let text = fields.to_string();
+        assert_eq!(verify_fields(fields).is_ok(), holds, "{text}");
+    }
+}
+
+#[test]
 fn a_code_with_an_exception_survives_signing() {
     let exception =
         crate::unified_code::CheckException { accepted_by: "li".into(), reason: "证书如此".into() };
