@@ -84,7 +84,7 @@ issue_codes! {
     NumberUnclear = "number_unclear" / Error,
     /// A tax number that is made of a person's resident number; left out, because tax numbers are public.
     TaxNumberIsPersonNumber = "tax_number_is_person_number" / Warning,
-    /// A registration or certificate number of the form of an old resident number; left out, because these numbers are
+    /// A registration, certificate or tax number of the form of an old resident number; left out, because these numbers are
     /// public.
     NumberMayBePersons = "number_may_be_persons" / Warning,
     /// A resident identity number that does not hold.

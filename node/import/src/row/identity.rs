@@ -12,7 +12,8 @@ use super::RowWork;
 use crate::dialect::TemplateVersion;
 use crate::issue::IssueCode;
 use crate::value::person::{
-    is_old_resident_shaped, is_resident_shaped, is_resident_tax_number, is_travel_document_shaped,
+    is_company_tax_number, is_old_resident_shaped, is_resident_shaped, is_resident_tax_number,
+    is_travel_document_shaped,
 };
 use crate::value::{is_null, is_space, text_fold};
 
@@ -100,8 +101,12 @@ impl RowWork<'_> {
             return self.issue(index, IssueCode::NumberUnclear);
         }
         // Old resident numbers have the fifteen digits of a registration number, of which one in thirty has a day of birth
-        // in it as well. The record does without it. Every company's old tax number has as many digits; those stay.
-        if name != "tax_registration_number" && is_old_resident_shaped(&plain) {
+        // in it as well. The record does without it. Every company's old tax number has as many digits: its region and its
+        // organisation code, whose check tells it from a person's number in ten of eleven cases. In the eleventh, the
+        // number of an owner who trades under it stays.
+        if is_old_resident_shaped(&plain)
+            && !(name == "tax_registration_number" && is_company_tax_number(&plain))
+        {
             return self.issue(index, IssueCode::NumberMayBePersons);
         }
         self.insert(index, name, text);

@@ -2,7 +2,7 @@
 //! better to ask about a company's number than to publish a person's.
 
 use chengxin_schemas::resident_id::ResidentId;
-use chengxin_schemas::unified_code::UnifiedCode;
+use chengxin_schemas::unified_code::{UnifiedCode, organisation_code_holds};
 use jiff::civil::Date;
 
 /// Whether the text, in half-width capitals without space, is a resident identity number or one with a mistyped check:
@@ -26,7 +26,8 @@ pub fn is_old_resident_shaped(text: &str) -> bool {
 }
 
 /// Whether a tax number is a person's: the old number of a sole trader is the owner's resident number with or without
-/// two more digits. Fifteen digits alone are not told: every company's old tax number has as many.
+/// two more digits. Fifteen digits alone are not told: every company's old tax number has as many, see
+/// [`is_company_tax_number`].
 pub fn is_resident_tax_number(text: &str) -> bool {
     if is_resident_shaped(text) {
         return true;
@@ -37,6 +38,14 @@ pub fn is_resident_tax_number(text: &str) -> bool {
                 && (is_resident_shaped(number) || is_old_resident_shaped(number))
         },
     )
+}
+
+/// Whether a tax number can be a company's of the form of before 2015: six digits of the region, then the organisation code
+/// with its check character.
+pub fn is_company_tax_number(text: &str) -> bool {
+    text.split_at_checked(6).is_some_and(|(region, code)| {
+        region.bytes().all(|byte| byte.is_ascii_digit()) && organisation_code_holds(code)
+    })
 }
 
 /// Whether nine characters have the form of a passport or a travel permit: a letter and eight digits (E12345678,
@@ -100,6 +109,7 @@ mod tests {
         fn any_text_is_told(text in "[0-9X]{13,21}|.{0,20}") {
             let _ = (is_resident_shaped(&text), is_old_resident_shaped(&text));
             let _ = (is_resident_tax_number(&text), is_travel_document_shaped(&text));
+            let _ = is_company_tax_number(&text);
         }
     }
 }

@@ -145,6 +145,11 @@ fn no_column_of_organisations_takes_a_persons_number() {
     let outcome = import_rows(&[PenaltyRow::new().with(tax, "150102107743680")]);
     let fields = outcome.rows[0].fields.as_ref().expect("accepted");
     assert_eq!(fields.text("tax_registration_number"), Some("150102107743680"));
+    // A company's whose organisation code has a day of birth in it: the check of the code tells.
+    let outcome = import_rows(&[PenaltyRow::new().with(tax, "150102491231005")]);
+    assert!(codes(&outcome.rows[0]).is_empty());
+    let fields = outcome.rows[0].fields.as_ref().expect("accepted");
+    assert_eq!(fields.text("tax_registration_number"), Some("150102491231005"));
     for column in [
         "行政相对人代码_2(工商注册号)",
         "行政相对人代码_3(组织机构代码)",
@@ -159,6 +164,7 @@ fn no_column_of_organisations_takes_a_persons_number() {
         "行政相对人代码_2(工商注册号)",
         "行政相对人代码_5(事业单位证书号)",
         "行政相对人代码_6(社会组织登记证号)",
+        tax,
     ] {
         let trader = PenaltyRow::new().with("行政相对人类别", "个体工商户").with(column, "150102491231002");
         let outcome = import_rows(&[trader]);
