@@ -214,10 +214,18 @@ impl Node {
         {
             return Err(ExchangeError::Conflict {
                 what: "import",
-                reason: format!(
-                    "import {} was interrupted: resume it with the same file, or roll it back, then import again",
-                    open.id
-                ),
+                // What is being rolled back is not resumed any more.
+                reason: if open.state == BatchState::RollingBack {
+                    format!(
+                        "the rollback of import {} was interrupted: roll it back again, then import",
+                        open.id
+                    )
+                } else {
+                    format!(
+                        "import {} was interrupted: resume it with the same file, or roll it back, then import again",
+                        open.id
+                    )
+                },
             });
         }
         Ok(batches.iter().map(|batch| batch.next).max().unwrap_or(1))

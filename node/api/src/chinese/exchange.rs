@@ -136,6 +136,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "import {} was interrupted: resume it with the same file, or roll it back, then import again",
         "导入 {0} 曾中断: 请用同一文件继续, 或先撤回, 再导入",
     ),
+    (
+        "the rollback of import {} was interrupted: roll it back again, then import",
+        "导入 {0} 的撤回曾中断: 请再次撤回, 然后导入",
+    ),
     ("keeping the rows", "保存各行"),
     // import_errors.rs
     ("export the failing rows of a file", "导出文件的错误行"),
