@@ -103,7 +103,7 @@ impl Node {
         let mut range = KeyRange::prefix(&keyspace::notices());
         while !new.is_empty() {
             let page = self.readable_page(&range, NOTICES_AT_ONCE).await?;
-            unreadable = unreadable.saturating_add(page.unreadable);
+            unreadable = unreadable.saturating_add(page.unreadable());
             let Some(rest) = page.rest else { break };
             range = rest;
             for (key, bytes) in &page.rows {

@@ -29,7 +29,7 @@ use crate::error::{ExchangeError, Result};
 use crate::keyspace;
 use crate::node::Node;
 use crate::notice::NoticeRow;
-use crate::outbox::{OutboxHead, OutboxRow};
+use crate::outbox::{HeadPlaces, OutboxHead, OutboxRow};
 use crate::row::Row;
 use crate::schedule::AttemptOutcome;
 
@@ -115,21 +115,22 @@ impl Node {
     pub async fn delivery_load(&self) -> Result<()> {
         let mut range = KeyRange::prefix(&keyspace::outbox_heads());
         loop {
-            let page = self.parts.store.scan(range.clone(), 1_000).await?;
-            let Some((last, _)) = page.last() else { return Ok(()) };
-            range = range.after(last);
-            for (key, bytes) in &page {
-                let agency = key
-                    .get(1..)
-                    .and_then(|code| std::str::from_utf8(code).ok())
-                    .and_then(|code| code.parse().ok());
-                let Some(agency) = agency else {
-                    return Err(ExchangeError::Stored {
-                        what: "outbox head",
-                        reason: "its key is not an agency's".to_owned(),
-                    });
+            let page = self.readable_page(&range, 1_000).await?;
+            let Some(rest) = page.rest else { return Ok(()) };
+            range = rest;
+            if let Some(key) = &page.lost {
+                tracing::error!(peer = %head_agency(key)?, "the head of a stream is lost");
+            }
+            for (key, bytes) in &page.rows {
+                let agency = head_agency(key)?;
+                // One stream that cannot be read holds back neither the others nor the start of the node.
+                let head = match HeadPlaces::read(bytes) {
+                    Ok(head) => head,
+                    Err(error) => {
+                        tracing::error!(peer = %agency, %error, "a stream's head cannot be read, going on without it");
+                        continue;
+                    }
                 };
-                let head = self.head_read(&agency, bytes).await?;
                 if head.acknowledged < head.last {
                     let now = self.now();
                     self.delivery.lock().unwrap_or_else(PoisonError::into_inner).owe(agency, now);
@@ -337,4 +338,15 @@ impl Node {
         }
         Ok(claims)
     }
+}
+
+/// The recipient that the key of a head is about.
+fn head_agency(key: &[u8]) -> Result<AgencyCode> {
+    key.get(1..)
+        .and_then(|code| std::str::from_utf8(code).ok())
+        .and_then(|code| code.parse().ok())
+        .ok_or_else(|| ExchangeError::Stored {
+            what: "outbox head",
+            reason: "its key is not an agency's".to_owned(),
+        })
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use chengxin_store::{KeyRange, Store};
+use chengxin_store::{KeyRange, Store, limits};
 use tokio::task::JoinHandle;
 
 use crate::error::{ExchangeError, Result};
@@ -24,7 +24,8 @@ use crate::row::Row;
 /// Records of one merge into the indexes: as a merge rewrites most blocks of an index, the longer the better; two
 /// stretches of entries are held in memory at once, 5 MiB each.
 pub(crate) const STRETCH_RECORDS: u64 = 65_536;
-/// Records read at once to derive their entries: about 4 MiB.
+/// Records read at once to derive their entries: about 4 MiB, and fewer where they are long, since a page of the store ends
+/// early.
 const PAGE_RECORDS: usize = 1_000;
 
 /// The part of an import's records that is not in the indexes yet.
@@ -93,9 +94,12 @@ impl ImportIndex {
     }
 }
 
-/// What the records of a stretch say of their index entries.
+/// The records of a stretch, and what they say of their index entries.
 #[derive(Default)]
 pub(crate) struct StretchEntries {
+    /// Each record's number and how many bytes it takes in the store, ascending. One that the store has lost counts as the
+    /// longest value there is.
+    pub(crate) stored: Vec<(u64, usize)>,
     pub(crate) entries: Vec<RecordEntries>,
     /// Numbers of records that cannot be read.
     pub(crate) unreadable: BTreeSet<u64>,
@@ -111,7 +115,7 @@ impl Node {
     ) -> Result<()> {
         while batch.indexed < batch.next {
             let end = batch.next.min(batch.indexed.saturating_add(stretch.max(1)));
-            let StretchEntries { entries, unreadable } = self.entries_between(batch.indexed, end).await?;
+            let StretchEntries { entries, unreadable, .. } = self.entries_between(batch.indexed, end).await?;
             if !unreadable.is_empty() {
                 return Err(ExchangeError::Stored {
                     what: RecordRow::NAME,
@@ -132,7 +136,8 @@ impl Node {
     /// Enters the records of imports that a former version of this program wrote under every identifier of their subjects: it
     /// entered one with a code and a person's number under the code only, and a search by the number found nothing. Reads
     /// all their records, once: an import is written in the present form when its records are entered, and a crash
-    /// before that leads to the same at the next start.
+    /// before that leads to the same at the next start. A record that cannot be read keeps the entries it has: it holds
+    /// back neither the others nor the start of the node.
     pub(crate) async fn import_index_upgrade(self: &Arc<Self>) -> Result<()> {
         let former = self.batches_former().await?;
         if former.is_empty() {
@@ -162,27 +167,31 @@ impl Node {
     }
 
     /// The index entries of the records from `first` up to `end`, hidden ones too; numbers without a record are left
-    /// out. A record that does not open or read has none that could be told.
+    /// out. A record that the store has lost, or that does not open, has none that could be told; each is an alarm.
     pub(crate) async fn entries_between(self: &Arc<Self>, first: u64, end: u64) -> Result<StretchEntries> {
         let mut range = KeyRange::between(&keyspace::record(first), &keyspace::record(end));
         let mut stretch = StretchEntries::default();
         loop {
-            let page = self.parts.store.scan(range.clone(), PAGE_RECORDS).await?;
-            let Some((last, _)) = page.last() else { return Ok(stretch) };
-            range = range.after(last);
+            let page = self.readable_page(&range, PAGE_RECORDS).await?;
+            let Some(rest) = page.rest else { return Ok(stretch) };
+            range = rest;
             // Beside the runtime's threads: a page takes long enough to open and read to hold up answers.
             let node = self.clone();
-            let derived = tokio::task::spawn_blocking(move || node.page_entries(&page, stretch)).await;
+            let (rows, lost) = (page.rows, page.lost);
+            let derived = tokio::task::spawn_blocking(move || node.page_entries(&rows, stretch)).await;
             stretch = derived.map_err(|_| ExchangeError::Task { what: "reading records" })??;
+            if let Some(key) = lost {
+                let number = number_of(&key)?;
+                stretch.stored.push((number, limits::MAX_VALUE_BYTES));
+                stretch.unreadable.insert(number);
+            }
         }
     }
 
     fn page_entries(&self, page: &[(Bytes, Bytes)], mut stretch: StretchEntries) -> Result<StretchEntries> {
         for (key, bytes) in page {
-            let number = keyspace::record_number(key).ok_or_else(|| ExchangeError::Stored {
-                what: RecordRow::NAME,
-                reason: "its key has no number".to_owned(),
-            })?;
+            let number = number_of(key)?;
+            stretch.stored.push((number, bytes.len()));
             match self.record_open(key, bytes) {
                 Ok((row, record)) => {
                     stretch.entries.push(self.record_entries(&row, record.fields(), number));
@@ -195,6 +204,13 @@ impl Node {
         }
         Ok(stretch)
     }
+}
+
+fn number_of(key: &[u8]) -> Result<u64> {
+    keyspace::record_number(key).ok_or_else(|| ExchangeError::Stored {
+        what: RecordRow::NAME,
+        reason: "its key has no number".to_owned(),
+    })
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use chengxin_schemas::identity::BatchId;
 use chengxin_schemas::notice::{NoticeContent, NoticeState};
 use chengxin_schemas::operator::Role;
 use chengxin_schemas::time::{Day, PeriodEnd, UnixTime};
-use chengxin_store::{Batch, KeyRange};
+use chengxin_store::{Batch, KeyRange, Store, limits};
 
 use crate::audit::{EntryDraft, EntryKind};
 use crate::error::{ExchangeError, Result};
@@ -28,8 +28,16 @@ use crate::operation::Operation;
 use crate::record_index;
 use crate::row::Row;
 
-/// Records deleted in one commit: the store keeps what a batch replaces in memory, about 4 MiB for these.
+/// Records deleted in one commit, at most.
 const DELETE_RECORDS: usize = 1_000;
+/// Most bytes of records deleted in one commit: the store keeps what a batch replaces in memory. Most records take a few
+/// KiB, so that their number decides; those with long rows take up to a value's limit each.
+const DELETE_BYTES: usize = 16 * 1024 * 1024;
+const _: () = assert!(DELETE_RECORDS <= limits::MAX_BATCH_OPERATIONS);
+const _: () = assert!(
+    limits::MAX_VALUE_BYTES <= DELETE_BYTES && DELETE_BYTES <= limits::MAX_BATCH_REPLACED_BYTES,
+    "what one commit deletes is never too much for the store"
+);
 
 impl Node {
     /// Takes an import back: its records exist for no reader from the first write on.
@@ -122,7 +130,7 @@ impl Node {
         let mut first = batch.first;
         while first < batch.next {
             let end = batch.next.min(first.saturating_add(stretch.max(1)));
-            let StretchEntries { entries, unreadable } = self.entries_between(first, end).await?;
+            let StretchEntries { stored, entries, unreadable } = self.entries_between(first, end).await?;
             let (store, merger) = (self.parts.store.clone(), writer.clone());
             writer
                 .write_run(async move {
@@ -130,12 +138,7 @@ impl Node {
                     if !unreadable.is_empty() {
                         record_index::numbers_remove(store.as_ref(), &merger, &unreadable).await?;
                     }
-                    let mut numbers: Vec<_> = entries.iter().map(|entry| entry.number).collect();
-                    numbers.extend(unreadable);
-                    for some in numbers.chunks(DELETE_RECORDS) {
-                        store.commit(records_delete(some)).await?;
-                    }
-                    Ok(())
+                    records_delete(store.as_ref(), &stored).await
                 })
                 .await?;
             first = end;
@@ -155,10 +158,20 @@ fn notice_holds_until(notice: &NoticeContent, today: Day) -> Option<PeriodEnd> {
     }
 }
 
-fn records_delete(numbers: &[u64]) -> Batch {
-    let mut deletes = Batch::new();
-    for number in numbers {
+/// Deletes records, given by number and stored length, in as many commits as it takes.
+async fn records_delete(store: &dyn Store, stored: &[(u64, usize)]) -> Result<()> {
+    let (mut deletes, mut bytes) = (Batch::new(), 0_usize);
+    for (number, length) in stored {
+        let full = deletes.len() == DELETE_RECORDS || bytes.saturating_add(*length) > DELETE_BYTES;
+        if full && !deletes.is_empty() {
+            store.commit(std::mem::take(&mut deletes)).await?;
+            bytes = 0;
+        }
         deletes.delete(keyspace::record(*number));
+        bytes = bytes.saturating_add(*length);
     }
-    deletes
+    if !deletes.is_empty() {
+        store.commit(deletes).await?;
+    }
+    Ok(())
 }

@@ -113,6 +113,24 @@ impl Row for OutboxHead {
     const VERSION: u8 = 2;
 }
 
+/// Where a head says that its stream stands, without the link: that of a version 1 stands in an item.
+pub(crate) struct HeadPlaces {
+    pub(crate) last: u64,
+    pub(crate) acknowledged: u64,
+}
+
+impl HeadPlaces {
+    /// Decodes a head of this or the earlier version and reads nothing else.
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self> {
+        if bytes.first() == Some(&OutboxHeadV1::VERSION) {
+            let OutboxHeadV1 { last, acknowledged, .. } = OutboxHeadV1::decode(bytes)?;
+            return Ok(Self { last, acknowledged });
+        }
+        let OutboxHead { last, acknowledged, .. } = OutboxHead::decode(bytes)?;
+        Ok(Self { last, acknowledged })
+    }
+}
+
 /// A notice on its way into the streams.
 pub(crate) struct Outgoing {
     pub(crate) content: NoticeContent,
@@ -199,7 +217,7 @@ impl Node {
     }
 
     /// Decodes a head of this or the earlier version.
-    pub(crate) async fn head_read(&self, recipient: &AgencyCode, bytes: &[u8]) -> Result<OutboxHead> {
+    async fn head_read(&self, recipient: &AgencyCode, bytes: &[u8]) -> Result<OutboxHead> {
         if bytes.first() != Some(&OutboxHeadV1::VERSION) {
             return OutboxHead::decode(bytes);
         }

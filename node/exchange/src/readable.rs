@@ -12,15 +12,22 @@ use crate::node::Node;
 pub(crate) struct ReadablePage {
     /// Keys and values in the order of the range; may be empty although more follows.
     pub(crate) rows: Vec<(Bytes, Bytes)>,
-    /// Rows passed over because the store cannot read their value: none or one.
-    pub(crate) unreadable: usize,
+    /// The key of the row passed over because the store cannot read its value. It stands behind the others.
+    pub(crate) lost: Option<Bytes>,
     /// What follows. None behind the last row.
     pub(crate) rest: Option<KeyRange>,
 }
 
+impl ReadablePage {
+    /// Rows passed over: none or one.
+    pub(crate) fn unreadable(&self) -> usize {
+        usize::from(self.lost.is_some())
+    }
+}
+
 impl Node {
     /// The first `limit` rows of `range`, as far as a value that cannot be read; that row is an alarm with the number of
-    /// its notice, and the page ends there.
+    /// its notice or record, and the page ends there.
     ///
     /// For passes alone. A search that answers somebody must fail instead: what is passed over would be missing in silence.
     pub(crate) async fn readable_page(&self, range: &KeyRange, limit: usize) -> Result<ReadablePage> {
@@ -29,17 +36,40 @@ impl Node {
             Ok(rows) => (rows, None),
             Err(StoreError::Unreadable { key, source }) => {
                 let notice = keyspace::notice_of(key.bytes()).map(|id| id.to_string());
-                tracing::error!(notice, error = %source, "a stored value cannot be read, going on without it");
+                let record = keyspace::record_number(key.bytes());
+                tracing::error!(notice, record, error = %source, "a stored value cannot be read, going on without it");
                 let before = range.before(key.bytes());
-                (store.scan(before, limit).await?, Some(key))
+                (store.scan(before, limit).await?, Some(key.bytes().clone()))
             }
             Err(error) => return Err(error.into()),
         };
         let last = match &lost {
-            Some(key) => Some(key.bytes().clone()),
+            Some(key) => Some(key.clone()),
             None => rows.last().map(|(key, _)| key.clone()),
         };
-        let unreadable = usize::from(lost.is_some());
-        Ok(ReadablePage { rows, unreadable, rest: last.map(|key| range.after(&key)) })
+        Ok(ReadablePage { rows, lost, rest: last.map(|key| range.after(&key)) })
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    //! Values that the disk loses, for the tests of the passes.
+
+    /// What stands in the value that is lost.
+    pub(crate) const LOST: u8 = 0xA5;
+
+    /// Changes a byte of that value where the store keeps long values.
+    pub(crate) fn value_lose(folder: &std::path::Path) {
+        let mut lost = 0;
+        for entry in std::fs::read_dir(folder).expect("folder") {
+            let path = entry.expect("entry").path();
+            let mut bytes = std::fs::read(&path).expect("file");
+            if let Some(place) = bytes.windows(64).position(|part| part.iter().all(|byte| *byte == LOST)) {
+                bytes[place + 32] ^= 1;
+                std::fs::write(&path, bytes).expect("written");
+                lost += 1;
+            }
+        }
+        assert_eq!(lost, 1, "files that hold the value");
     }
 }

@@ -216,7 +216,7 @@ impl Node {
         let mut range = KeyRange::prefix(&keyspace::notices());
         loop {
             let page = self.readable_page(&range, NOTICES_AT_ONCE).await?;
-            unreadable = unreadable.saturating_add(page.unreadable);
+            unreadable = unreadable.saturating_add(page.unreadable());
             let Some(rest) = page.rest else { return Ok(unreadable) };
             range = rest;
             let mut batch = Batch::new();
@@ -241,7 +241,7 @@ impl Node {
         let mut range = KeyRange::prefix(&keyspace::restrictions());
         loop {
             let page = self.readable_page(&range, RESTRICTIONS_AT_ONCE).await?;
-            pass.unreadable = pass.unreadable.saturating_add(page.unreadable);
+            pass.unreadable = pass.unreadable.saturating_add(page.unreadable());
             let Some(rest) = page.rest else { return Ok(pass) };
             range = rest;
             let mut batch = Batch::new();

@@ -9,6 +9,7 @@ use chengxin_store::{Batch, SledOptions, SledStore};
 use super::*;
 use crate::import::ImportFile;
 use crate::import_lock::ImportLock;
+use crate::readable::tests::{LOST, value_lose};
 use crate::record_index::pointer_find;
 use crate::row_v1::ImportBatchV1;
 use crate::support::{Federation, HEADER, MARKET, Memory, as_role, sole_trader};
@@ -186,4 +187,45 @@ async fn a_former_index_gets_every_identifier_at_the_next_start() {
     assert_eq!(index_bytes(&node).await, kept);
     assert!(node.batches_former().await.expect("batches").is_empty(), "once");
     assert_eq!(node.batch_read(&batch.id).await.expect("batch"), batch);
+}
+
+/// The disk has lost one record of two: the node starts, the other gets all its identifiers, and the import can be taken
+/// back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_record_holds_back_neither_a_former_index_nor_the_start() {
+    let federation = Federation::new().await;
+    let node = federation.node(MARKET);
+    let clerk = as_role(&node, Role::Clerk).await;
+    let text = sole_trader();
+    let row = text.lines().last().expect("row").replace("示罚1号", "示罚2号");
+    let file: Arc<dyn ImportFile> = Arc::new(Memory(format!("{text}{row}\n").into_bytes()));
+    let (_, batch) =
+        node.import_run(&clerk, file, ImportOptions::default(), Arc::new(|_| {})).await.expect("import");
+    let batch = batch.expect("batch");
+    let (_, record) = node.record_read(batch.first).await.expect("read").expect("record");
+    let subjects: Vec<_> = record.fields().subjects().map(|subject| node.subject_key(&subject)).collect();
+    assert_eq!(subjects.len(), 2);
+    let lost = keyspace::record(batch.first);
+    let mut write = Batch::new();
+    for (key, _) in index_bytes(&node).await {
+        write.delete(key);
+    }
+    write.put(lost.clone(), vec![LOST; 4_096]);
+    write.put(keyspace::batch(&batch.id), ImportBatchV1(batch.clone()).encode().expect("encoded"));
+    node.parts.store.commit(write).await.expect("committed");
+    drop(node);
+    federation.node_drop_idle(MARKET).await;
+    value_lose(&federation.folder.path().join(MARKET).join("store/values"));
+
+    federation.node_start(MARKET, false).await;
+    let node = federation.node(MARKET);
+    assert!(node.parts.store.get(&lost).await.is_err(), "lost");
+    for subject in &subjects {
+        assert_eq!(node.record_numbers_of(subject, 10).await.expect("numbers"), [batch.first + 1]);
+    }
+    let reviewer = as_role(&node, Role::Reviewer).await;
+    let rolled = node.import_rollback(&reviewer, &batch.id).await.expect("taken back");
+    assert_eq!(rolled.state, BatchState::RolledBack);
+    assert!(index_bytes(&node).await.is_empty());
+    assert!(node.entries_between(0, u64::MAX).await.expect("entries").stored.is_empty());
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::notice::{MeasureDraft, NoticeDraft};
+use crate::readable::tests::{LOST, value_lose};
 use crate::record::RecordFilter;
 use crate::support::{FINANCE, Federation, LEAGUE, MARKET, agency, as_role};
 
@@ -43,4 +44,31 @@ async fn a_head_of_version_1_goes_on_where_it_stood() {
         let (_, head) = node.outbox_head(&agency(code)).await.expect("head");
         assert_eq!((head.last, head.acknowledged, head.number), (2, 2, 2));
     }
+}
+
+/// One head of version 1 whose link stood in an item that the disk has lost, and one that does not decode.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_cannot_be_read_holds_back_neither_the_start_nor_the_others() {
+    let federation = Federation::new().await;
+    federation.penalty_import().await;
+    let node = federation.node(MARKET);
+    issue(&node).await;
+    let (lost, broken) = (agency(FINANCE), agency("11152105011615449P"));
+    let old = OutboxHeadV1 { last: 2, link: Sha256([9; 32]), acknowledged: 1 };
+    let mut batch = Batch::new();
+    batch.put(keyspace::outbox_head(&lost), old.encode().expect("encodes"));
+    batch.put(keyspace::outbox(&lost, 1), vec![LOST; 4_096]);
+    batch.put(keyspace::outbox_head(&broken), vec![OutboxHead::VERSION, 1]);
+    node.parts.store.commit(batch).await.expect("committed");
+    drop(node);
+    federation.node_drop_idle(MARKET).await;
+    value_lose(&federation.folder.path().join(MARKET).join("store/values"));
+
+    federation.node_start(MARKET, false).await;
+    let node = federation.node(MARKET);
+    assert_eq!(node.delivery_owed(), 2, "of both streams whose places can be read");
+    federation.deliver(MARKET).await;
+    let (_, head) = node.outbox_head(&agency(LEAGUE)).await.expect("head");
+    assert_eq!((head.last, head.acknowledged), (1, 1));
+    assert!(node.outbox_head(&lost).await.is_err());
 }

@@ -4,6 +4,7 @@ use chengxin_schemas::operator::Role;
 
 use super::*;
 use crate::notice::{MeasureDraft, NoticeDraft, NoticeFilter};
+use crate::readable::tests::{LOST, value_lose};
 use crate::record::RecordFilter;
 use crate::row_v1::RestrictionMeasureV1;
 use crate::support::{FINANCE, Federation, LEAGUE, MARKET, SUBJECT, as_role};
@@ -181,22 +182,4 @@ async fn one_row_that_cannot_be_read_holds_back_neither_the_start_nor_new_member
         let decided: Vec<_> = rows.map(|row| row.measures[0].recognition.is_applied()).collect();
         assert_eq!(decided, [false], "decided again");
     }
-}
-
-/// What stands in the value that is lost.
-const LOST: u8 = 0xA5;
-
-/// Changes a byte of that value where the store keeps long values.
-fn value_lose(folder: &std::path::Path) {
-    let mut lost = 0;
-    for entry in std::fs::read_dir(folder).expect("folder") {
-        let path = entry.expect("entry").path();
-        let mut bytes = std::fs::read(&path).expect("file");
-        if let Some(place) = bytes.windows(64).position(|part| part.iter().all(|byte| *byte == LOST)) {
-            bytes[place + 32] ^= 1;
-            std::fs::write(&path, bytes).expect("written");
-            lost += 1;
-        }
-    }
-    assert_eq!(lost, 1, "files that hold the value");
 }

@@ -9,6 +9,7 @@ use chengxin_schemas::ErrorCode;
 use chengxin_schemas::operator::Role;
 use chengxin_schemas::subject::SubjectId;
 
+use crate::hooked::commits_refuse;
 use crate::support::{Federation, HEADER, MARKET, Memory, SUBJECT, as_role, penalty_file};
 
 /// A file of `rows` penalties against as many companies.
@@ -190,12 +191,14 @@ async fn a_mistyped_year_is_refused_and_stands_in_nobodys_way() {
     assert!(import("2026-11-22").await.expect("import").1.is_some(), "today");
 }
 
-/// More in one chunk than the store commits at once, in a column that no field corresponds to.
+/// More in one chunk than the store commits at once, and more in one import than it deletes at once, in a column that no
+/// field corresponds to.
 #[tokio::test(flavor = "multi_thread")]
-async fn rows_with_long_texts_are_imported_whole() {
+async fn rows_with_long_texts_are_imported_and_taken_back_whole() {
     let federation = Federation::new().await;
     let node = federation.node(MARKET);
     let clerk = as_role(&node, Role::Clerk).await;
+    let reviewer = as_role(&node, Role::Reviewer).await;
     let import = |rows: u64, note: &str| {
         let mut text = format!("{HEADER},经办说明\n");
         for row in 0..rows {
@@ -213,7 +216,32 @@ async fn rows_with_long_texts_are_imported_whole() {
         examination.report.issues().filter(|issue| issue.severity == IssueSeverity::Error).collect();
     assert_eq!(errors.iter().map(|issue| issue.code.as_str()).collect::<Vec<_>>(), ["control_character"]);
     assert!(batch.is_none());
-    let (_, batch) = import(200, &"长".repeat(33_000)).await.expect("import");
-    assert_eq!(batch.expect("batch").records, 200);
-    assert_eq!(held(&federation).await, 200);
+    for (rows, length) in [(200, 33_000), (70, 340_000)] {
+        let (_, batch) = import(rows, &"长".repeat(length)).await.expect("import");
+        let batch = batch.expect("batch");
+        assert_eq!(batch.records, rows);
+        assert_eq!(held(&federation).await, usize::try_from(rows).expect("few"));
+        let taken = node.import_rollback(&reviewer, &batch.id).await.expect("rolled back");
+        assert_eq!(taken.state, BatchState::RolledBack);
+        assert_eq!(held(&federation).await, 0);
+    }
+    assert_eq!(import(1, "短").await.expect("import").1.expect("batch").records, 1);
+}
+
+/// What is being rolled back cannot be resumed, and nobody is told to.
+#[tokio::test(flavor = "multi_thread")]
+async fn after_an_interrupted_rollback_the_operator_is_told_to_roll_back() {
+    let federation = Federation::new().await;
+    let batch = federation.penalty_import().await;
+    let node = federation.node(MARKET);
+    let clerk = as_role(&node, Role::Clerk).await;
+    let reviewer = as_role(&node, Role::Reviewer).await;
+    federation.hook(MARKET, Some(commits_refuse(b'r')));
+    node.import_rollback(&reviewer, &batch.id).await.expect_err("broken off");
+    federation.hook(MARKET, None);
+    let import = || node.import_run(&clerk, many(1), ImportOptions::default(), Arc::new(|_| {}));
+    let said = import().await.expect_err("open").to_string();
+    assert!(said.contains("roll it back again") && !said.contains("resume"), "{said}");
+    node.import_rollback(&reviewer, &batch.id).await.expect("rolled back");
+    assert!(import().await.expect("import").1.is_some());
 }
