@@ -8,6 +8,8 @@
 //! recipient that has it answers with the receipt it gave before. What is done where both ends disagree stands in
 //! [`crate::divergence`].
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
@@ -301,6 +303,52 @@ impl Node {
             states.push(RecipientState { agency: *agency, place: *place, queued: item.queued, receipt });
         }
         Ok(states)
+    }
+
+    /// How many recipients of an own notice have sent a receipt, for a list: an item up to which its stream is acknowledged
+    /// has one, and only one above that is read. `acknowledged` holds how far each stream is, and is filled on the way: a
+    /// page of notices reads each head once. What cannot be read counts as no receipt.
+    pub(crate) async fn receipts_count(
+        &self,
+        row: &NoticeRow,
+        acknowledged: &mut BTreeMap<AgencyCode, u64>,
+    ) -> Result<usize> {
+        let mut receipts = 0_usize;
+        for (agency, place) in &row.recipients {
+            let through = match acknowledged.entry(*agency) {
+                Entry::Occupied(known) => *known.get(),
+                Entry::Vacant(unknown) => *unknown.insert(self.acknowledged_through(agency).await?),
+            };
+            // A recipient that lost items is sent them again, and their receipts stay meanwhile.
+            if *place <= through || self.item_has_receipt(agency, *place).await? {
+                receipts = receipts.saturating_add(1);
+            }
+        }
+        Ok(receipts)
+    }
+
+    async fn acknowledged_through(&self, recipient: &AgencyCode) -> Result<u64> {
+        let head = self.readable_value(&keyspace::outbox_head(recipient)).await?;
+        Ok(match head.as_deref().map(HeadPlaces::read) {
+            Some(Ok(head)) => head.acknowledged,
+            Some(Err(error)) => {
+                tracing::error!(peer = %recipient, %error, "a stream's head cannot be read");
+                0
+            }
+            None => 0,
+        })
+    }
+
+    async fn item_has_receipt(&self, recipient: &AgencyCode, place: u64) -> Result<bool> {
+        let item = self.readable_value(&keyspace::outbox(recipient, place)).await?;
+        Ok(match item.as_deref().map(OutboxRow::read) {
+            Some(Ok(item)) => item.receipt.is_some(),
+            Some(Err(error)) => {
+                tracing::error!(peer = %recipient, place, %error, "a queued item cannot be read");
+                false
+            }
+            None => false,
+        })
     }
 
     /// Signs a receipt for an item.

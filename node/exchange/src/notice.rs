@@ -348,9 +348,10 @@ impl Node {
             self.parts.store.get(&key).await?.ok_or(ExchangeError::NotFound { what: "the notice" })?;
         let row = NoticeRow::open(&bytes, &key, &self.parts.keys.data)?;
         let recipients = self.recipients_of(&row).await?;
+        let receipts = recipients.iter().filter(|state| state.receipt.is_some()).count();
         let own = self.restriction_of(&row.content.subject, id, issuer).await?;
         Ok(NoticeDetail {
-            summary: notice_summary(&row, &recipients),
+            summary: notice_summary(&row, recipients.len(), receipts),
             recipients,
             own: own
                 .into_iter()
@@ -374,14 +375,14 @@ impl Node {
     }
 }
 
-fn notice_summary(row: &NoticeRow, recipients: &[RecipientState]) -> NoticeSummary {
+fn notice_summary(row: &NoticeRow, recipients: usize, receipts: usize) -> NoticeSummary {
     NoticeSummary {
         issuer: row.issuer,
         issued_here: row.issued_here,
         at: row.at,
         content: row.content.clone(),
-        recipients: recipients.len(),
-        receipts: recipients.iter().filter(|state| state.receipt.is_some()).count(),
+        recipients,
+        receipts,
     }
 }
 

@@ -26,6 +26,19 @@ impl ReadablePage {
 }
 
 impl Node {
+    /// The value under `key`; none, and an alarm, if the store cannot read it. For what is told of many rows at once, where
+    /// the one is told as not there.
+    pub(crate) async fn readable_value(&self, key: &[u8]) -> Result<Option<Bytes>> {
+        match self.parts.store.get(key).await {
+            Ok(value) => Ok(value),
+            Err(StoreError::Unreadable { source, .. }) => {
+                tracing::error!(error = %source, "a stored value cannot be read, going on without it");
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// The first `limit` rows of `range`, as far as a value that cannot be read; that row is an alarm with the number of
     /// its notice or record, and the page ends there.
     ///

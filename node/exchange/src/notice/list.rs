@@ -98,9 +98,10 @@ impl Node {
         }
         let next = notices.last_key_value().map(|(place, _)| *place).filter(|_| more);
         let mut summaries = Vec::with_capacity(notices.len());
+        let mut acknowledged = BTreeMap::new();
         for row in notices.values() {
-            let states = self.recipients_of(row).await?;
-            summaries.push(notice_summary(row, &states));
+            let receipts = self.receipts_count(row, &mut acknowledged).await?;
+            summaries.push(notice_summary(row, row.recipients.len(), receipts));
         }
         Ok(NoticePage { notices: summaries, next })
     }

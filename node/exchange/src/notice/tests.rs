@@ -1,9 +1,12 @@
 //! Issuing to a whole province, and breaking off on the way.
 
+use std::sync::atomic::Ordering;
+
 use chengxin_schemas::ErrorCode;
 
 use super::*;
-use crate::hooked::commits_refuse;
+use crate::hooked::{commits_refuse, reads_count};
+use crate::outbox::OutboxHead;
 use crate::record::RecordFilter;
 use crate::support::{FINANCE, Federation, MARKET, agency, as_role};
 
@@ -71,7 +74,7 @@ async fn a_notice_that_breaks_off_before_its_commit_was_not_issued() {
     federation.hook(MARKET, None);
     for member in &members {
         let (_, head) = node.outbox_head(&member.agency).await.expect("read");
-        assert_eq!(head, crate::outbox::OutboxHead::default(), "no stream has a new item");
+        assert_eq!(head, OutboxHead::default(), "no stream has a new item");
     }
     assert_eq!(node.notice_list(&reviewer, NoticeFilter::default()).await.expect("list").notices.len(), 0);
     // What was staged is in nobody's way.
@@ -80,4 +83,39 @@ async fn a_notice_that_breaks_off_before_its_commit_was_not_issued() {
         let (_, row) = node.outbox_row(&member.agency, 1).await.expect("queued");
         assert_eq!(row.notice, id);
     }
+}
+
+/// What a page reads of the outgoing streams grows with the members, not with the notices times the members.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_reads_each_streams_head_once_and_no_item_that_is_acknowledged() {
+    let federation = Federation::new().await;
+    federation.penalty_import().await;
+    let node = federation.node(MARKET);
+    let reviewer = as_role(&node, Role::Reviewer).await;
+    let members = province(&node, 40);
+    for _ in 0..3 {
+        send(&node, &reviewer, &members).await.expect("sent");
+    }
+    let mut batch = Batch::new();
+    for (number, member) in members.iter().enumerate() {
+        let (_, head) = node.outbox_head(&member.agency).await.expect("head");
+        // One of them has the first item only; one head and one item of another cannot be read.
+        let head = OutboxHead { acknowledged: if number == 0 { 1 } else { head.last }, ..head };
+        batch.put(keyspace::outbox_head(&member.agency), head.encode().expect("encodes"));
+    }
+    batch.put(keyspace::outbox_head(&members[1].agency), vec![0]);
+    batch.put(keyspace::outbox(&members[1].agency, 2), vec![0]);
+    node.parts.store.commit(batch).await.expect("committed");
+
+    let (hook, reads) = reads_count([b'h', b'o']);
+    federation.hook(MARKET, Some(hook));
+    let filter = NoticeFilter { limit: 10, ..NoticeFilter::default() };
+    let page = node.notice_list(&reviewer, filter).await.expect("list");
+    federation.hook(MARKET, None);
+    assert_eq!(page.notices.iter().map(|notice| notice.recipients).collect::<Vec<_>>(), [40; 3]);
+    let mut receipts: Vec<_> = page.notices.iter().map(|notice| notice.receipts).collect();
+    receipts.sort_unstable();
+    assert_eq!(receipts, [38, 38, 39]);
+    let reads = reads.each_ref().map(|count| count.load(Ordering::Relaxed));
+    assert_eq!(reads, [40, 5], "heads once each; items of the two streams that say so");
 }

@@ -296,7 +296,7 @@ async fn a_reader_misses_nothing_while_blocks_are_split_under_it() {
             other.clone(),
             match call {
                 Call::Scan => counted.fetch_add(1, Ordering::Relaxed),
-                Call::Commit(_) => 0,
+                Call::Get(_) | Call::Commit(_) => 0,
             },
         );
         Box::pin(async move {

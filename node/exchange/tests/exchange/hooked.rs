@@ -1,5 +1,6 @@
-//! A store that asks a test before each scan and each commit, to wait, to count, or to fail.
+//! A store that asks a test before each read, scan and commit, to wait, to count, or to fail.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use futures::future::BoxFuture;
 
 /// What the store is about to do.
 pub(crate) enum Call<'a> {
+    Get(&'a [u8]),
     Scan,
     Commit(&'a Batch),
 }
@@ -39,7 +41,10 @@ impl Store for HookedStore {
     }
 
     fn get<'a>(&'a self, key: &'a [u8]) -> StoreFuture<'a, Option<Bytes>> {
-        self.inner.get(key)
+        Box::pin(async move {
+            self.ask(Call::Get(key)).await?;
+            self.inner.get(key).await
+        })
     }
 
     fn scan<'a>(&'a self, range: KeyRange, limit: usize) -> StoreFuture<'a, Vec<(Bytes, Bytes)>> {
@@ -68,8 +73,23 @@ pub(crate) fn commits_refuse(letter: u8) -> Hook {
             Call::Commit(batch) => {
                 batch.operations().iter().any(|operation| operation.key().first() == Some(&letter))
             }
-            Call::Scan => false,
+            Call::Get(_) | Call::Scan => false,
         };
         Box::pin(async move { !refused })
     })
+}
+
+/// Counts the reads of keys with each of these first bytes.
+pub(crate) fn reads_count(letters: [u8; 2]) -> (Hook, Arc<[AtomicUsize; 2]>) {
+    let counts: Arc<[AtomicUsize; 2]> = Arc::default();
+    let counted = counts.clone();
+    let hook: Hook = Arc::new(move |call| {
+        if let Call::Get(key) = call {
+            for (letter, count) in letters.iter().zip(counted.iter()) {
+                count.fetch_add(usize::from(key.first() == Some(letter)), Ordering::Relaxed);
+            }
+        }
+        Box::pin(async { true })
+    });
+    (hook, counts)
 }

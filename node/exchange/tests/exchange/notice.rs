@@ -1,5 +1,7 @@
 //! Notices: lawful or refused, delivered once and in order, to everybody entitled, whoever was down.
 
+use std::sync::atomic::Ordering;
+
 use bytes::Bytes;
 use chengxin_exchange::notice::{MeasureDraft, NoticeDetail, NoticeDraft, NoticeFilter, NoticePlace};
 use chengxin_schemas::ErrorCode;
@@ -8,7 +10,7 @@ use chengxin_schemas::receipt::{MeasureDecision, ReceiptOutcome};
 use chengxin_schemas::subject::SubjectId;
 use chengxin_schemas::wire::{self, PeerRequest, PeerResponse};
 
-use crate::hooked::Call;
+use crate::hooked::{Call, reads_count};
 use crate::support::{FINANCE, Federation, LEAGUE, MARKET, NOW, SUBJECT, agency, as_role};
 
 async fn issue(
@@ -58,6 +60,15 @@ async fn a_notice_restricts_everywhere_and_every_recipient_answers() {
         assert_eq!(measures[0].decision, MeasureDecision::Applied {});
     }
     assert_eq!(node.delivery_owed(), 0);
+    // Another notice, and the list reads how far each stream is, and no item.
+    issue(&federation, "restrict-government-procurement").await.expect("issued");
+    federation.deliver(MARKET).await;
+    let (hook, reads) = reads_count([b'h', b'o']);
+    federation.hook(MARKET, Some(hook));
+    let filter = NoticeFilter { limit: 10, ..NoticeFilter::default() };
+    let notices = node.notice_list(&reviewer, filter).await.expect("list").notices;
+    assert_eq!(notices.iter().map(|one| (one.recipients, one.receipts)).collect::<Vec<_>>(), [(2, 2); 2]);
+    assert_eq!(reads.each_ref().map(|count| count.load(Ordering::Relaxed)), [2, 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -177,7 +188,7 @@ async fn no_notice_rests_on_a_record_that_is_being_taken_back() {
                 Call::Commit(batch) => {
                     batch.operations().iter().any(|operation| operation.key().first() == Some(&b'n'))
                 }
-                Call::Scan => false,
+                Call::Get(_) | Call::Scan => false,
             };
             let (reached, mut opened) = (reached.clone(), opened.clone());
             Box::pin(async move {

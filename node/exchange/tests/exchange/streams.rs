@@ -248,7 +248,7 @@ async fn a_notice_is_delivered_even_if_its_issuer_went_away_while_it_was_written
                 Call::Commit(batch) => {
                     batch.operations().iter().any(|operation| operation.key().first() == Some(&b'n'))
                 }
-                Call::Scan => false,
+                Call::Get(_) | Call::Scan => false,
             };
             let (reached, mut opened) = (reached.clone(), opened.clone());
             Box::pin(async move {
