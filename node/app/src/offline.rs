@@ -110,6 +110,7 @@ fn content(certificate: &VerifiedCertificate, names: &Bundle) -> CertificateCont
         agency_name: Some(certificate.issuer_name().to_owned()),
         subject: claims.subject.masked(),
         subject_name: claims.subject_name.clone(),
+        name_not_stated: !certificate.name_stated(),
         purpose: claims.purpose.clone(),
         legal_basis: claims.legal_basis.clone(),
         purpose_name: names

@@ -272,6 +272,9 @@ pub struct CertificateContent {
     /// The name that was searched for as well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject_name: Option<String>,
+    /// The certificate is of a form that does not say whether a name was searched for: nothing follows from its absence.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub name_not_stated: bool,
     /// For what.
     pub purpose: PurposeCode,
     /// Under which law, where the purpose alone does not say.

@@ -24,13 +24,17 @@ use crate::operation::Operation;
 /// members take 12 MiB and the largest federation fits.
 pub const CERTIFICATE_FILE_LIMIT: usize = 64 * 1024 * 1024;
 
-/// A certificate file, version 2: the signed certificate, the requests and answers it rests on, and the directory
+/// A certificate file, version 3: the signed certificate, the requests and answers it rests on, and the directory
 /// evidence by which all signers' keys are traced to the root of trust. The requests tie the answers to the subject and
 /// the purpose: an answer names neither.
+///
+/// Version 2 has the same form. Its certificates did not state at first which name was searched for and on which legal
+/// basis, so that nothing follows from the absence of either; in version 3 it means that there was none. The tag is not
+/// signed: who puts the former one before a certificate takes away from what it says and adds nothing.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CertificateFile {
-    /// Always `chengxin/check-certificate/v2`.
+    /// `chengxin/check-certificate/v3`; files of version 2 are read.
     pub schema: CertificateSchema,
     /// The compact JWS of the certificate.
     pub certificate: String,
@@ -43,9 +47,12 @@ pub struct CertificateFile {
 /// The version tag of [`CertificateFile`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CertificateSchema {
-    /// Version 2.
+    /// Version 2: read, not written.
     #[serde(rename = "chengxin/check-certificate/v2")]
     V2,
+    /// Version 3.
+    #[serde(rename = "chengxin/check-certificate/v3")]
+    V3,
 }
 
 /// One answer in a certificate file.
@@ -108,7 +115,7 @@ impl Node {
                 presentations: answer.presentations.clone(),
             })
             .collect();
-        let file = CertificateFile { schema: CertificateSchema::V2, certificate, answers, evidence };
+        let file = CertificateFile { schema: CertificateSchema::V3, certificate, answers, evidence };
         file_length_check(&file)?;
         let entry = EntryDraft::new(EntryKind::CertificateIssued)
             .purpose(&result.purpose, &result.case_reference, result.legal_basis.as_ref())

@@ -21,7 +21,9 @@ use chengxin_trust::{RootFingerprint, VerifiedEvidence, evidence_verify};
 
 use crate::answer::REQUEST_LIMIT;
 use crate::answer_verify::{answer_verify, covers};
-use crate::certificate::{CertificateAnswer, CertificateFile, certificate_record_of, length_check};
+use crate::certificate::{
+    CertificateAnswer, CertificateFile, CertificateSchema, certificate_record_of, length_check,
+};
 use crate::check::CHECK_SECONDS_LIMIT;
 use crate::error::Result;
 
@@ -31,6 +33,7 @@ pub struct VerifiedCertificate {
     claims: CertificateClaims,
     issuer_name: String,
     answers_verified: usize,
+    name_stated: bool,
 }
 
 impl VerifiedCertificate {
@@ -42,6 +45,12 @@ impl VerifiedCertificate {
     /// The name of the agency that signed, from its directory entry.
     pub fn issuer_name(&self) -> &str {
         &self.issuer_name
+    }
+
+    /// Whether the certificate states which name was searched for, or that none was. A file of version 2 that names none
+    /// leaves it open.
+    pub fn name_stated(&self) -> bool {
+        self.name_stated
     }
 
     /// How many peers' answers stand behind it, refusals included, each verified.
@@ -57,7 +66,7 @@ pub async fn certificate_verify(bytes: &[u8], root: RootFingerprint) -> Result<V
     let malformed = |reason: String| SchemaError::Malformed { form: "certificate file", reason };
     let file: CertificateFile = serde_json::from_slice(bytes).map_err(|error| {
         let (line, column) = (error.line(), error.column());
-        malformed(format!("not a check certificate of version 2: line {line} column {column}"))
+        malformed(format!("not a check certificate of version 2 or 3: line {line} column {column}"))
     })?;
     let unverified = UnverifiedJws::parse(&file.certificate, CERTIFICATE_TYP, CERTIFICATE_LIMIT)?;
     let alleged: CertificateClaims = unverified.claims_unverified()?;
@@ -66,12 +75,13 @@ pub async fn certificate_verify(bytes: &[u8], root: RootFingerprint) -> Result<V
         .entry(&alleged.iss)
         .ok_or_else(|| integrity("the signer has no directory entry in the evidence"))?;
     let claims = verify_from::<CertificateClaims>(unverified, issuer, alleged.iat)?.into_claims();
-    let said = answers_read(&claims, issuer, &file.answers, &evidence)?;
+    let said = answers_read(file.schema, &claims, issuer, &file.answers, &evidence)?;
     let answers_verified = file.answers.len();
     coverage_agree(&claims, said.outcomes)?;
     members_agree(&claims, &evidence)?;
     records_agree(&claims, said.records)?;
-    Ok(VerifiedCertificate { issuer_name: issuer.name.clone(), claims, answers_verified })
+    let name_stated = file.schema != CertificateSchema::V2 || claims.subject_name.is_some();
+    Ok(VerifiedCertificate { issuer_name: issuer.name.clone(), claims, answers_verified, name_stated })
 }
 
 /// What the answers in a file say.
@@ -83,6 +93,7 @@ struct Said {
 
 /// Verifies every request and answer of the file.
 fn answers_read(
+    schema: CertificateSchema,
     claims: &CertificateClaims,
     issuer: &DirectoryEntry,
     answers: &[CertificateAnswer],
@@ -94,7 +105,7 @@ fn answers_read(
         let verified = verify_from::<RequestClaims>(unverified, issuer, claims.iat)?;
         let digest = verified.digest();
         let request = verified.into_claims();
-        request_agrees(claims, &request)?;
+        request_agrees(schema, claims, &request)?;
         let agency = request.aud;
         let entry = evidence.entry(&agency).ok_or_else(|| {
             integrity(format!("agency {agency}, which answered, has no directory entry in the evidence"))
@@ -110,18 +121,23 @@ fn answers_read(
     Ok(said)
 }
 
-/// The request belongs to the check that the certificate is about.
+/// The request belongs to the check that the certificate is about. A certificate in a file of version 2 need not state the
+/// name and the legal basis; what it states must agree.
 fn request_agrees(
+    schema: CertificateSchema,
     claims: &CertificateClaims,
     request: &RequestClaims,
 ) -> std::result::Result<(), SchemaError> {
     let agency = request.aud;
     let age = claims.iat.since(request.iat);
+    let left_open = schema == CertificateSchema::V2;
+    let no_name = left_open && claims.subject_name.is_none();
+    let no_basis = left_open && claims.legal_basis.is_none();
     for (what, agrees) in [
         ("about the subject of the certificate", request.subject == claims.subject),
-        ("about the name it says was searched for", request.subject_name == claims.subject_name),
+        ("about the name it says was searched for", no_name || request.subject_name == claims.subject_name),
         ("for its purpose", request.purpose == claims.purpose),
-        ("on its legal basis", request.legal_basis == claims.legal_basis),
+        ("on its legal basis", no_basis || request.legal_basis == claims.legal_basis),
         ("for its case", request.case_reference == claims.case_reference),
         ("by its operator", request.operator == claims.operator),
         ("about its categories", request.categories == claims.categories),

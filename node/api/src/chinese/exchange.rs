@@ -37,7 +37,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("it does not serialise", "无法编码"),
     ("the import cannot be resumed: roll it back", "该导入无法继续: 请撤回"),
     // certificate_verify.rs
-    ("not a check certificate of version 2: line {} column {}", "不是第 2 版核查凭证: 第 {0} 行第 {1} 列"),
+    (
+        "not a check certificate of version 2 or 3: line {} column {}",
+        "不是第 2 版或第 3 版核查凭证: 第 {0} 行第 {1} 列",
+    ),
     ("the signer has no directory entry in the evidence", "证据中没有签署机关的目录条目"),
     (
         "agency {}, which answered, has no directory entry in the evidence",

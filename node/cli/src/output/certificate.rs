@@ -77,11 +77,16 @@ fn certificate_lines(page: &mut Page, claims: &CertificateContent, view: View) {
         page.table(certified_records(claims, view));
     }
     page.heading(view.text(Key::CheckDetails));
+    let name = if claims.name_not_stated {
+        Cell::new(view.text(Key::NameNotStated)).toned(Tone::Warning)
+    } else {
+        name_searched(claims.subject_name.as_deref(), view)
+    };
     let mut pairs = vec![
         (Key::Agency, Cell::new(agency)),
         (Key::Operator, Cell::of(format!("{} ({})", claims.operator, view.role(claims.role)))),
         (Key::Subject, Cell::new(&claims.subject)),
-        (Key::NameSearched, name_searched(claims.subject_name.as_deref(), view)),
+        (Key::NameSearched, name),
         (Key::Purpose, Cell::new(named(claims.purpose.as_str(), claims.purpose_name.as_ref(), view))),
         (Key::CaseReference, Cell::of(&claims.case_reference)),
         (Key::Categories, Cell::new(view.join(claims.categories.iter().map(|one| view.category(*one))))),

@@ -31,6 +31,10 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::CheckDetails => "Check",
         Key::NameSearched => "Name searched",
         Key::NamesNotSearched => "none: records without a code or number were not looked for",
+        Key::NameNotStated => {
+            "not stated: certificates of the former form do not say whether a name was searched for"
+        }
+        Key::NotPublished => "not published in principle",
         Key::Checking => "checking",
         Key::CheckNumber => "Check number",
         Key::Clock => "Clock",

@@ -71,6 +71,8 @@ keys! {
     CheckDetails,
     NameSearched,
     NamesNotSearched,
+    NameNotStated,
+    NotPublished,
     Checking,
     CheckNumber,
     Clock,

@@ -295,7 +295,7 @@ fn an_incomplete_check_ends_with_5_and_leaves_a_certificate() {
     assert!(!page.out.contains("Nothing found:"));
     assert!(page.err.contains("certificate.json"), "{}", page.err);
     let file: Value = serde_json::from_slice(&std::fs::read(&certificate).expect("file")).expect("json");
-    assert_eq!(file["schema"], "chengxin/check-certificate/v2");
+    assert_eq!(file["schema"], "chengxin/check-certificate/v3");
     assert!(!Path::new(&format!("{}.part", certificate.display())).exists());
 
     let issue = format!(

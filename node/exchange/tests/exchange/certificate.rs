@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use chengxin_audit_log::EntryKind;
 use chengxin_audit_log::log::Filter;
-use chengxin_exchange::certificate::{CERTIFICATE_FILE_LIMIT, CertificateFile, certificate_verify};
+use chengxin_exchange::certificate::{
+    CERTIFICATE_FILE_LIMIT, CertificateFile, CertificateSchema, certificate_verify,
+};
 use chengxin_exchange::check::{CheckRequest, CheckResult};
 use chengxin_schemas::ErrorCode;
 use chengxin_schemas::agency::AgencyCode;
@@ -81,6 +83,22 @@ async fn a_certificate_says_which_name_was_searched_for() {
         let error = verify(&with_claims(&files[file], change), root).await.expect_err(reason).to_string();
         assert!(error.contains(reason), "{error} / {reason}");
     }
+    // The former form did not state either; what it does state must agree.
+    let former = |changed: CertificateFile| CertificateFile { schema: CertificateSchema::V2, ..changed };
+    let stated = async |file: CertificateFile| {
+        let bytes = serde_json::to_vec(&file).expect("json");
+        certificate_verify(&bytes, root).await.map(|verified| verified.name_stated())
+    };
+    let silent: Change = |claims| (claims.subject_name, claims.legal_basis) = (None, None);
+    assert!(!stated(former(with_claims(&files[1], silent))).await.expect("verifies"));
+    assert!(stated(former(files[1].clone())).await.expect("verifies"));
+    assert!(!stated(former(files[0].clone())).await.expect("verifies"));
+    assert!(stated(files[0].clone()).await.expect("verifies"));
+    for (file, reason, change) in [changes[0], changes[2]] {
+        let error =
+            verify(&former(with_claims(&files[file], change)), root).await.expect_err(reason).to_string();
+        assert!(error.contains(reason), "{error} / {reason}");
+    }
     // Of two requests of one check only one searched for the name.
     let mut mixed = files[1].clone();
     let agency = |answer: &chengxin_exchange::certificate::CertificateAnswer| {
@@ -131,7 +149,7 @@ async fn a_certificate_verifies_with_the_fingerprint_alone() {
     }
     let other = RootFingerprint::of(b"another root");
     assert!(certificate_verify(text.as_bytes(), other).await.is_err());
-    let former = text.replace("check-certificate/v2", "check-certificate/v1");
+    let former = text.replace("check-certificate/v3", "check-certificate/v1");
     let error = certificate_verify(former.as_bytes(), federation.fingerprint).await.expect_err("version");
     assert!(error.to_string().contains("version 2"), "{error}");
 }
@@ -230,12 +248,12 @@ async fn a_certificate_names_every_member() {
     assert!(error.to_string().contains("version of the member directory"), "{error}");
 }
 
-/// A file of the first program that wrote this version; it must verify for ever. `CHENGXIN_EXAMPLES=add` writes it if
-/// there is none.
+/// Files of the first programs that wrote a version; they must verify for ever. `CHENGXIN_EXAMPLES=add` writes the one of
+/// the present version if there is none.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_committed_certificate_still_verifies() {
+async fn the_committed_certificates_still_verify() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    let (file, root) = (folder.join("certificate-v2.json"), folder.join("certificate-v2.root"));
+    let (file, root) = (folder.join("certificate-v3.json"), folder.join("certificate-v3.root"));
     if !file.exists() && std::env::var("CHENGXIN_EXAMPLES").is_ok_and(|value| value == "add") {
         let federation = Federation::new().await;
         federation.penalty_import().await;
@@ -245,10 +263,15 @@ async fn the_committed_certificate_still_verifies() {
         std::fs::write(&file, serde_json::to_vec_pretty(&issued).expect("json")).expect("written");
         std::fs::write(&root, format!("{}\n", federation.fingerprint)).expect("written");
     }
-    let root = std::fs::read_to_string(&root).expect("root").trim().parse().expect("fingerprint");
-    let verified = certificate_verify(&std::fs::read(&file).expect("file"), root).await.expect("verifies");
-    assert_eq!((verified.answers_verified(), verified.claims().records.len()), (1, 1));
-    assert!(!verified.claims().complete);
+    for (version, name_stated) in [("v2", false), ("v3", true)] {
+        let root = std::fs::read_to_string(folder.join(format!("certificate-{version}.root"))).expect("root");
+        let file = std::fs::read(folder.join(format!("certificate-{version}.json"))).expect("file");
+        let root = root.trim().parse().expect("fingerprint");
+        let verified = certificate_verify(&file, root).await.expect("verifies");
+        assert_eq!((verified.answers_verified(), verified.claims().records.len()), (1, 1));
+        assert!(!verified.claims().complete);
+        assert_eq!(verified.name_stated(), name_stated);
+    }
 }
 
 /// Signs an answer that holds nothing, as a member of the crowd.
