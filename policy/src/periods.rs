@@ -52,6 +52,13 @@ pub struct Publicity {
     pub verified: bool,
 }
 
+impl Publicity {
+    /// The end of publicity that the signature of such a record states: none for what is in principle not published.
+    pub fn signed_end(&self) -> Option<PeriodEnd> {
+        self.publish.then_some(self.end)
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawFile {

@@ -188,9 +188,9 @@ impl Node {
         }
     }
 
-    /// Whether a row states another end of publicity than the rules give. The computed end governs (the claim
-    /// `publicity_end`); stores are known to rewrite the column with every change of a row, so the difference is told and
-    /// no reason to refuse the row.
+    /// Whether a row states another end of publicity than its record will be signed with, or any where it will have none.
+    /// What is signed governs (the claim `publicity_end`); stores are known to rewrite the column with every change of a
+    /// row, so the difference is told and no reason to refuse the row.
     fn publicity_compare(&self, row: &ImportedRow) -> Option<RowIssue> {
         let fields = row.fields.as_ref()?;
         let stated = fields.text(PUBLICITY_END)?;
@@ -198,8 +198,11 @@ impl Node {
         let authoriser = self.policy();
         let severity = authoriser.bundle().severity_for(fields, row.subject_kind).severity?;
         let publicity = authoriser.bundle().publicity_end(fields.record_type(), severity, determined)?;
-        let computed = publicity.end.to_string();
-        (stated != computed).then(|| RowIssue::publicity_end_differs(row.row, stated, &computed))
+        let Some(signed) = publicity.signed_end() else {
+            return Some(RowIssue::not_published(row.row, stated));
+        };
+        let signed = signed.to_string();
+        (stated != signed).then(|| RowIssue::publicity_end_differs(row.row, stated, &signed))
     }
 
     /// The record that a row with these fields becomes.

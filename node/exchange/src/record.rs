@@ -238,9 +238,7 @@ impl Node {
                 .draft
                 .severity()
                 .and_then(|severity| bundle.publicity_end(record_type, severity, determined_on))
-                // What is in principle not published has no end of publicity.
-                .filter(|ruling| ruling.publish)
-                .map(|ruling| ruling.end),
+                .and_then(|ruling| ruling.signed_end()),
             rules: bundle.rules_version().to_owned(),
             check_exception: new.draft.exception().cloned(),
             status: StatusClaim {

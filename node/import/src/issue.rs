@@ -134,6 +134,9 @@ issue_codes! {
     /// The end of publicity is not the one that the rules give. Found by the caller, who knows the rules. Parameters:
     /// `stated`, `computed`.
     PublicityEndDiffers = "publicity_end_differs" / Warning,
+    /// The row states an end of publicity, and by the rules its record is in principle not published. Found by the caller,
+    /// who knows the rules. Parameter: `stated`.
+    NotPublished = "not_published" / Warning,
     /// A formula.
     FormulaCell = "formula_cell" / Error,
     /// A date cell under a text field: the spreadsheet may have turned a number such as `2026-5` into a day.
@@ -183,7 +186,7 @@ pub struct RowIssue {
     pub severity: IssueSeverity,
     /// Values for the texts: counts, limits, row numbers, check characters, units. Never a cell, with two exceptions:
     /// the candidate of [`IssueCode::AuthorityPolluted`], which holds fewer than two digits, and the day of
-    /// [`IssueCode::PublicityEndDiffers`].
+    /// [`IssueCode::PublicityEndDiffers`] and [`IssueCode::NotPublished`].
     #[serde(serialize_with = "params_serialize")]
     pub params: Vec<(&'static str, String)>,
 }
@@ -219,6 +222,11 @@ impl RowIssue {
     pub fn publicity_end_differs(row: u64, stated: &str, computed: &str) -> Self {
         let params = vec![("stated", stated.to_owned()), ("computed", computed.to_owned())];
         Self::new(row, None, IssueCode::PublicityEndDiffers, params)
+    }
+
+    /// The row states an end of publicity, a day or `long-term`, of a record that is in principle not published.
+    pub fn not_published(row: u64, stated: &str) -> Self {
+        Self::new(row, None, IssueCode::NotPublished, vec![("stated", stated.to_owned())])
     }
 
     /// A parameter by name.

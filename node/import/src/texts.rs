@@ -289,6 +289,12 @@ pub fn issue_texts(code: IssueCode) -> IssueTexts {
             "the file says that publicity ends on {stated}; by the date of the decision and the rules it is {computed}, which governs",
             "compare the two; the date of the file is kept as it stands",
         ),
+        IssueCode::NotPublished => texts(
+            "公示截止期写为 {stated}，按规则此类信息原则上不公示，该日期只作为原文保留",
+            "核对处罚种类；确需公示的按规定另行办理",
+            "the file says that publicity ends on {stated}; by the rules such a record is in principle not published, and the date is kept as source text only",
+            "check the kind of penalty; where publication is really necessary, it is arranged separately",
+        ),
         IssueCode::FormulaCell => texts(
             "公式单元格",
             "复制后选择性粘贴为数值",

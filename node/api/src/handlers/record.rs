@@ -63,6 +63,7 @@ pub(crate) async fn record_show(
     Ok(Json(RecordDocument {
         severity_rule: rulings.map(|ruled| rule(&ruled.severity.rule, ruled.severity.verified)),
         publicity_rule: publicity.map(|ruled| rule(&ruled.rule, ruled.verified)),
+        not_published: publicity.is_some_and(|ruled| !ruled.publish),
         schema: RecordSchema::V1,
         summary: summary(detail.summary),
         issuer: detail.claims.iss,

@@ -122,6 +122,9 @@ pub struct RecordDocument {
     /// The rule by which its publicity ends; absent if there is none, or the policy in force does not govern it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub publicity_rule: Option<RecordRule>,
+    /// Whether it is in principle not published by that rule, and so has no end of publicity.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub not_published: bool,
     /// Its fields in the order of the template.
     pub fields: Vec<RecordField>,
     /// When it was signed.

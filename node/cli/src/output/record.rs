@@ -75,7 +75,11 @@ impl Document for RecordDocument {
             (
                 Key::PublicityEnd,
                 ruled(
-                    &self.publicity_end.map_or(String::new(), |end| view.period_end(end)),
+                    &match self.publicity_end {
+                        Some(end) => view.period_end(end),
+                        None if self.not_published => view.text(Key::NotPublished).to_owned(),
+                        None => String::new(),
+                    },
                     self.publicity_rule.as_ref(),
                     view,
                 ),

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use chengxin_api::types::config::{Config, ConfigSchema, Origin, Setting};
+use chengxin_api::types::record::RecordDocument;
 use chengxin_cli::arguments::Format;
 use chengxin_cli::console::Console;
 use chengxin_cli::environment::{Environment, Settings};
@@ -184,6 +185,22 @@ fn pages_of_setting_up() {
     document("config", &ConfigView { config: &config, origin: true });
     let plain = printed(&ConfigView { config: &config, origin: false }, Format::Table, Language::En, false);
     assert!(!plain.contains("CHENGXIN_HOME"), "{plain}");
+}
+
+#[test]
+fn what_is_absent_by_rule_or_by_form_is_said_to_be() {
+    let record = RecordDocument { publicity_end: None, not_published: true, ..documents::record() };
+    let mut certificate = documents::certificate();
+    certificate.claims.as_mut().expect("claims").name_not_stated = true;
+    for (language, publicity, name) in [
+        (Language::Zh, "公示截止  原则上不公示 [publicity.order-36.general]", "所查名称  未载明"),
+        (Language::En, "Public until     not published in principle [publicity", "Name searched  not stated"),
+    ] {
+        let page = printed(&record, Format::Table, language, false);
+        assert!(page.contains(publicity), "{page}");
+        let page = printed(&certificate, Format::Table, language, false);
+        assert!(page.contains(name), "{page}");
+    }
 }
 
 #[test]

@@ -96,6 +96,38 @@ async fn the_report_tells_of_columns_left_out_and_of_another_end_of_publicity() 
     assert!(issues[1].message_zh().contains("2029-09-18") && issues[1].message_en().contains("2027-09-18"));
 }
 
+/// A minor breach is in principle not published: whatever end its row states, even the latest there could be, nothing of it
+/// is signed, and the clerk is told so.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_what_is_not_published_no_end_is_said_to_govern() {
+    let federation = Federation::new().await;
+    let node = federation.node(MARKET);
+    let clerk = as_role(&node, Role::Clerk).await;
+    let mut text = format!("{HEADER},公示截止期\n");
+    for (number, end) in [(1, "2027-09-18"), (2, "2026-12-18"), (3, "")] {
+        text.push_str(&format!(
+            "示例甲有限公司,{SUBJECT},,,示罚{number}号,类型,事实,警告,,2026-09-18,示例市场监督管理局,{end}\n"
+        ));
+    }
+    let file: Arc<dyn ImportFile> = Arc::new(Memory(text.into_bytes()));
+    let (examination, batch) =
+        node.import_run(&clerk, file, ImportOptions::default(), Arc::new(|_| {})).await.expect("import");
+    assert_eq!(batch.expect("batch").records, 3);
+    let issues: Vec<_> = examination.report.issues().collect();
+    let found: Vec<_> = issues.iter().map(|issue| (issue.row, issue.code.as_str())).collect();
+    assert_eq!(found, [(2, "not_published"), (3, "not_published")]);
+    assert!(
+        issues[0].message_zh().contains("2027-09-18") && issues[0].message_en().contains("not published")
+    );
+    let filter = RecordFilter { limit: 10, ..RecordFilter::default() };
+    for record in node.record_list(&clerk, filter).await.expect("list").records {
+        let detail = node.record_show(&clerk, &record.id).await.expect("shown");
+        assert_eq!(detail.claims.publicity_end, None);
+        let publicity = detail.rulings.and_then(|rulings| rulings.publicity).expect("a rule");
+        assert_eq!((publicity.publish, publicity.signed_end()), (false, None));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_import_taken_back_leaves_nothing_and_its_rows_may_come_again() {
     let federation = Federation::new().await;
