@@ -144,6 +144,10 @@ pub struct CertificateRestriction {
     pub notice: NoticeId,
     /// Its version.
     pub version: u32,
+    /// The identifier that the notice binds, a person's number masked, where it is another one than the certificate is
+    /// about: records show both to be the same subject's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binds: Option<String>,
     /// The measure.
     pub measure: MeasureCode,
     /// The law it rests on.

@@ -188,6 +188,11 @@ impl RecordFields {
         self.subjects().any(|own| own == *subject)
     }
 
+    /// The subject's other identifier, if the record is about `subject` and has one.
+    pub fn other_subject(&self, subject: &SubjectId) -> Option<SubjectId> {
+        if self.is_about(subject) { self.subjects().find(|one| one != subject) } else { None }
+    }
+
     /// The subject's name.
     pub fn subject_name(&self) -> Option<&str> {
         self.text(SUBJECT_NAME)

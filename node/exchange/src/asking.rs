@@ -156,7 +156,8 @@ impl Node {
                 // The reason may hold the peer's own words; it stands in the result, not here.
                 tracing::warn!(peer = %entry.agency, code = code.as_str(), "no usable answer");
                 let outcome = CoverageOutcome::Silent { code, reason };
-                PeerPart { coverage: coverage_entry(entry, outcome), records: Vec::new(), evidence: None }
+                let coverage = coverage_entry(entry, outcome);
+                PeerPart { coverage, records: Vec::new(), others: Vec::new(), evidence: None }
             }
         }
     }
@@ -192,8 +193,11 @@ impl Node {
         };
         let verified = answer_verify(entry, &claims, digest, self.now(), &answer, &presentations)?;
         permits_check(asking.permits, &verified.records)?;
+        let shown = verified.records.iter().map(|one| one.record.fields());
+        let others = shown.filter_map(|fields| fields.other_subject(&asking.wanted.subject)).collect();
         Ok(PeerPart {
             coverage: coverage_entry(entry, verified.outcome),
+            others,
             records: verified.records.into_iter().map(|record| found_record(entry, record)).collect(),
             evidence: Some(AnswerEvidence { agency: entry.agency, request: text, answer, presentations }),
         })

@@ -195,6 +195,23 @@ impl Node {
         Ok(self.parts.log.append(entry, body).await?)
     }
 
+    /// Appends an entry about a subject once for each of its identifiers, so that whoever looks for one of them finds it: a
+    /// leaf has room for one. The further entries name the first. Gives the first one's index.
+    pub(crate) async fn audit_append_each(
+        &self,
+        operation: Option<&Operation>,
+        draft: EntryDraft,
+        subjects: impl Iterator<Item = SubjectId>,
+    ) -> Result<EntryIndex> {
+        let own = draft.subject.clone();
+        let first = self.audit_append(operation, draft.clone()).await?;
+        for other in subjects.filter(|one| own.as_ref() != Some(one)) {
+            let further = draft.clone().subject(&other).detail("same_as", &first.0.to_string());
+            self.audit_append(operation, further).await?;
+        }
+        Ok(first)
+    }
+
     /// Logs that an operator tried something that its role does not allow. A denial is logged like success.
     pub async fn access_refused(&self, operation: &Operation, rule: &str) -> Result<()> {
         let entry = EntryDraft::new(EntryKind::AccessRefused).denied().rule(rule, &self.policy_version());

@@ -238,7 +238,7 @@ impl Node {
             .detail("version", &content.version.to_string())
             .detail("recipients", &to.len().to_string())
             .detail("reason", "backlog of members that became entitled later");
-        self.audit_append(None, entry).await?;
+        self.audit_append_each(None, entry, record.fields().subjects()).await?;
         let outgoing = Arc::new(Outgoing { content, record, now: self.now() });
         let places = self.items_stage(&outgoing, &to).await?;
         for place in &places {

@@ -18,6 +18,7 @@ use crate::check::{CheckResult, FoundRecord};
 use crate::error::{ExchangeError, Result};
 use crate::node::Node;
 use crate::operation::Operation;
+use crate::restriction::RestrictionInForce;
 
 /// Largest certificate file written and read, in bytes. A member that holds nothing takes about 4 KiB of it: request,
 /// answer, directory entry and its lines in the coverage and in the list of members; a record about 4 KiB more. So 3,000
@@ -94,7 +95,11 @@ impl Node {
             complete: result.complete,
             categories: result.categories.clone(),
             records: result.records.iter().map(certificate_record).collect(),
-            restrictions: result.restrictions.iter().map(certificate_restriction).collect(),
+            restrictions: result
+                .restrictions
+                .iter()
+                .map(|one| certificate_restriction(one, result))
+                .collect(),
             audit_entry: result.audit_entry,
         };
         let certificate =
@@ -196,11 +201,12 @@ pub(crate) fn certificate_record_of(listed: &PresentedRecord, claims: &RecordCla
     }
 }
 
-fn certificate_restriction(restriction: &crate::restriction::RestrictionInForce) -> CertificateRestriction {
+fn certificate_restriction(restriction: &RestrictionInForce, result: &CheckResult) -> CertificateRestriction {
     CertificateRestriction {
         issuer: restriction.issuer,
         notice: restriction.notice,
         version: restriction.version,
+        binds: (restriction.binds != result.subject).then(|| restriction.binds.masked()),
         measure: restriction.measure.clone(),
         legal_basis: restriction.legal_basis.clone(),
         from: restriction.from,

@@ -1,7 +1,8 @@
 //! The check: what does the federation hold about a counterparty, and who has said so.
 //!
-//! Order: own policy, own log entry with the digest of every request, own records and restrictions, peers in parallel,
-//! verify everything, own log entry with the result's digest, show. No request leaves the node before the entry that
+//! Order: own policy, own log entry with the digest of every request, own records, peers in parallel, verify everything,
+//! restrictions, own log entry with the result's digest, show. The restrictions come after the records because these say
+//! which other identifier the subject has. No request leaves the node before the entry that
 //! names it is durable (`asking.rs`), and nothing is shown before the last one is.
 
 use std::sync::Arc;
@@ -30,7 +31,7 @@ use crate::node::Node;
 use crate::operation::Operation;
 use crate::presentation::present_own;
 use crate::record::{RECORD_PAGE_LIMIT, ShownField};
-use crate::restriction::RestrictionInForce;
+use crate::restriction::{LinkedSubject, RestrictionInForce};
 
 /// Longest deadline an operator may set, in milliseconds.
 pub const DEADLINE_LIMIT_MS: u64 = 60_000;
@@ -156,7 +157,18 @@ pub struct AnswerEvidence {
 pub(crate) struct PeerPart {
     pub(crate) coverage: CoverageEntry,
     pub(crate) records: Vec<FoundRecord>,
+    /// Other identifiers of the subject, as the records show them.
+    pub(crate) others: Vec<SubjectId>,
     pub(crate) evidence: Option<AnswerEvidence>,
+}
+
+/// What the own records say.
+struct OwnPart {
+    records: Vec<FoundRecord>,
+    others: Vec<SubjectId>,
+    /// Whether there are more records, or may be.
+    more: bool,
+    as_of: UnixTime,
 }
 
 impl Node {
@@ -184,12 +196,23 @@ impl Node {
         let mut stretches = peers.chunks(PEERS_AT_ONCE);
         let logged = self.requests_log(&asking, stretches.next().unwrap_or_default()).await?;
 
-        let restrictions = self.restrictions_in_force(&wanted.subject, operation.now()).await?;
-        let own_part = self.check_own(&wanted, &permits, &own, restrictions.complete).await?;
+        let own_part = self.check_own(&wanted, &permits, &own).await?;
         let mut parts = self.peers_ask(&asking, logged, stretches).await?;
         parts.sort_by_key(|part| part.coverage.agency);
+        let mut subject = LinkedSubject::new(wanted.subject.clone());
+        let others = parts.iter().flat_map(|part| &part.others);
+        own_part.others.iter().chain(others).for_each(|other| subject.add(other.clone()));
+        let restrictions = self.restrictions_in_force(&subject, operation.now()).await?;
 
-        let mut coverage = vec![own_part.coverage];
+        // What was cut off covers nothing: neither own records, nor restrictions.
+        let covered = restrictions.complete && !own_part.more;
+        let outcome = CoverageOutcome::Answered {
+            as_of: own_part.as_of,
+            categories: if covered { categories.clone() } else { Vec::new() },
+            records: own_part.records.len(),
+            answer: None,
+        };
+        let mut coverage = vec![CoverageEntry { agency: self.parts.agency, name: own.name.clone(), outcome }];
         let mut records = own_part.records;
         let mut evidence = Vec::new();
         for part in parts {
@@ -277,18 +300,21 @@ impl Node {
     }
 
     /// The own records, under the same permits as the purpose gives: a check shows no more of them than it would of a
-    /// peer's. What was cut off covers nothing: neither records, nor the restrictions of which `restrictions_complete`
-    /// says whether all were looked at.
+    /// peer's.
     async fn check_own(
         self: &Arc<Self>,
         wanted: &CheckRequest,
         permits: &SearchPermits,
         own: &DirectoryEntry,
-        restrictions_complete: bool,
-    ) -> Result<PeerPart> {
+    ) -> Result<OwnPart> {
         let limits = HeldLimits { found: RECORD_PAGE_LIMIT, looked_at: HELD_SCAN_LIMIT };
         let held =
             self.records_held(&wanted.subject, wanted.subject_name.as_deref(), permits, limits).await?;
+        let others = held
+            .records
+            .iter()
+            .filter_map(|one| one.record.fields().other_subject(&wanted.subject))
+            .collect();
         let records: Vec<_> = held
             .records
             .into_iter()
@@ -307,15 +333,7 @@ impl Node {
                 })
             })
             .collect();
-        let covered = restrictions_complete && !held.more;
-        let outcome = CoverageOutcome::Answered {
-            as_of: self.now(),
-            categories: if covered { permits.asked().categories().to_vec() } else { Vec::new() },
-            records: records.len(),
-            answer: None,
-        };
-        let coverage = CoverageEntry { agency: self.parts.agency, name: own.name.clone(), outcome };
-        Ok(PeerPart { coverage, records, evidence: None })
+        Ok(OwnPart { records, others, more: held.more, as_of: self.now() })
     }
 }
 

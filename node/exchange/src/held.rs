@@ -22,7 +22,7 @@ pub(crate) const HELD_SCAN_LIMIT: usize = 20_000;
 
 /// Records opened in one step. A search waits for its turn before each, so that a peer that asks for many long searches
 /// takes turns with everybody else.
-const STEP_RECORDS: usize = 64;
+pub(crate) const STEP_RECORDS: usize = 64;
 /// Records opened without changing threads: most subjects have a few, and they take less than a millisecond.
 const STEP_SHORT: usize = 8;
 /// Steps at work at the same time, on threads beside the runtime's: as many as a small machine has cores, and far fewer
@@ -191,7 +191,10 @@ impl Node {
     }
 
     /// Reads the records with these numbers, leaving out those that do not exist for readers.
-    async fn records_open(self: &Arc<Self>, numbers: &[u64]) -> Result<Vec<(RecordRow, VerifiedRecord)>> {
+    pub(crate) async fn records_open(
+        self: &Arc<Self>,
+        numbers: &[u64],
+    ) -> Result<Vec<(RecordRow, VerifiedRecord)>> {
         let long = numbers.len() > STEP_SHORT;
         let turn = if long { self.searching.clone().acquire_owned().await.ok() } else { None };
         let mut sealed = Vec::with_capacity(numbers.len());

@@ -255,7 +255,7 @@ impl Node {
             .detail("notice", &content.id.to_string())
             .detail("version", &content.version.to_string())
             .detail("recipients", &recipients.len().to_string());
-        self.audit_append(Some(operation), entry).await?;
+        self.audit_append_each(Some(operation), entry, outgoing.record.fields().subjects()).await?;
         let places = self.items_stage(&outgoing, recipients).await?;
         let row = NoticeRow {
             issuer: self.parts.agency,

@@ -409,7 +409,7 @@ impl Node {
             Decision::Permit(permit) => permit,
             Decision::Denied(denied) => {
                 let entry = entry.denied().rule(denied.rule.as_str(), authoriser.bundle().rules_version());
-                self.audit_append(Some(operation), entry).await?;
+                self.audit_append_each(Some(operation), entry, sd_jwt.fields().subjects()).await?;
                 return Err(denied.into());
             }
         };
@@ -417,7 +417,7 @@ impl Node {
         let entry = entry
             .rule(permit.rule().as_str(), authoriser.bundle().rules_version())
             .disclosed(presented.disclosed);
-        self.audit_append(Some(operation), entry).await?;
+        self.audit_append_each(Some(operation), entry, sd_jwt.fields().subjects()).await?;
         Ok(RecordDetail {
             summary: record_summary(&row, &sd_jwt)?,
             claims: sd_jwt.claims().clone(),

@@ -1,5 +1,7 @@
 //! Restrictions: what received and own notices mean for a subject at this node.
 
+use std::sync::Arc;
+
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::catalogue::MeasureCode;
 use chengxin_schemas::category::BreachSeverity;
@@ -21,10 +23,12 @@ use crate::recognition::Recognition;
 use crate::row::Row;
 
 mod kept;
+mod linked;
 
 use kept::Kept;
+pub(crate) use linked::LinkedSubject;
 
-/// Most notices looked at for one subject. Any member can issue notices about anybody, and each that it sends stands in
+/// Most notices looked at for one subject, by whichever identifier. Any member can issue notices about anybody, and each that it sends stands in
 /// two logs under its name; without a limit it could make every check of a subject take as long as it likes.
 const NOTICES_LOOKED_AT_LIMIT: usize = 50_000;
 /// Most restrictions in force kept of one subject: what a certificate holds beside its coverage, and more than a person
@@ -68,6 +72,8 @@ pub(crate) struct RestrictionMeasure {
 /// A restriction in force today.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RestrictionInForce {
+    /// The identifier that the notice binds: the one asked about, or another of the same subject.
+    pub binds: SubjectId,
     /// The agency that determined the breach.
     pub issuer: AgencyCode,
     /// Its name.
@@ -113,10 +119,11 @@ struct RestrictionLimits {
 }
 
 impl Node {
-    /// The restrictions against `subject` that are in force on the day of `now` in Asia/Shanghai.
+    /// The restrictions against `subject`, by each of its identifiers, that are in force on the day of `now` in
+    /// Asia/Shanghai.
     pub(crate) async fn restrictions_in_force(
         &self,
-        subject: &SubjectId,
+        subject: &LinkedSubject,
         now: UnixTime,
     ) -> Result<RestrictionList> {
         let limits = RestrictionLimits {
@@ -131,36 +138,38 @@ impl Node {
     /// over or withdrawn, whoever sent however many of them, crowd nothing out.
     async fn restrictions_within(
         &self,
-        subject: &SubjectId,
+        subject: &LinkedSubject,
         now: UnixTime,
         limits: RestrictionLimits,
     ) -> Result<RestrictionList> {
         let today = now.shanghai_date();
-        let prefix = keyspace::restrictions_of_subject(&self.subject_key(subject));
-        let mut range = KeyRange::prefix(&prefix);
         let mut kept = Kept::new(limits.in_force, limits.of_issuer);
-        let (mut looked_at, mut looked_at_all) = (0_usize, true);
-        'pages: loop {
-            let page = self.parts.store.scan(range.clone(), NOTICES_PAGE).await?;
-            let Some((last, _)) = page.last() else { break };
-            range = range.after(last);
-            for (key, bytes) in page {
-                if looked_at == limits.looked_at {
-                    looked_at_all = false;
-                    break 'pages;
+        let (mut looked_at, mut looked_at_all) = (0_usize, subject.is_all());
+        'identifiers: for identifier in subject.identifiers() {
+            let prefix = keyspace::restrictions_of_subject(&self.subject_key(identifier));
+            let mut range = KeyRange::prefix(&prefix);
+            loop {
+                let page = self.parts.store.scan(range.clone(), NOTICES_PAGE).await?;
+                let Some((last, _)) = page.last() else { break };
+                range = range.after(last);
+                for (key, bytes) in page {
+                    if looked_at == limits.looked_at {
+                        looked_at_all = false;
+                        break 'identifiers;
+                    }
+                    looked_at = looked_at.saturating_add(1);
+                    let row = RestrictionRow::open(&bytes, &key, &self.parts.keys.data)?;
+                    if row.subject != *identifier || row.state != NoticeState::InForce {
+                        continue;
+                    }
+                    // What this body declined is nobody's restriction here: it is not lawful as sent.
+                    let of_today = row.measures.iter().filter(|measure| {
+                        measure.from.0 <= today
+                            && !measure.until.is_over(today)
+                            && !matches!(measure.recognition, Recognition::Declined { .. })
+                    });
+                    of_today.for_each(|measure| kept.add(restriction_in_force(&row, measure)));
                 }
-                looked_at = looked_at.saturating_add(1);
-                let row = RestrictionRow::open(&bytes, &key, &self.parts.keys.data)?;
-                if row.subject != *subject || row.state != NoticeState::InForce {
-                    continue;
-                }
-                // What this body declined is nobody's restriction here: it is not lawful as sent.
-                let of_today = row.measures.iter().filter(|measure| {
-                    measure.from.0 <= today
-                        && !measure.until.is_over(today)
-                        && !matches!(measure.recognition, Recognition::Declined { .. })
-                });
-                of_today.for_each(|measure| kept.add(restriction_in_force(&row, measure)));
             }
         }
         let (in_force, kept_all) = kept.into_list();
@@ -171,9 +180,10 @@ impl Node {
         Ok(RestrictionList { in_force, complete })
     }
 
-    /// Lists the restrictions in force against a subject, for the staff that must apply them. Purely local.
+    /// Lists the restrictions in force against a subject, for the staff that must apply them. Purely local: which other
+    /// identifier it has is known from own records only.
     pub async fn restriction_list(
-        &self,
+        self: &Arc<Self>,
         operation: &Operation,
         subject: &SubjectId,
     ) -> Result<RestrictionList> {
@@ -183,12 +193,14 @@ impl Node {
             .policy(&self.policy_version())
             .detail("read", "restrictions");
         self.audit_append(Some(operation), entry).await?;
-        self.restrictions_in_force(subject, operation.now()).await
+        let subject = self.subject_linked(subject).await?;
+        self.restrictions_in_force(&subject, operation.now()).await
     }
 }
 
 fn restriction_in_force(row: &RestrictionRow, measure: &RestrictionMeasure) -> RestrictionInForce {
     RestrictionInForce {
+        binds: row.subject.clone(),
         issuer: row.issuer,
         issuer_name: row.issuer_name.clone(),
         notice: row.notice,

@@ -83,7 +83,11 @@ fn result(
         purpose: found.purpose,
         case_reference: found.case_reference,
         categories: found.categories,
-        restrictions: found.restrictions.into_iter().map(|found| restriction(services, found)).collect(),
+        restrictions: found
+            .restrictions
+            .into_iter()
+            .map(|one| restriction(services, one, &found.subject))
+            .collect(),
         records,
         policy: found.policy,
         audit_entry: found.audit_entry,

@@ -26,14 +26,19 @@ pub(crate) async fn restriction_list(
         schema: RestrictionListSchema::V1,
         subject: subject.masked(),
         incomplete: !found.complete,
-        restrictions: found.in_force.into_iter().map(|found| restriction(&services, found)).collect(),
+        restrictions: found
+            .in_force
+            .into_iter()
+            .map(|found| restriction(&services, found, &subject))
+            .collect(),
     }))
 }
 
-pub(crate) fn restriction(services: &Services, found: RestrictionInForce) -> Restriction {
+pub(crate) fn restriction(services: &Services, found: RestrictionInForce, asked: &SubjectId) -> Restriction {
     let (measure_name, measure_name_en) = measure_names(services, &found.measure);
     let words = found.not_applied_reason.as_deref().and_then(reason_words);
     Restriction {
+        binds: (found.binds != *asked).then(|| found.binds.masked()),
         measure: found.measure,
         measure_name,
         measure_name_en,

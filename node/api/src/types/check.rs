@@ -169,6 +169,10 @@ pub enum AgencyOutcome {
 /// A restriction in force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Restriction {
+    /// The identifier that the notice binds, a person's number masked, where it is another one than was asked about: records
+    /// show both to be the same subject's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binds: Option<String>,
     /// The measure.
     pub measure: MeasureCode,
     /// Its name in Chinese.

@@ -4,7 +4,7 @@ use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::record_type::RecordType;
 
 use super::Document;
-use super::check::{coverage_strip, name_searched};
+use super::check::{binds_column, coverage_strip, name_searched};
 use super::page::{Cell, Page, Table, Tone, View, column, wide};
 use crate::host::{CertificateContent, CertificateVerification, CertifiedRestriction};
 use crate::texts::Key;
@@ -121,6 +121,7 @@ fn certified_restrictions(claims: &CertificateContent, view: View) -> Table {
         column("from", Key::From),
         column("until", Key::Until),
         column("applied_here", Key::AppliedHere),
+        binds_column(claims.restrictions.iter().any(|one| one.restriction.binds.is_some())),
         wide("notice", Key::Notice),
         wide("version", Key::Version),
     ]);
@@ -132,6 +133,7 @@ fn certified_restrictions(claims: &CertificateContent, view: View) -> Table {
             Cell::of(restriction.from),
             Cell::new(view.period_end(restriction.until)),
             Cell::new(view.yes_no(restriction.applied_here)),
+            Cell::new(restriction.binds.as_deref().unwrap_or("")),
             Cell::of(restriction.notice),
             Cell::of(restriction.version),
         ]);

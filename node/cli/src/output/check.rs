@@ -6,7 +6,7 @@ use chengxin_api::types::record::{FieldShown, RecordField};
 use chengxin_api::types::restriction::Restrictions;
 use chengxin_schemas::category::{InformationCategory, RecordState};
 
-use super::page::{Cell, Page, Table, Tone, View, column, wide};
+use super::page::{Cell, Column, Page, Table, Tone, View, column, wide};
 use super::{Document, List};
 use crate::texts::Key;
 
@@ -288,6 +288,7 @@ pub(crate) fn field_table(fields: &[RecordField], view: View) -> Table {
 
 /// Restrictions: what, on which law, by whom, until when.
 pub(crate) fn restriction_table(restrictions: &[Restriction], view: View) -> Table {
+    let bound = binds_column(restrictions.iter().any(|one| one.binds.is_some()));
     let mut table = Table::new(&[
         column("measure_name", Key::Measure),
         wide("measure", Key::MeasureCode),
@@ -297,6 +298,7 @@ pub(crate) fn restriction_table(restrictions: &[Restriction], view: View) -> Tab
         column("from", Key::From),
         column("until", Key::Until),
         column("applied_here", Key::AppliedHere),
+        bound,
         wide("notice", Key::Notice),
         wide("version", Key::Version),
     ]);
@@ -310,11 +312,18 @@ pub(crate) fn restriction_table(restrictions: &[Restriction], view: View) -> Tab
             Cell::of(restriction.from),
             Cell::new(view.period_end(restriction.until)),
             applied_cell(restriction, view),
+            Cell::new(restriction.binds.as_deref().unwrap_or("")),
             Cell::of(restriction.notice),
             Cell::of(restriction.version),
         ]);
     }
     table
+}
+
+/// The column of the identifier that a notice binds where it is not the one asked about. Nearly no subject has two, so it is
+/// in the narrow table only if there is one.
+pub(crate) fn binds_column(is_filled: bool) -> Column {
+    if is_filled { column("binds", Key::Binds) } else { wide("binds", Key::Binds) }
 }
 
 /// Whether this agency applies the measure, and if not, why.

@@ -12,6 +12,7 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::Answered => "answered",
         Key::Applied => "applied",
         Key::AppliedHere => "Applied here",
+        Key::Binds => "Identifier in the notice",
         Key::AsOf => "as of {0}",
         Key::AuditEntry => "Audit entry",
         Key::AuditLine => "{0} entries",

@@ -52,6 +52,7 @@ keys! {
     Answered,
     Applied,
     AppliedHere,
+    Binds,
     AsOf,
     AuditEntry,
     AuditLine,

@@ -12,6 +12,7 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::Answered => "已答复",
         Key::Applied => "已执行",
         Key::AppliedHere => "本单位执行",
+        Key::Binds => "通知所载标识",
         Key::AsOf => "截至 {0}",
         Key::AuditEntry => "审计条目",
         Key::AuditLine => "{0} 条",

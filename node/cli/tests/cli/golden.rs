@@ -188,6 +188,16 @@ fn pages_of_setting_up() {
 }
 
 #[test]
+fn another_identifier_is_named_beside_its_restriction() {
+    let mut list = documents::restrictions();
+    let page = printed(&list, Format::Table, Language::En, false);
+    assert!(!page.contains("Identifier in the notice"), "{page}");
+    list.restrictions[1].binds = Some("1101**********002X".to_owned());
+    let page = printed(&list, Format::Table, Language::En, false);
+    assert!(page.contains("Identifier in the notice") && page.contains("1101**********002X"), "{page}");
+}
+
+#[test]
 fn what_is_absent_by_rule_or_by_form_is_said_to_be() {
     let record = RecordDocument { publicity_end: None, not_published: true, ..documents::record() };
     let mut certificate = documents::certificate();

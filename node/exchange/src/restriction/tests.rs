@@ -50,7 +50,7 @@ async fn notices_that_are_over_or_withdrawn_hide_none_that_is_in_force() {
     put(&node, over).await;
     put(&node, (600..1_200).map(|number| row(MARKET, number, NoticeState::Withdrawn, "2027-12-31"))).await;
     put(&node, std::iter::once(row(LEAGUE, 5_000, NoticeState::InForce, "2027-12-31"))).await;
-    let list = node.restrictions_in_force(&subject(), NOW).await.expect("list");
+    let list = node.restrictions_in_force(&LinkedSubject::new(subject()), NOW).await.expect("list");
     assert!(list.complete);
     assert_eq!(list.in_force.iter().map(|one| one.issuer).collect::<Vec<_>>(), [agency(LEAGUE)]);
 
@@ -62,7 +62,7 @@ async fn notices_that_are_over_or_withdrawn_hide_none_that_is_in_force() {
         (within(1_201, 1), true),
         (within(1_201, 0), false),
     ] {
-        let list = node.restrictions_within(&subject(), NOW, limits).await.expect("list");
+        let list = node.restrictions_within(&LinkedSubject::new(subject()), NOW, limits).await.expect("list");
         assert_eq!(list.complete, complete, "{} {}", limits.looked_at, limits.in_force);
     }
 }
@@ -100,7 +100,7 @@ async fn one_issuer_may_have_more_than_its_share_while_there_is_room() {
     let many = IN_FORCE_OF_ISSUER_LIMIT + 1;
     let rows = (0..many).filter_map(|number| u32::try_from(number).ok());
     put(&node, rows.map(|number| row(MARKET, number, NoticeState::InForce, "2027-12-31"))).await;
-    let list = node.restrictions_in_force(&subject(), NOW).await.expect("list");
+    let list = node.restrictions_in_force(&LinkedSubject::new(subject()), NOW).await.expect("list");
     assert_eq!((list.in_force.len(), list.complete), (many, true));
 }
 

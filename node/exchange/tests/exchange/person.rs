@@ -4,8 +4,10 @@ use std::sync::{Arc, Mutex};
 
 use chengxin_audit_log::Filter;
 use chengxin_exchange::audit::EntryKind;
+use chengxin_exchange::certificate::certificate_verify;
 use chengxin_exchange::check::CheckRequest;
 use chengxin_exchange::import::ImportFile;
+use chengxin_exchange::notice::{MeasureDraft, NoticeDraft};
 use chengxin_exchange::record::RecordFilter;
 use chengxin_import::ImportOptions;
 use chengxin_schemas::digest::base64url_decode;
@@ -216,4 +218,65 @@ async fn a_debtor_filed_long_before_is_determined_when_published() {
         result.records.iter().map(|one| one.claims.determined_on.to_string()).collect::<Vec<_>>(),
         ["2026-09-20"]
     );
+}
+
+/// A notice names the trader's code; whoever is asked about the owner is told of it, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sole_trader_is_bound_by_code_and_by_number() {
+    let federation = Federation::new().await;
+    import(&federation, sole_trader()).await;
+    let market = federation.node(MARKET);
+    let reviewer = as_role(&market, Role::Reviewer).await;
+    let filter = RecordFilter { limit: 10, ..RecordFilter::default() };
+    let record = market.record_list(&reviewer, filter).await.expect("list").records[0].id;
+    market.record_show(&reviewer, &record).await.expect("shown");
+    let measure = MeasureDraft {
+        measure: "restrict-government-procurement".parse().expect("measure"),
+        legal_basis: None,
+        from: None,
+        until: Some("2027-12-31".parse().expect("day")),
+    };
+    let draft = NoticeDraft { record, measures: vec![measure] };
+    market.notice_issue(&reviewer, draft).await.expect("issued");
+    federation.deliver(MARKET).await;
+
+    let code = SubjectId::parse(SUBJECT).expect("code");
+    let number = SubjectId::parse("person:11010519491231002X").expect("number");
+    for agency in [MARKET, FINANCE] {
+        let node = federation.node(agency);
+        let clerk = as_role(&node, Role::Clerk).await;
+        for subject in [&code, &number] {
+            let request = CheckRequest {
+                subject: subject.clone(),
+                subject_name: None,
+                purpose: "government-procurement".parse().expect("purpose"),
+                case_reference: "CG-2026-031".parse().expect("case"),
+                legal_basis: None,
+                categories: Vec::new(),
+                deadline_ms: 1_000,
+            };
+            let result = node.check_run(&clerk, request).await.expect("check");
+            assert!(result.complete && result.records.len() == 1);
+            assert_eq!(result.restrictions.iter().map(|one| &one.binds).collect::<Vec<_>>(), [&code]);
+            let file = node.certificate_issue(&clerk, &result).await.expect("certificate");
+            let bytes = serde_json::to_vec(&file).expect("json");
+            let verified = certificate_verify(&bytes, federation.fingerprint).await.expect("verifies");
+            let binds = (subject == &number).then(|| SUBJECT.to_owned());
+            assert_eq!(verified.claims().restrictions[0].binds, binds);
+            let listed = node.restriction_list(&clerk, subject).await.expect("list").in_force.len();
+            // Without an own record the list knows of no other identifier.
+            assert_eq!(listed, usize::from(agency == MARKET || subject == &code), "{agency}");
+        }
+    }
+    for kind in [EntryKind::RecordRead, EntryKind::NoticeIssued] {
+        let found = async |subject: &SubjectId| {
+            let key = market.subject_key(subject);
+            let filter = Filter { kinds: vec![kind], subject: Some(key), ..Filter::default() };
+            market.log().search(filter, 10).await.expect("search").entries
+        };
+        let (by_code, by_number) = (found(&code).await, found(&number).await);
+        let body = market.log().read_body(by_number.last().expect("entry").index).await.expect("body");
+        let first = by_code.last().expect("entry").index;
+        assert_eq!(body.details.get("same_as"), Some(&first.0.to_string()), "{kind:?}");
+    }
 }
