@@ -10,13 +10,11 @@ use crate::error::SchemaError;
 use crate::identity::{NoticeId, RecordId};
 use crate::purpose::LegalBasis;
 use crate::request::CLOCK_TOLERANCE;
-use crate::subject::SubjectId;
+use crate::subject::{SUBJECT_NAME_LIMIT, SubjectId};
 use crate::time::{Day, PeriodEnd, UnixTime};
 
 /// JOSE `typ` of a notice.
 pub const NOTICE_TYP: &str = "chengxin-notice+jwt";
-/// Longest name of a subject, in characters; that of the record's field.
-pub const SUBJECT_NAME_LIMIT: usize = 200;
 /// Most measures in one notice.
 pub const NOTICE_MEASURES_LIMIT: usize = 32;
 

@@ -8,7 +8,7 @@ use crate::error::SchemaError;
 use crate::identity::{CaseReference, Nonce};
 use crate::operator::{OperatorName, Role};
 use crate::purpose::{LegalBasis, PurposeCode};
-use crate::subject::SubjectId;
+use crate::subject::{SubjectId, searched_name_check};
 use crate::time::UnixTime;
 
 /// JOSE `typ` of a request.
@@ -34,7 +34,7 @@ pub struct RequestClaims {
     pub nonce: Nonce,
     /// About whom.
     pub subject: SubjectId,
-    /// The subject's name as the asker knows it, for records that have no code. At most 200 characters.
+    /// The subject's name as the asker knows it, for records that have no code. 1 to 200 characters, not only blanks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject_name: Option<String>,
     /// For what.
@@ -80,14 +80,7 @@ impl RequestClaims {
                 "name one to five information categories",
             ));
         }
-        if self.subject_name.as_ref().is_some_and(|name| name.chars().count() > 200) {
-            return Err(SchemaError::field(
-                "subject_name",
-                "longer than 200 characters",
-                "give the registered name",
-            ));
-        }
-        Ok(())
+        self.subject_name.as_deref().map_or(Ok(()), |name| searched_name_check(name, "subject_name"))
     }
 }
 

@@ -7,6 +7,9 @@ use crate::error::SchemaError;
 use crate::resident_id::ResidentId;
 use crate::unified_code::{UnifiedCode, normalise};
 
+/// Longest name of a subject, in characters: that of the registered name in every record type.
+pub const SUBJECT_NAME_LIMIT: usize = 200;
+
 /// The identifier under which a subject is looked up.
 ///
 /// Serialises in the clear: only signed and encrypted forms may hold it. Indexes, logs and metrics hold a
@@ -121,6 +124,22 @@ impl std::str::FromStr for SubjectKey {
 
 crate::identity::string_serde!(SubjectKey, "keyed hash of a subject identifier", "^[0-9a-f]{64}$");
 
+/// Refuses a name that no subject has. Whoever searches by a name says that records without an identifier were looked for,
+/// so a blank one would claim a search that finds nothing. `field` is what the caller calls it.
+pub fn searched_name_check(name: &str, field: &'static str) -> Result<(), SchemaError> {
+    if name.chars().count() > SUBJECT_NAME_LIMIT {
+        return Err(SchemaError::field(field, "longer than 200 characters", "give the registered name"));
+    }
+    if name_normalise(name).is_empty() {
+        return Err(SchemaError::field(
+            field,
+            "nothing but blanks",
+            "give the registered name, or leave the name out",
+        ));
+    }
+    Ok(())
+}
+
 /// The form in which two spellings of a name compare equal: width, case, spaces and bracket shapes folded.
 pub fn name_normalise(name: &str) -> String {
     normalise(name)
@@ -218,6 +237,16 @@ mod tests {
         assert_eq!(name_normalise("某某（内蒙古） 有限公司"), name_normalise("某某(内蒙古)有限公司"));
         let key = HmacKey::new(&Zeroizing::new([1; 32]));
         assert_eq!(SubjectKey::of_name("ＡＢ厂", &key), SubjectKey::of_name("ab厂", &key));
+    }
+
+    #[test]
+    fn a_name_to_search_for_is_not_blank() {
+        assert!(searched_name_check("示例", "name").is_ok());
+        assert!(searched_name_check(&"长".repeat(SUBJECT_NAME_LIMIT), "name").is_ok());
+        for name in ["", " ", "\u{3000}\t\n", &"长".repeat(SUBJECT_NAME_LIMIT + 1)] {
+            let error = searched_name_check(name, "name").expect_err("refused").to_string();
+            assert!(error.starts_with("name: "), "{error}");
+        }
     }
 
     #[test]

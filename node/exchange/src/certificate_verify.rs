@@ -17,6 +17,7 @@ use chengxin_schemas::error::SchemaError;
 use chengxin_schemas::jws::UnverifiedJws;
 use chengxin_schemas::keyring::verify_from;
 use chengxin_schemas::request::{CLOCK_TOLERANCE, REQUEST_TYP, RequestClaims};
+use chengxin_schemas::subject::searched_name_check;
 use chengxin_trust::{RootFingerprint, VerifiedEvidence, evidence_verify};
 
 use crate::answer::REQUEST_LIMIT;
@@ -75,6 +76,10 @@ pub async fn certificate_verify(bytes: &[u8], root: RootFingerprint) -> Result<V
         .entry(&alleged.iss)
         .ok_or_else(|| integrity("the signer has no directory entry in the evidence"))?;
     let claims = verify_from::<CertificateClaims>(unverified, issuer, alleged.iat)?.into_claims();
+    // Also where no answer is there to agree with: nobody else's request would refuse the name.
+    if let Some(name) = &claims.subject_name {
+        searched_name_check(name, "subject_name")?;
+    }
     let said = answers_read(file.schema, &claims, issuer, &file.answers, &evidence)?;
     let answers_verified = file.answers.len();
     coverage_agree(&claims, said.outcomes)?;

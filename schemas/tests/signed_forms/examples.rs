@@ -101,6 +101,9 @@ fn records_complete_and_presented() {
 fn a_request_and_its_answers() {
     let asked = message("request", &request(), &asker_key(), &asker_entry());
     asked.claims().check(&ISSUER.parse().expect("agency"), NOW).expect("request");
+    let blank = RequestClaims { subject_name: Some(" ".to_owned()), ..asked.claims().clone() };
+    let error = blank.check(&ISSUER.parse().expect("agency"), NOW).expect_err("no name").to_string();
+    assert!(error.starts_with("subject_name: "), "{error}");
     let check = |claims: &AnswerClaims, presentations: &[&str]| {
         claims.check(asked.claims(), asked.digest(), NOW.plus(2)).expect("answer");
         claims.check_presentations(presentations).expect("presentations");

@@ -184,6 +184,9 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "over since {} s; set the clocks of both nodes by the same time server, then ask again",
         "已过期 {0} 秒; 双方节点请按同一时间服务器校时, 再重新询问",
     ),
+    // subject.rs
+    ("nothing but blanks", "只有空白"),
+    ("give the registered name, or leave the name out", "给出登记名称, 或不填名称"),
     // resident_id.rs
     ("18 digits, or 17 digits and X, are expected", "应为 18 位数字, 或 17 位数字加 X"),
     ("18 characters are expected", "应为 18 个字符"),

@@ -8,7 +8,7 @@ use axum::{Extension, Json};
 use chengxin_audit_log::{EntryIndex, EntryKind, Filter, LoggedEntry, Outcome, VerifyReport};
 use chengxin_exchange::ExchangeError;
 use chengxin_schemas::ErrorCode;
-use chengxin_schemas::subject::SubjectId;
+use chengxin_schemas::subject::{SubjectId, searched_name_check};
 
 use super::{Answer, query};
 use crate::failure::Failure;
@@ -49,7 +49,10 @@ pub(crate) async fn audit_search(
             ));
         }
         (Some(subject), None) => Some(services.node.subject_key(&SubjectId::parse(subject)?)),
-        (None, Some(name)) => Some(services.node.name_key(name)),
+        (None, Some(name)) => {
+            searched_name_check(name, "name")?;
+            Some(services.node.name_key(name))
+        }
         (None, None) => None,
     };
     let filter = Filter {

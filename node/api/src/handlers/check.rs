@@ -13,7 +13,7 @@ use chengxin_schemas::ErrorCode;
 use chengxin_schemas::category::InformationCategory;
 use chengxin_schemas::certificate::{CoverageEntry, CoverageOutcome};
 use chengxin_schemas::record_type::RecordType;
-use chengxin_schemas::subject::SubjectId;
+use chengxin_schemas::subject::{SubjectId, searched_name_check};
 use chengxin_schemas::time::UnixTime;
 
 use super::restriction::restriction;
@@ -27,17 +27,14 @@ use crate::types::check::{
 };
 use crate::types::problem::Problem;
 
-/// Longest name of a subject; the limit of the request that goes to peers.
-const NAME_LIMIT: usize = 200;
-
 pub(crate) async fn check_run(
     State(services): State<Arc<Services>>,
     Extension(caller): Extension<Caller>,
     body: Result<Bytes, BytesRejection>,
 ) -> Answer<CheckResult> {
     let request: CheckRequest = document(body)?;
-    if request.name.as_ref().is_some_and(|name| name.chars().count() > NAME_LIMIT) {
-        return Err(Failure::field("name", "longer than 200 characters", "超过 200 个字符"));
+    if let Some(name) = &request.name {
+        searched_name_check(name, "name")?;
     }
     let deadline_ms = request.deadline_ms.unwrap_or(CHECK_DEADLINE_DEFAULT_MS);
     if !(1..=DEADLINE_LIMIT_MS).contains(&deadline_ms) {

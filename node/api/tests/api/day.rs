@@ -201,6 +201,13 @@ async fn a_check_says_who_was_silent_and_a_notice_restricts() {
     let wrong = format!(r#"{{"subject":"{subject}","purpose":"curiosity","case_reference":"CG-1"}}"#);
     let denied: Problem = post(&served, "clerk", "/api/v1/checks", wrong).await.json();
     assert_eq!(denied.code, ErrorCode::Denied);
+    for name in ["", " ", "\u{3000}"] {
+        let blank = format!(
+            r#"{{"subject":"{subject}","name":"{name}","purpose":"government-procurement","case_reference":"CG-1"}}"#
+        );
+        let refused = post(&served, "clerk", "/api/v1/checks", blank).await;
+        assert_eq!((refused.status, refused.json::<Problem>().field.as_deref()), (400, Some("name")));
+    }
     assert!(denied.rule.is_some() && denied.detail_zh != denied.detail_en);
 
     let notice = format!(
@@ -369,6 +376,10 @@ async fn administrators_see_state_accounts_policy_and_log() {
     let unknown =
         call(&served.socket, "GET", "/api/v1/audit?event=x", &[("x-chengxin-operator", "audit")], "").await;
     assert_eq!(unknown.json::<Problem>().field.as_deref(), Some("event"));
+    for path in ["/api/v1/audit?name=", "/api/v1/audit?name=%20"] {
+        let blank = call(&served.socket, "GET", path, &[("x-chengxin-operator", "audit")], "").await;
+        assert_eq!((blank.status, blank.json::<Problem>().field.as_deref()), (400, Some("name")));
+    }
     let verified: AuditVerification =
         post(&served, "audit", "/api/v1/audit/verify", String::new()).await.json();
     assert!(verified.holds && verified.faults.is_empty(), "{verified:?}");

@@ -72,8 +72,9 @@ async fn a_certificate_says_which_name_was_searched_for() {
         );
         files.push(file);
     }
-    // Neither a name that nobody was asked for, nor one that is kept silent about, nor another law.
-    let changes: [(usize, &str, Change); 4] = [
+    // Neither a blank one, nor a name that nobody was asked for, nor one that is kept silent about, nor another law.
+    let changes: [(usize, &str, Change); 5] = [
+        (0, "nothing but blanks", |claims| claims.subject_name = Some(" ".to_owned())),
         (0, "about the name", |claims| claims.subject_name = Some("示例甲".to_owned())),
         (1, "about the name", |claims| claims.subject_name = None),
         (1, "about the name", |claims| claims.subject_name = Some("示例乙".to_owned())),
