@@ -18,6 +18,7 @@ mod render;
 pub mod sanitise;
 pub mod setup;
 pub mod status;
+mod wrap;
 
 use serde::Serialize;
 

@@ -1,16 +1,15 @@
 //! Pages as text: aligned by display width (a Han character is two columns wide), coloured only on a terminal.
 
-use comfy_table::{ColumnConstraint, ContentArrangement, TableStyle, Width};
+use comfy_table::{ContentArrangement, TableStyle};
 
 use super::page::{Block, Cell, Page, Table, Tone};
+use super::wrap::{least_width, widths, wrapped};
 use crate::environment::Environment;
 use crate::language::Language;
 use crate::texts::text;
 
 /// Columns between two of a table.
 const GAP: u16 = 2;
-/// Columns that Han text needs at least: six characters.
-const HAN_WIDTH: usize = 12;
 
 /// How wide lines may be; unlimited when the output is not a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,40 +90,54 @@ fn table_text(table: &Table, look: Look) -> String {
     let value = |row: &'_ Vec<Cell>, place: usize| {
         row.get(place).map_or(String::new(), |cell| cell.text().to_owned())
     };
-    let least: Vec<u16> = chosen
-        .iter()
-        .map(|place| {
-            let values = table.rows.iter().map(|row| least_width(&value(row, *place)));
-            values.chain([least_width(title(*place))]).max().unwrap_or(0).saturating_add(GAP)
-        })
-        .collect();
+    let titles: Vec<_> = chosen.iter().map(|place| title(*place).to_owned()).collect();
+    let rows: Vec<Vec<_>> =
+        table.rows.iter().map(|row| chosen.iter().map(|place| value(row, *place)).collect()).collect();
+    let Some((titles, rows)) = fitted(titles, rows, look.width) else {
+        return stacked(table, &chosen, look);
+    };
+    let titles_end = titles.iter().map(|title| title.lines().count()).max().unwrap_or(0);
     let mut grid = comfy_table::Table::new();
     grid.load_style(TableStyle::new());
-    match look.width.0 {
-        Some(width) if least.iter().map(|least| u32::from(*least)).sum::<u32>() > u32::from(width) => {
-            return stacked(table, &chosen, look);
-        }
-        Some(width) => {
-            grid.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
-        }
-        None => {
-            grid.set_content_arrangement(ContentArrangement::Disabled);
-        }
-    }
-    grid.set_header(chosen.iter().map(|place| title(*place)));
-    for row in &table.rows {
-        grid.add_row(chosen.iter().map(|place| value(row, *place)));
-    }
-    for (column, least) in grid.column_iter_mut().zip(&least) {
+    grid.set_content_arrangement(ContentArrangement::Disabled);
+    grid.set_header(titles);
+    grid.add_rows(rows);
+    for column in grid.column_iter_mut() {
         column.set_padding((0, GAP));
-        if look.width.0.is_some() {
-            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(*least)));
-        }
     }
-    let lines: Vec<_> = grid.lines().map(|line| line.trim_end().to_owned()).collect();
-    let mut lines = lines.into_iter();
-    let header = lines.next().map(|line| paint(&line, Tone::Dim, look.colour, false));
-    header.into_iter().chain(lines).collect::<Vec<_>>().join("\n")
+    let lines = grid.lines().enumerate().map(|(place, line)| {
+        let tone = if place < titles_end { Tone::Dim } else { Tone::Plain };
+        paint(line.trim_end(), tone, look.colour, false)
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Titles and rows with lines broken so that the table is not wider than the terminal. None if it cannot be.
+fn fitted(
+    titles: Vec<String>,
+    rows: Vec<Vec<String>>,
+    width: TerminalWidth,
+) -> Option<(Vec<String>, Vec<Vec<String>>)> {
+    let Some(width) = width.0 else {
+        return Some((titles, rows));
+    };
+    let widest = |of_title: fn(&str) -> usize, of_value: fn(&str) -> usize| -> Vec<usize> {
+        let columns = titles.iter().enumerate().map(|(place, title)| {
+            let values = rows.iter().filter_map(|row| row.get(place)).map(|value| of_value(value));
+            values.chain([of_title(title)]).max().unwrap_or(0)
+        });
+        columns.collect()
+    };
+    let gaps = titles.len().saturating_mul(usize::from(GAP));
+    let room = usize::from(width).checked_sub(gaps)?;
+    let most = widest(display_width, display_width);
+    // Titles are broken only where the table would not fit otherwise.
+    let widths = widths(&widest(display_width, least_width), &most, room)
+        .or_else(|| widths(&widest(least_width, least_width), &most, room))?;
+    let broken = |texts: Vec<String>| -> Vec<String> {
+        texts.iter().zip(&widths).map(|(text, width)| wrapped(text, *width)).collect()
+    };
+    Some((broken(titles), rows.into_iter().map(broken).collect()))
 }
 
 /// A table that is wider than the terminal even with broken lines: each row as pairs, what is empty left out.
@@ -139,19 +152,8 @@ fn stacked(table: &Table, chosen: &[usize], look: Look) -> String {
     rows.collect::<Vec<_>>().join("\n\n")
 }
 
-/// The narrowest column that cuts no word of Latin letters in two: it may be a code that a command takes. Han text may be
-/// broken anywhere, and is read well enough at [`HAN_WIDTH`].
-fn least_width(text: &str) -> u16 {
-    let word_width = |word: &str| {
-        let width = display_width(word);
-        if word.is_ascii() { width } else { width.min(HAN_WIDTH) }
-    };
-    let widest = text.split_whitespace().map(word_width).max().unwrap_or(0);
-    u16::try_from(widest).unwrap_or(u16::MAX)
-}
-
 /// Display width as comfy-table counts it, so that pairs and tables align alike.
-fn display_width(text: &str) -> usize {
+pub(super) fn display_width(text: &str) -> usize {
     unicode_width::UnicodeWidthStr::width(text)
 }
 

@@ -360,21 +360,29 @@ pub fn operators() -> Operators {
     ]}))
 }
 
-fn member() -> Value {
-    json!({"agency": OWN, "name": "示例财政厅", "region": "150000", "functions": ["procurement-supervision"], "coordinator": true,
+fn member(functions: &[&str]) -> Value {
+    json!({"agency": OWN, "name": "示例财政厅", "region": "150000", "functions": functions, "coordinator": true,
         "transport_identity": "12D3KooW", "addresses": ["/ip4/127.0.0.1/tcp/7800"]})
 }
 
 pub fn members() -> Members {
-    parse(json!({"schema": "members/v1", "directory_version": 7, "members": [member()]}))
+    members_of(&["procurement-supervision"])
+}
+
+pub fn members_of(functions: &[&str]) -> Members {
+    parse(json!({"schema": "members/v1", "directory_version": 7, "members": [member(functions)]}))
 }
 
 pub fn enrolment() -> Enrolment {
-    parse(json!({"schema": "enrolment/v1", "member": member(), "directory_version": 8}))
+    parse(
+        json!({"schema": "enrolment/v1", "member": member(&["procurement-supervision"]), "directory_version": 8}),
+    )
 }
 
 pub fn removal() -> Removal {
-    parse(json!({"schema": "removal/v1", "member": member(), "directory_version": 9}))
+    parse(
+        json!({"schema": "removal/v1", "member": member(&["procurement-supervision"]), "directory_version": 9}),
+    )
 }
 
 pub fn clock() -> ClockConfirmation {

@@ -93,6 +93,12 @@ fn narrow(name: &str, document: &impl Document, whole: &[&str]) {
 }
 
 #[test]
+fn codes_in_a_list_are_not_cut_in_two() {
+    let functions = ["market-regulation", "procurement-supervision", "justice"];
+    narrow("members", &documents::members_of(&functions), &functions);
+}
+
+#[test]
 fn pages_of_a_check_fit_into_eighty_columns() {
     let record = "r-0123456789abcdef0123456789abcdef";
     narrow("check", &documents::check(), &[record]);
