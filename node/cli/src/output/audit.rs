@@ -23,6 +23,7 @@ impl Document for AuditEntries {
             column("peer", Key::Peer),
             wide("role", Key::Role),
             wide("subject_key", Key::SubjectKey),
+            wide("name_key", Key::NameKey),
             wide("policy", Key::PolicyVersion),
             wide("request", Key::RequestDigest),
             wide("fields_shown", Key::FieldsShown),
@@ -39,8 +40,9 @@ impl Document for AuditEntries {
                 optional(&entry.rule),
                 optional(&entry.purpose),
                 Cell::optional(entry.peer),
-                optional(&entry.role),
+                Cell::new(entry.role.as_deref().map_or("", |role| role_text(role, view))),
                 optional(&entry.subject_key),
+                optional(&entry.name_key),
                 optional(&entry.policy),
                 Cell::optional(entry.request),
                 Cell::of(entry.fields_shown),
@@ -62,6 +64,11 @@ fn event_text(code: &str, view: View) -> Cow<'_, str> {
         (false, Language::Zh) => Cow::Borrowed(audit_event(code).unwrap_or(code)),
         (false, Language::En) => Cow::Owned(code.replace('_', " ")),
     }
+}
+
+/// The role's name for people; a role that this program does not know as it is.
+fn role_text(code: &str, view: View) -> &str {
+    code.parse().map_or(code, |role| view.role(role))
 }
 
 fn outcome_text(outcome: &str, view: View) -> Cow<'_, str> {

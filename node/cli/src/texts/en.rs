@@ -136,6 +136,7 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::Members => "Members",
         Key::Message => "Message",
         Key::Name => "Name",
+        Key::NameKey => "Name key",
         Key::NameMatchOnly => "name match only, compare by hand",
         Key::NextCommands => "Next",
         Key::NextPage => "next page: --cursor {0}",

@@ -172,6 +172,7 @@ keys! {
     Members,
     Message,
     Name,
+    NameKey,
     NameMatchOnly,
     NextCommands,
     NextPage,

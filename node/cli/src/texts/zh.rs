@@ -132,6 +132,7 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::Members => "成员",
         Key::Message => "问题",
         Key::Name => "名称",
+        Key::NameKey => "名称密钥哈希",
         Key::NameMatchOnly => "仅名称相符, 须人工核对",
         Key::NextCommands => "接下来",
         Key::NextPage => "下一页: --cursor {0}",

@@ -339,7 +339,7 @@ pub fn policy_status() -> PolicyStatus {
 pub fn audit_entries() -> AuditEntries {
     parse(json!({"schema": "audit-entries/v1", "entries": [
         {"index": 17, "at": AT, "event": "check_denied", "actor": format!("zhang@{OWN}"), "role": "clerk", "subject_key": "ab".repeat(32),
-         "purpose": "awards", "outcome": "denied", "rule": "purpose.awards.roles", "policy": "baseline-1", "request": DIGEST,
+         "name_key": "cd".repeat(32), "purpose": "awards", "outcome": "denied", "rule": "purpose.awards.roles", "policy": "baseline-1", "request": DIGEST,
          "fields_shown": 0, "fields_masked": 0},
         {"index": 16, "at": AT, "event": "answer_disclosed", "actor": OTHER, "peer": OTHER, "outcome": "allowed",
          "fields_shown": 12, "fields_masked": 2}
