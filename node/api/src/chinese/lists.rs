@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use chengxin_exchange::import::BatchState;
 use chengxin_policy::{Action, SanctionObject, Treatment};
-use chengxin_schemas::category::{InformationCategory, RecordState};
+use chengxin_schemas::category::{BreachSeverity, InformationCategory, RecordState};
 use chengxin_schemas::operator::Role;
 
 /// The names of each list, in one language with what they are in the other.
@@ -18,6 +18,8 @@ pub(super) enum List {
     Role,
     /// Categories of information.
     Category,
+    /// How grave a breach is.
+    Severity,
     /// States of a record.
     State,
     /// What a purpose allows to do.
@@ -41,9 +43,10 @@ pub(super) enum List {
 }
 
 /// Each list with its mark.
-const LISTS: [(&str, List); 12] = [
+const LISTS: [(&str, List); 13] = [
     ("role", List::Role),
     ("category", List::Category),
+    ("severity", List::Severity),
     ("state", List::State),
     ("action", List::Action),
     ("kind", List::Kind),
@@ -71,6 +74,7 @@ impl List {
             Self::Category => {
                 InformationCategory::ALL.iter().map(|one| (one.as_str(), one.chinese())).collect()
             }
+            Self::Severity => BreachSeverity::ALL.iter().map(|one| (one.as_str(), one.chinese())).collect(),
             Self::State => RecordState::ALL.iter().map(|one| (one.as_str(), one.chinese())).collect(),
             Self::Action => Action::ALL.iter().map(|one| (one.as_str(), one.chinese())).collect(),
             Self::Kind => vec![("organisation", "法人和非法人组织"), ("person", "自然人")],

@@ -100,6 +100,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("not a JSON object of texts (line {})", "不是由文本组成的 JSON 对象 (第 {0} 行)"),
     ("not in canonical form: names sorted and unique, no blanks", "不是规范格式: 名称须排序且唯一, 不留空白"),
     ("keep only the bundle's own plain files in the directory", "目录中只保留策略包自身的普通文件"),
+    ("not UTF-8", "不是 UTF-8 编码"),
+    ("save it as UTF-8", "另存为 UTF-8 编码"),
     // functions.rs
     ("the function stands twice", "该职能出现两次"),
     ("unknown function {}", "未知的职能 {0}"),
@@ -236,7 +238,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("use a code of measures.toml", "用 measures.toml 中的代码"),
     ("measure {} has no ground for {}", "措施 {0} 对 {1:object} 没有依据"),
     ("remove it, or give it a ground in measures.toml", "请删除, 或在 measures.toml 中写明依据"),
-    ("measure {} needs a breach that is {}", "措施 {0} 只适用于程度为 {1} 及以上的失信"),
+    ("measure {} needs a breach that is {}", "措施 {0} 只适用于程度为“{1:severity}”及以上的失信"),
     ("list it under a graver grade", "请列入更重的等级"),
     ("objects are empty or repeated", "objects 为空或重复"),
     ("name each kind of subject once", "每类主体写一次"),
@@ -320,7 +322,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("two grounds for {}", "对 {0:object} 有两项依据"),
     ("verified without a basis", "标为已核实却没有依据"),
     // periods.rs
-    ("no period for {} breaches of {}", "{1} 中程度为 {0} 的失信没有公示期"),
+    ("no period for {} breaches of {}", "{1} 中程度为“{0:severity}”的失信没有公示期"),
     (
         "give every severity that categories.toml rules for a record type one",
         "categories.toml 对某记录类型所定的每种程度都须有",

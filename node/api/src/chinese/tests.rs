@@ -195,6 +195,20 @@ fn a_message_is_translated_link_by_link() {
             "the role clerk may not verify the audit log; it needs audit_administrator or system_administrator",
             "角色“经办人”无权验证审计日志; 需要 审计管理员、系统管理员",
         ),
+        (
+            "timestamp metadata is not the file that the signed metadata names; refresh again, or from another peer",
+            "timestamp 元数据 不是签名元数据所指的文件; 重新更新, 或改从其他成员更新",
+        ),
+        (
+            "1.root.json is longer than 9 bytes; refresh from another peer and report this one",
+            "1.root.json 超过 9 字节; 请改从其他成员更新, 并将提供该元数据的成员报告统筹员",
+        ),
+        ("root metadata is missing; refresh from another peer", "缺少 root 元数据; 改从其他成员更新"),
+        ("measure m-1 needs a breach that is serious", "措施 m-1 只适用于程度为“严重”及以上的失信"),
+        (
+            "periods.toml: no period for minor breaches of administrative_penalty; give every severity of every record type one",
+            "periods.toml: administrative_penalty 中程度为“轻微”的失信没有公示期; 每种记录类型的每种程度都须有",
+        ),
         // The first hole ends where the next literal first stands.
         ("no stream: nothing arrived for 5 s", "无法建立通道: 5 秒内没有收到数据"),
     ] {

@@ -58,14 +58,14 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "{} is longer than {} bytes; refresh from another peer and report this one",
-        "{0} 超过 {1} 字节; 请改从其他成员更新, 并将提供该元数据的成员报告统筹员",
+        "{0:text} 超过 {1} 字节; 请改从其他成员更新, 并将提供该元数据的成员报告统筹员",
     ),
     ("there are {} {}, at most {} are accepted", "有 {0} 个{1:text}, 最多接受 {2} 个"),
     (
         "{} is not the file that the signed metadata names; refresh again, or from another peer",
-        "{0} 不是签名元数据所指的文件; 重新更新, 或改从其他成员更新",
+        "{0:text} 不是签名元数据所指的文件; 重新更新, 或改从其他成员更新",
     ),
-    ("{} is missing; refresh from another peer", "缺少 {0}; 改从其他成员更新"),
+    ("{} is missing; refresh from another peer", "缺少 {0:text}; 改从其他成员更新"),
     ("{} is not well formed: {}", "{0:text}格式有误: {1:text}"),
     (
         "the directory entry {} is refused: {}; the coordinator must correct it",
