@@ -1,5 +1,7 @@
 //! Why a bundle was refused, or why the engine under the authoriser could not be trusted.
 
+use std::io::ErrorKind;
+
 use chengxin_schemas::ErrorCode;
 use chengxin_schemas::time::Day;
 
@@ -68,7 +70,14 @@ impl PolicyError {
         match self {
             Self::File { .. } | Self::Packed { .. } => ErrorCode::Invalid,
             Self::TooLarge { .. } => ErrorCode::TooLarge,
-            Self::Read { .. } | Self::NoCalendar { .. } => ErrorCode::NotFound,
+            Self::Read { source, .. } => match source.kind() {
+                ErrorKind::NotFound => ErrorCode::NotFound,
+                ErrorKind::PermissionDenied => ErrorCode::Denied,
+                ErrorKind::NotADirectory => ErrorCode::Invalid,
+                // The operating system's list is open; what is not named above is a bundle that cannot be had now.
+                _ => ErrorCode::Unavailable,
+            },
+            Self::NoCalendar { .. } => ErrorCode::NotFound,
             Self::Engine(_) | Self::Unsound { .. } => ErrorCode::Internal,
         }
     }

@@ -214,7 +214,9 @@ fn directory_read(
             });
         }
         let text = String::from_utf8(bytes).map_err(|error| {
-            failed(&name, std::io::Error::new(std::io::ErrorKind::InvalidData, error.utf8_error()))
+            let good = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+            let line = good.iter().filter(|byte| **byte == b'\n').count().saturating_add(1);
+            PolicyError::file(&name, Some(line), "not UTF-8", "save it as UTF-8")
         })?;
         texts.insert(name, text);
     }

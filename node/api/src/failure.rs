@@ -122,19 +122,48 @@ pub fn policy_problem(error: &PolicyError) -> Problem {
                 .with_field(file)
                 .with_fix(fix, chinese(fix))
         }
-        PolicyError::Read { source, .. } => {
+        PolicyError::Read { file, source } => {
             let said = format!("{error}: {source}");
-            Problem::new(error.code(), said.as_str(), chinese(&said))
+            Problem::new(error.code(), said.as_str(), chinese(&said)).with_field(file).with_fix(
+                "let this user read the directory and every file in it",
+                "使当前系统用户可读该目录及其中每个文件",
+            )
         }
-        PolicyError::TooLarge { .. }
-        | PolicyError::Packed { .. }
-        | PolicyError::Engine(_)
-        | PolicyError::Unsound { .. }
-        | PolicyError::NoCalendar { .. } => {
+        PolicyError::TooLarge { what, .. } => {
+            let said = error.to_string();
+            Problem::new(error.code(), said.as_str(), chinese(&said))
+                .with_field(what)
+                .with_fix("shorten it; the limit is the same at every node", "请缩减; 各节点的上限相同")
+        }
+        PolicyError::Packed { .. } => {
+            let said = error.to_string();
+            Problem::new(error.code(), said.as_str(), chinese(&said)).with_fix(
+                "let chengxin pack the bundle's directory: a bundle has one packed form",
+                "由 chengxin 打包策略包目录: 一个策略包只有一种打包形式",
+            )
+        }
+        // The engine's own words belong to the report that the fix asks for.
+        PolicyError::Engine(source) => {
+            let said = format!("{error}: {source}");
+            engine_fix(Problem::new(error.code(), said.as_str(), chinese(&said)))
+        }
+        PolicyError::Unsound { .. } => {
+            let said = error.to_string();
+            engine_fix(Problem::new(error.code(), said.as_str(), chinese(&said)))
+        }
+        PolicyError::NoCalendar { .. } => {
             let said = error.to_string();
             Problem::new(error.code(), said.as_str(), chinese(&said))
         }
     }
+}
+
+/// A bundle's own rules cannot make the engine fail, since it loads only what was checked: the program is at fault.
+fn engine_fix(problem: Problem) -> Problem {
+    problem.with_fix(
+        "do not put this bundle in force; report it, with the bundle, to whoever maintains the program",
+        "不要启用该策略包; 请连同策略包报告程序维护者",
+    )
 }
 
 /// What is wrong with a value, in both languages, with the field and the fix.
@@ -175,6 +204,35 @@ pub(crate) fn problem_write(mut response: Response, trace: &str) -> Response {
             let body = serde_json::to_vec(&problem).unwrap_or_default();
             let media_type = HeaderValue::from_static(PROBLEM_MEDIA_TYPE);
             (status, [(header::CONTENT_TYPE, media_type)], body).into_response()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error, ErrorKind};
+
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_a_bundle_has_a_fix_and_the_class_of_its_cause() {
+        let read = |kind| PolicyError::Read { file: "rules.csv".to_owned(), source: Error::from(kind) };
+        for (error, code, field) in [
+            (read(ErrorKind::NotFound), ErrorCode::NotFound, Some("rules.csv")),
+            (read(ErrorKind::PermissionDenied), ErrorCode::Denied, Some("rules.csv")),
+            (read(ErrorKind::NotADirectory), ErrorCode::Invalid, Some("rules.csv")),
+            (read(ErrorKind::StorageFull), ErrorCode::Unavailable, Some("rules.csv")),
+            (
+                PolicyError::TooLarge { what: "tests.toml".to_owned(), unit: "bytes", limit: 1 },
+                ErrorCode::TooLarge,
+                Some("tests.toml"),
+            ),
+            (PolicyError::Packed { reason: "empty".to_owned() }, ErrorCode::Invalid, None),
+            (PolicyError::Unsound { reason: "the canary was allowed" }, ErrorCode::Internal, None),
+        ] {
+            let problem = policy_problem(&error);
+            assert_eq!((problem.code, problem.field.as_deref()), (code, field), "{error}");
+            assert!(problem.fix_en.is_some() && problem.fix_zh.is_some(), "{error}");
         }
     }
 }

@@ -18,6 +18,7 @@ use chengxin_cli::host::{
     CertificateVerification, ClockConfirmation, ConfigFault, ConfigValidation, FederationFounded,
     HostCommands, InitOutcome, JoinSecret, Joined, MadeAccount, TemplateForm, WrittenFile,
 };
+use chengxin_cli::shell::path_word;
 use chengxin_exchange::operator::Separation;
 use chengxin_network::PeerAddress;
 use chengxin_schemas::ErrorCode;
@@ -60,7 +61,7 @@ impl HostCommands for Host {
         } else {
             setup::init(&mut plan).map_err(told)?;
         }
-        let place = home.display();
+        let place = path_word(&home);
         Ok(InitOutcome {
             schema: Default::default(),
             dry_run: arguments.dry_run,
@@ -93,7 +94,7 @@ impl HostCommands for Host {
                 &arguments.keys_dir,
             ))
             .map_err(told)?;
-        let place = home.path().display();
+        let place = path_word(home.path());
         Ok(FederationFounded {
             schema: Default::default(),
             federation: arguments.name.clone(),
@@ -127,7 +128,7 @@ impl HostCommands for Host {
     fn federation_confirm_clock(&self, settings: &Settings) -> Result<ClockConfirmation, CliError> {
         let home = Home::new(config_of(settings)?.home);
         let (clock, before) = runtime()?.block_on(setup::clock_confirm(&home)).map_err(told)?;
-        let place = home.path().display();
+        let place = path_word(home.path());
         Ok(ClockConfirmation {
             schema: Default::default(),
             clock: Moment::from(clock),
@@ -241,7 +242,7 @@ fn joined(home: &Home, outcome: setup::JoinOutcome) -> Joined {
         agency: outcome.identity.agency,
         directory_version: outcome.directory_version,
         members: outcome.members,
-        next: vec![format!("chengxin --home {} serve", home.path().display())],
+        next: vec![format!("chengxin --home {} serve", path_word(home.path()))],
     }
 }
 

@@ -15,6 +15,7 @@ pub mod host;
 pub mod language;
 mod new_file;
 pub mod output;
+pub mod shell;
 pub mod texts;
 
 use std::ffi::OsString;

@@ -11,6 +11,7 @@ use chengxin_cli::console::Console;
 use chengxin_cli::environment::Settings;
 use chengxin_cli::error::CliError;
 use chengxin_cli::language::Language;
+use chengxin_cli::shell::{path_word, word};
 use chengxin_schemas::ErrorCode;
 use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
@@ -164,14 +165,12 @@ impl Stage {
         arguments: &[&str],
     ) -> Result<Ran, Broken> {
         if self.narrates() {
-            let mut line = format!("$ chengxin --home {}", self.home(body).display());
+            let mut line = format!("$ chengxin --home {}", path_word(&self.home(body)));
             if let Some(operator) = operator {
                 let _ = write!(line, " --operator {operator}");
             }
             for argument in arguments {
-                let quoted =
-                    argument.chars().any(|symbol| symbol.is_whitespace() || "《》()'\"".contains(symbol));
-                let _ = if quoted { write!(line, " '{argument}'") } else { write!(line, " {argument}") };
+                let _ = write!(line, " {}", word(argument));
             }
             let _ = console.data(format!("  {line}\n").as_bytes());
         }

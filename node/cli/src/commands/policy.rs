@@ -2,15 +2,19 @@
 
 use std::path::Path;
 
+use chengxin_api::chinese::message_or_same;
 use chengxin_api::failure::policy_problem;
 use chengxin_api::types::policy_content::{Breaches, UnverifiedValues};
 use chengxin_api::types::policy_diff::{PolicyChanges, PolicyTest};
+use chengxin_api::types::problem::Problem;
 use chengxin_policy::{Authoriser, Bundle, PolicyDiff, PolicyError};
+use chengxin_schemas::ErrorCode;
 
 use super::reading::NO_QUERY;
 use super::{Context, Ended, block_on};
 use crate::arguments::{PolicyDiffArguments, PolicyTestArguments};
 use crate::error::CliError;
+use crate::shell::path_word;
 
 impl Context<'_> {
     pub(super) fn policy_breaches(&mut self) -> Ended {
@@ -28,7 +32,7 @@ impl Context<'_> {
     /// A bundle that loads has passed its tests, so there is nothing else to run.
     pub(super) fn policy_test(&mut self, arguments: &PolicyTestArguments) -> Ended {
         let bundle = bundle_load(&arguments.directory)?;
-        let next = format!("chengxin policy diff {}", arguments.directory.display());
+        let next = format!("chengxin policy diff {}", path_word(&arguments.directory));
         self.printed(&PolicyTest::new(&bundle, vec![next]))
     }
 
@@ -45,7 +49,7 @@ impl Context<'_> {
             }
             None => block_on(self.client()?.bytes_post("/api/v1/policy/diff", new.pack()))?,
         };
-        changes.next.push(format!("chengxin policy stage {}", directory.display()));
+        changes.next.push(format!("chengxin policy stage {}", path_word(directory)));
         self.printed(&changes)
     }
 }
@@ -57,7 +61,31 @@ fn changes(old: &Bundle, new: &Bundle) -> Result<PolicyChanges, PolicyError> {
 }
 
 pub(super) fn bundle_load(directory: &Path) -> Result<Bundle, CliError> {
-    Bundle::load_directory(directory).map_err(|error| told(&error))
+    Bundle::load_directory(directory).map_err(|error| match &error {
+        PolicyError::Read { file, source } if file == "." => {
+            CliError::problem(directory_problem(directory, error.code(), source))
+        }
+        _ => told(&error),
+    })
+}
+
+/// The directory itself cannot be read. The bundle does not know its path; the person who typed it does.
+fn directory_problem(directory: &Path, code: ErrorCode, source: &std::io::Error) -> Problem {
+    let place = directory.display();
+    let problem = Problem::new(
+        code,
+        format!("DIR: {place} cannot be read: {source}"),
+        format!("DIR: 无法读取 {place}: {}", message_or_same(&source.to_string())),
+    );
+    let (en, zh) = if code == ErrorCode::Denied {
+        ("let this user read the directory", "使当前系统用户可读该目录")
+    } else {
+        (
+            "give the directory of a bundle, in which bundle.toml lies",
+            "给出策略包的目录, 即 bundle.toml 所在的目录",
+        )
+    };
+    problem.with_field("DIR").with_fix(en, zh)
 }
 
 pub(super) fn told(error: &PolicyError) -> CliError {

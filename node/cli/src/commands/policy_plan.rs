@@ -17,6 +17,7 @@ use crate::arguments::{
     PolicyPublishArguments, PolicyRevertArguments, PolicySignArguments, PolicyTestArguments,
 };
 use crate::error::CliError;
+use crate::shell::path_word;
 use crate::texts::{Key, fill};
 
 impl Context<'_> {
@@ -35,7 +36,7 @@ impl Context<'_> {
             std::fs::write(&path, text).map_err(|source| CliError::file(&path, source))?;
         }
         self.hint(Key::BundleExported, &[bundle.rules_version(), &directory.display().to_string()]);
-        let next = format!("chengxin policy test {}", directory.display());
+        let next = format!("chengxin policy test {}", path_word(directory));
         self.printed(&PolicyTest::new(&bundle, vec![next]))
     }
 

@@ -143,8 +143,39 @@ fn a_bundle_that_does_not_hold_is_refused_with_file_and_line() {
     assert!(ran.err.contains("tests.toml line "), "{}", ran.err);
     std::fs::write(folder.path().join("notes.txt"), "x").expect("file");
     assert!(test().err.contains("notes.txt: not a file of a bundle"));
-    let ran = chengxin_words(Path::new("/nowhere"), &["chengxin", "policy", "test", "/nowhere/bundle"], &[]);
-    assert_eq!(ran.exit, Exit::NotFound);
+    std::fs::remove_file(folder.path().join("notes.txt")).expect("removed");
+    let mut bytes = std::fs::read(folder.path().join("roles.toml")).expect("file");
+    bytes.extend(b"# \xff\n");
+    let line = bytes.iter().filter(|byte| **byte == b'\n').count();
+    std::fs::write(folder.path().join("roles.toml"), bytes).expect("file");
+    let ran = test();
+    assert_eq!(ran.exit, Exit::Usage);
+    assert!(ran.err.contains(&format!("roles.toml line {line}: not UTF-8")), "{}", ran.err);
+
+    // The directory itself: what is not there, and what is none.
+    let file = folder.path().join("rules.csv");
+    for (place, exit) in [("/nowhere/bundle", Exit::NotFound), (file.to_str().expect("path"), Exit::Usage)] {
+        for (language, fix) in [("en", "give the directory of a bundle"), ("zh", "给出策略包的目录")]
+        {
+            let words = ["chengxin", "policy", "test", place, "--lang", language];
+            let ran = chengxin_words(Path::new("/nowhere"), &words, &[]);
+            assert_eq!(ran.exit, exit, "{}", ran.err);
+            for part in [place, "DIR", fix] {
+                assert!(ran.err.contains(part), "{part}: {}", ran.err);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_command_that_comes_next_can_be_typed_as_it_stands() {
+    let folder = tempfile::tempdir().expect("folder");
+    let bundle = folder.path().join("the next policy");
+    bundle_write(&bundle, "", str::to_owned);
+    let words = ["chengxin", "policy", "test", bundle.to_str().expect("path"), "-o", "json"];
+    let ran = chengxin_words(Path::new("/nowhere"), &words, &[]);
+    let tested: Value = serde_json::from_str(&ran.out).expect("json");
+    assert_eq!(tested["next"][0], format!("chengxin policy diff '{}'", bundle.display()));
 }
 
 #[test]
