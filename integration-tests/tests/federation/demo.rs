@@ -31,8 +31,20 @@ fn the_demo_tells_its_whole_story_and_every_step_holds() {
 
 #[test]
 fn a_demo_that_is_told_to_stop_leaves_nothing_behind() {
+    stopped_by("-TERM");
+}
+
+#[test]
+fn a_demo_whose_terminal_is_closed_leaves_nothing_behind() {
+    stopped_by("-HUP");
+}
+
+fn stopped_by(signal: &str) {
     let folder = tempfile::tempdir().expect("tempdir");
-    let mut demo = Command::new(program())
+    // These tests may run with hang-ups ignored, which the demo would keep to.
+    let mut demo = Command::new("env")
+        .arg("--default-signal=HUP")
+        .arg(program())
         .args(["demo", "--exit", "-o", "json", "--lang", "en"])
         .env("TMPDIR", folder.path())
         .stdout(Stdio::null())
@@ -40,7 +52,7 @@ fn a_demo_that_is_told_to_stop_leaves_nothing_behind() {
         .spawn()
         .expect("the demo starts");
     until("a node runs", || processes_of(folder.path()).iter().any(|line| line.contains("serve")));
-    let told = Command::new("kill").arg(demo.id().to_string()).status().expect("kill");
+    let told = Command::new("kill").arg(signal).arg(demo.id().to_string()).status().expect("kill");
     assert!(told.success());
     until("the demo ended", || demo.try_wait().expect("waited").is_some());
     assert_eq!(demo.wait().expect("ended").code(), Some(1), "by itself, and not well");

@@ -152,6 +152,8 @@ impl Stage {
         };
         command.arg("--lang").arg(language).args(arguments).stdin(Stdio::null());
         command.env_remove("CHENGXIN_OUTPUT").env_remove("CHENGXIN_CONFIG").env_remove("CHENGXIN_SOCKET");
+        // What a killed node leaves of its temporary files goes with the stage.
+        command.env("TMPDIR", &self.folder);
         command.env("CHENGXIN_JOIN_LISTEN", format!("[\"{}\"]", self.door()));
         command
     }
@@ -336,7 +338,7 @@ impl Stage {
         Ok(held)
     }
 
-    /// Stays up until Ctrl-C or a termination signal.
+    /// Stays up until Ctrl-C, a termination signal or the end of the terminal.
     pub(crate) fn wait_for_interrupt(&self) {
         let mut interrupted = self.interrupted.clone();
         // An error means that nobody listens for signals any more, which would be an end too.
@@ -365,20 +367,36 @@ impl Drop for Stage {
     }
 }
 
-/// Listens for Ctrl-C and a termination signal from here on.
+/// Listens for Ctrl-C, a termination signal and the end of the terminal from here on. Who starts a program with hang-ups
+/// ignored, as `nohup` does, wants it to outlive the terminal, so then they stay ignored.
 fn interrupts(runtime: &tokio::runtime::Runtime) -> Result<watch::Receiver<bool>, CliError> {
     let _within = runtime.enter();
     let listen = |kind| signal(kind).map_err(|_| problem(ErrorCode::Internal, "signals cannot be received"));
     let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    let ignored = std::fs::read_to_string("/proc/self/status").is_ok_and(|status| hangup_is_ignored(&status));
+    let mut hangup = if ignored { None } else { Some(listen(SignalKind::hangup())?) };
     let (tell, told) = watch::channel(false);
     runtime.spawn(async move {
+        let hung_up = async {
+            match &mut hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
+            _ = hung_up => {}
         }
         tell.send_replace(true);
     });
     Ok(told)
+}
+
+/// Whether the process ignores hang-ups: the lowest bit of the mask of ignored signals in `/proc/self/status` (proc(5)).
+fn hangup_is_ignored(status: &str) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }
 
 /// Ports that are free for TCP and UDP alike. Each must stay free until its node binds it, and again while that node is
@@ -406,4 +424,16 @@ pub(crate) fn argument(path: &Path) -> String {
 /// The body at a place.
 pub(crate) fn body(place: usize) -> Body {
     BODIES[place]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ignored_hang_ups_are_told_from_others() {
+        assert!(hangup_is_ignored("Name:\tx\nSigIgn:\t0000000000001001\n"));
+        assert!(!hangup_is_ignored("SigIgn:\t0000000000001000\nSigCgt:\t0000000000000001\n"));
+        assert!(!hangup_is_ignored("Name:\tx\n"));
+    }
 }
