@@ -134,6 +134,36 @@ fn a_founding_that_was_cut_short_can_be_repeated() {
     stage.found_with("further-keys").refused(7, &["restore federation.fingerprint from the backup"]);
 }
 
+#[test]
+fn a_node_without_its_fingerprint_joins_again_and_founds_nothing() {
+    let mut stage = Stage::new();
+    stage.found();
+    stage.init(FINANCE);
+    let (token, root) = (stage.token(FINANCE), stage.fingerprint());
+    let file = stage.home(FINANCE).join("federation.fingerprint");
+    // The last file cannot be written: nothing is there that looks like it, and the join is repeated.
+    let beside = stage.home(FINANCE).join("federation.fingerprint.new");
+    std::fs::create_dir(&beside).expect("an obstacle");
+    assert_ne!(stage.join(FINANCE, &token, &root).exit, 0, "cannot be written");
+    assert!(!file.exists());
+    std::fs::remove_dir(&beside).expect("removed");
+    stage.join(FINANCE, &token, &root).good();
+    stage.start(FINANCE);
+    stage.kill(FINANCE);
+
+    std::fs::write(&file, "").expect("damaged");
+    let said = [file.to_str().expect("UTF-8"), "restore the file from the backup"];
+    stage.run(FINANCE, None, &["serve"]).refused(7, &said);
+    stage.join(FINANCE, &token, &root).refused(7, &said);
+    std::fs::remove_file(&file).expect("lost");
+    let keys = stage.file("finance-keys").display().to_string();
+    let found = ["--yes", "federation", "found", "--name", "other", "--keys-dir", &keys];
+    stage.run(FINANCE, None, &found).refused(7, &["ran as a member's", "join the same federation again"]);
+    stage.join(FINANCE, &token, &root).good();
+    stage.start(FINANCE);
+    assert_eq!(members(&stage, FINANCE), 2);
+}
+
 /// Whose token was used by somebody else must hear of it: that is how a stolen one is found out.
 #[test]
 fn who_comes_with_a_token_that_another_redeemed_is_told_to_call() {

@@ -8,8 +8,9 @@ use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use chengxin_api::bounded_file::{BoundedFileError, text_read};
-use chengxin_trust::{key_file_read, key_file_write};
+use chengxin_api::bounded_file::text_read;
+use chengxin_schemas::ErrorCode;
+use chengxin_trust::{RootFingerprint, key_file_read, key_file_write};
 use zeroize::Zeroizing;
 
 use crate::error::AppError;
@@ -96,12 +97,24 @@ impl Home {
     }
 
     /// The fingerprint this node pinned; none if it belongs to no federation.
-    pub(crate) fn fingerprint_read(&self) -> Result<Option<String>, BoundedFileError> {
-        match text_read(&self.fingerprint(), FINGERPRINT_FILE_LIMIT) {
-            Ok(text) => Ok(Some(text.trim().to_owned())),
-            Err(error) if error.is_absent() => Ok(None),
-            Err(error) => Err(error),
-        }
+    pub(crate) fn fingerprint_read(&self) -> Result<Option<RootFingerprint>, AppError> {
+        let path = self.fingerprint();
+        let text = match text_read(&path, FINGERPRINT_FILE_LIMIT) {
+            Ok(text) => text,
+            Err(error) if error.is_absent() => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        // The parser's own words are for somebody who types a fingerprint.
+        text.trim().parse().map(Some).map_err(|_| AppError::State {
+            what: format!("{} does not hold the fingerprint of a federation's root", path.display()),
+            fix: "restore the file from the backup; without one, remove it and join again",
+            code: ErrorCode::Integrity,
+        })
+    }
+
+    /// Pins a federation, which is the commit point of founding and of joining.
+    pub(crate) fn fingerprint_write(&self, fingerprint: RootFingerprint) -> Result<(), AppError> {
+        file_replace(&self.fingerprint(), 0o644, format!("{fingerprint}\n").as_bytes())
     }
 
     /// The repository a coordinator's node signs.
@@ -200,16 +213,24 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
-    fn a_fingerprint_is_read_unless_its_file_is_too_long() {
+    fn a_fingerprint_is_read_unless_its_file_is_damaged_or_too_long() {
         let folder = tempfile::tempdir().expect("folder");
         let home = Home::new(folder.path());
         assert_eq!(home.fingerprint_read().expect("absent"), None);
-        std::fs::write(home.fingerprint(), "sha256:00\n").expect("written");
-        assert_eq!(home.fingerprint_read().expect("read").as_deref(), Some("sha256:00"));
+        let fingerprint = RootFingerprint::of(b"root");
+        home.fingerprint_write(fingerprint).expect("written");
+        assert_eq!(home.fingerprint_read().expect("read"), Some(fingerprint));
+        for damaged in ["", "sha256:00\n"] {
+            std::fs::write(home.fingerprint(), damaged).expect("written");
+            let error = home.fingerprint_read().expect_err("damaged");
+            assert_eq!(error.code(), ErrorCode::Integrity);
+            assert!(error.to_string().contains("federation.fingerprint") && error.problem().fix_zh.is_some());
+        }
         let long = " ".repeat(usize::try_from(FINGERPRINT_FILE_LIMIT).expect("limit") + 1);
         std::fs::write(home.fingerprint(), long).expect("written");
         let error = home.fingerprint_read().expect_err("too long");
-        assert!(matches!(&error, BoundedFileError::TooLong { path, .. } if *path == home.fingerprint()));
+        assert_eq!(error.code(), ErrorCode::TooLarge);
+        assert_eq!(error.problem().field, Some(home.fingerprint().display().to_string()));
     }
 
     #[test]

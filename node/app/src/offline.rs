@@ -33,9 +33,11 @@ pub(crate) fn certificate_verify(
     settings: &Settings,
     arguments: &CertificateVerifyArguments,
 ) -> Result<CertificateVerification, CliError> {
-    let fingerprint = match &arguments.root_fingerprint {
-        Some(text) => text.clone(),
-        None => Home::new(config_of(settings)?.home).fingerprint_read()?.ok_or_else(|| {
+    let root = match &arguments.root_fingerprint {
+        Some(text) => {
+            text.parse().map_err(|error: chengxin_trust::TrustError| told(AppError::from(error)))?
+        }
+        None => Home::new(config_of(settings)?.home).fingerprint_read().map_err(told)?.ok_or_else(|| {
             CliError::usage(
                 "--root-fingerprint",
                 "there is no node here whose federation could be meant",
@@ -45,8 +47,6 @@ pub(crate) fn certificate_verify(
             )
         })?,
     };
-    let root =
-        fingerprint.parse().map_err(|error: chengxin_trust::TrustError| told(AppError::from(error)))?;
     let limit = u64::try_from(CERTIFICATE_FILE_LIMIT).unwrap_or(u64::MAX);
     let bytes = bytes_read(&arguments.certificate, limit)?;
     let names = Bundle::baseline().map_err(|error| told(AppError::from(error)))?;

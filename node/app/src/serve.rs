@@ -60,7 +60,7 @@ async fn run_node(config: Config, shown: ShownConfig) -> Result<(), AppError> {
         federation: Arc::new(Desk { coordination: running.coordination.clone(), node: node.clone() }),
         config: shown,
         separation,
-        root_fingerprint: home.fingerprint_read()?,
+        root_fingerprint: home.fingerprint_read()?.map(|fingerprint| fingerprint.to_string()),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started: running.started,
         spool: Spool::new(home.spool()),

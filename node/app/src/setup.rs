@@ -160,7 +160,7 @@ pub(crate) fn own_entry(
 
 /// Refuses a node that pinned a federation: the fingerprint's file is the commit point of founding and of joining.
 fn federation_check_none(home: &Home, fix: &'static str) -> Result<(), AppError> {
-    if home.fingerprint().exists() {
+    if home.fingerprint_read()?.is_some() {
         return Err(AppError::State {
             what: "this node belongs to a federation already".to_owned(),
             fix,
@@ -190,13 +190,20 @@ pub(crate) async fn found(
     let identity = NodeIdentity::read(home)?;
     federation_check_none(home, "a node founds or joins once; use a new home for another federation")?;
     // The first start, which needs a federation, makes the first accounts and removes their file.
-    if home.repository().exists() && !home.first_accounts().exists() {
-        return Err(AppError::State {
-            what: "this node ran as a coordinator's, and the file of its federation's fingerprint is gone"
-                .to_owned(),
-            fix: "restore federation.fingerprint from the backup; founding anew would destroy what the node has signed",
-            code: ErrorCode::Integrity,
-        });
+    if !home.first_accounts().exists() {
+        let (what, fix) = if home.repository().exists() {
+            (
+                "this node ran as a coordinator's, and the file of its federation's fingerprint is gone",
+                "restore federation.fingerprint from the backup; founding anew would destroy what the node has signed",
+            )
+        } else {
+            (
+                "this node ran as a member's, and the file of its federation's fingerprint is gone",
+                "restore federation.fingerprint from the backup, or join the same federation again; \
+                 use a new home to found another",
+            )
+        };
+        return Err(AppError::State { what: what.to_owned(), fix, code: ErrorCode::Integrity });
     }
     folder_clear(&home.repository())?;
     folder_clear(&home.trust())?;
@@ -238,7 +245,7 @@ pub(crate) async fn found(
     let trust = TrustStore::open(home.trust(), founded.fingerprint).await?;
     trust.refresh(&FolderSource::new(home.repository()), now).await?;
     // Commit point of belonging to a federation: the fingerprint's file.
-    file_create(&home.fingerprint(), 0o644, format!("{}\n", founded.fingerprint).as_bytes())?;
+    home.fingerprint_write(founded.fingerprint)?;
     Ok(FoundOutcome { fingerprint: founded.fingerprint, root_key_files, expires: now.plus(lifetimes.root) })
 }
 
@@ -337,7 +344,7 @@ pub(crate) async fn join(
             code: ErrorCode::Integrity,
         });
     }
-    file_create(&home.fingerprint(), 0o644, format!("{fingerprint}\n").as_bytes())?;
+    home.fingerprint_write(fingerprint)?;
     Ok(JoinOutcome {
         federation: directory.federation().clone(),
         fingerprint,
@@ -375,7 +382,7 @@ pub(crate) async fn join_by_hand(
             code: ErrorCode::Busy,
         });
     }
-    file_create(&home.fingerprint(), 0o644, format!("{fingerprint}\n").as_bytes())?;
+    home.fingerprint_write(fingerprint)?;
     Ok(JoinOutcome {
         federation: directory.federation().clone(),
         fingerprint,

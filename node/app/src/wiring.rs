@@ -165,7 +165,6 @@ pub(crate) async fn trust_open(home: &Home) -> Result<TrustStore, AppError> {
         fix: "join one with chengxin join, or found one with chengxin federation found",
         code: ErrorCode::Conflict,
     })?;
-    let fingerprint = fingerprint.parse()?;
     Ok(TrustStore::open(home.trust(), fingerprint).await?)
 }
 

@@ -22,6 +22,14 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "restore federation.fingerprint from the backup; founding anew would destroy what the node has signed",
         "从备份恢复 federation.fingerprint; 重新创建会毁掉本节点已签署的内容",
     ),
+    (
+        "this node ran as a member's, and the file of its federation's fingerprint is gone",
+        "本节点曾作为成员节点运行, 但其联盟指纹文件已不存在",
+    ),
+    (
+        "restore federation.fingerprint from the backup, or join the same federation again; use a new home to found another",
+        "从备份恢复 federation.fingerprint, 或重新加入同一联盟; 创建另一联盟须用新的节点目录",
+    ),
     ("ask again when it runs", "待其运行后再次请求"),
     ("this node is not a coordinator's and signs no directory", "本节点不是统筹节点, 不签署目录"),
     ("confirm the clock where the federation's coordinator runs its node", "请在联盟的统筹节点上确认时钟"),
@@ -47,6 +55,11 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("the store in {} cannot be opened", "无法打开 {0} 中的存储"),
     ("the audit log in {} cannot be opened", "无法打开 {0} 中的审计日志"),
     // home.rs
+    ("{} does not hold the fingerprint of a federation's root", "{0} 中不是联盟根的指纹"),
+    (
+        "restore the file from the backup; without one, remove it and join again",
+        "从备份恢复该文件; 没有备份的, 删除它后重新加入",
+    ),
     ("holds a key for another use than {}", "保存的不是 {0} 用途的密钥"),
     // host.rs
     ("the runtime cannot be started", "无法启动运行环境"),
