@@ -16,7 +16,7 @@ use crate::failure::{Failure, problem_write};
 use crate::gate::{Gates, gate};
 use crate::handlers::{
     audit, check, config, federation, import, import_errors, import_file, notice, operator, peer, policy,
-    policy_content, policy_diff, policy_plan, record, restriction, status,
+    policy_content, policy_diff, policy_plan, policy_simulation, record, restriction, status,
 };
 use crate::services::Services;
 use crate::types::problem::Problem;
@@ -124,9 +124,11 @@ routes! {
     "policy_breaches" get "/api/v1/policy/breaches" ANYONE SHORT policy_content::policy_breaches;
     "policy_unverified" get "/api/v1/policy/unverified" ANYONE SHORT policy_content::policy_unverified;
     "policy_diff" post "/api/v1/policy/diff" RULES LONG policy_diff::policy_diff, BUNDLE;
+    "policy_simulate" post "/api/v1/policy/simulations" RULES LONG policy_simulation::policy_simulate, BUNDLE;
     "policy_export" get "/api/v1/policy/bundle" ANYONE SHORT policy_plan::policy_bundle;
     "policy_stage" post "/api/v1/policy/plans" COORDINATOR LONG policy_plan::policy_stage, BUNDLE;
     "policy_plan_diff" get "/api/v1/policy/plans/{version}/diff" RULES LONG policy_plan::policy_plan_diff;
+    "policy_plan_simulate" post "/api/v1/policy/plans/{version}/simulations" RULES LONG policy_simulation::policy_plan_simulate;
     "policy_sign" post "/api/v1/policy/plans/{version}/signatures" COORDINATOR SHORT policy_plan::policy_sign;
     "policy_discard" post "/api/v1/policy/plans/{version}/removal" COORDINATOR SHORT policy_plan::policy_discard;
     "policy_publish" post "/api/v1/policy/plans/{version}/publication" COORDINATOR LONG policy_plan::policy_publish;

@@ -35,6 +35,7 @@ pub mod peers;
 pub mod policy_adoption;
 pub mod policy_plan;
 pub mod policy_schedule;
+pub mod policy_simulation;
 pub mod presentation;
 pub mod readable;
 mod receive;

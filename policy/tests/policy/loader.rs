@@ -238,7 +238,9 @@ fn unknown_keys_and_wrong_values_are_refused_by_line_in_every_file() {
     let message = refused("calendar/2026.toml", "\"2026-01-04\"", "\"2026-01-05\"");
     assert!(message.contains("no Saturday or Sunday"), "{message}");
     let message = refused("bundle.toml", "baseline-2026.4", "2026.1");
-    assert!(message.contains("not well formed"), "{message}");
+    assert!(message.contains("not the version of a policy"), "{message}");
+    let message = refused("bundle.toml", "baseline-2026.4", "other-2026.4");
+    assert!(message.contains("does not begin with the id"), "{message}");
 }
 
 #[test]

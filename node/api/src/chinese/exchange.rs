@@ -341,6 +341,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "{} was staged on {}, and {} has been published since: look at what it changes now and stage it again",
         "{0} 基于 {1} 拟定, 此后已发布 {2}: 请查看现在的变化后重新拟定",
     ),
+    // policy_simulation.rs
+    ("simulate a policy", "模拟策略"),
     // policy_schedule.rs
     ("a policy bundle that the schedule names", "发布表所列的策略包"),
     (

@@ -206,8 +206,8 @@ fn a_message_is_translated_link_by_link() {
         ("root metadata is missing; refresh from another peer", "缺少 root 元数据; 改从其他成员更新"),
         ("measure m-1 needs a breach that is serious", "措施 m-1 只适用于程度为“严重”及以上的失信"),
         (
-            "periods.toml: no period for minor breaches of administrative_penalty; give every severity of every record type one",
-            "periods.toml: administrative_penalty 中程度为“轻微”的失信没有公示期; 每种记录类型的每种程度都须有",
+            "periods.toml: no period for minor breaches of administrative_penalty; give every severity that categories.toml rules for a record type one",
+            "periods.toml: administrative_penalty 中程度为“轻微”的失信没有公示期; categories.toml 对某记录类型所定的每种程度都须有",
         ),
         // The first hole ends where the next literal first stands.
         ("no stream: nothing arrived for 5 s", "无法建立通道: 5 秒内没有收到数据"),

@@ -14,6 +14,7 @@ pub(crate) mod policy;
 pub(crate) mod policy_content;
 pub(crate) mod policy_diff;
 pub(crate) mod policy_plan;
+pub(crate) mod policy_simulation;
 pub(crate) mod record;
 pub(crate) mod restriction;
 pub(crate) mod status;

@@ -15,6 +15,7 @@ pub mod policy;
 pub mod policy_content;
 pub mod policy_diff;
 pub mod policy_plan;
+pub mod policy_simulation;
 pub mod problem;
 pub mod record;
 pub mod restriction;

@@ -110,6 +110,7 @@ impl Plan {
         let digest: String = hex_encode(&digest.0).chars().take(DIGITS).collect();
         vec![
             format!("chengxin policy diff --plan {version}"),
+            format!("chengxin policy simulate --plan {version} --since 30d"),
             format!("chengxin policy sign {version} --digest {digest}"),
         ]
     }

@@ -27,8 +27,8 @@ pub use notice::{
 pub use operator::{OperatorAddArguments, OperatorCommand, OperatorDisableArguments};
 pub use policy::{
     PolicyCommand, PolicyDiffArguments, PolicyExplainArguments, PolicyExportArguments,
-    PolicyPublishArguments, PolicyRevertArguments, PolicySignArguments, PolicyTableArguments,
-    PolicyTestArguments, PolicyVersionArguments,
+    PolicyPublishArguments, PolicyRevertArguments, PolicySignArguments, PolicySimulateArguments,
+    PolicyTableArguments, PolicyTestArguments, PolicyVersionArguments,
 };
 pub use record::{RecordCommand, RecordImportArguments, RecordListArguments, RecordTemplateArguments};
 pub use setup::{DemoArguments, FirstAccount, InitArguments, JoinArguments, ManArguments};

@@ -12,6 +12,8 @@ use chengxin_schemas::time::Day;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 
+use super::audit::Since;
+
 /// What is done with the policy.
 #[derive(Debug, Subcommand)]
 pub enum PolicyCommand {
@@ -29,6 +31,8 @@ pub enum PolicyCommand {
     Test(PolicyTestArguments),
     /// Show what a bundle would change
     Diff(PolicyDiffArguments),
+    /// Show what would have become of the requests of the last days
+    Simulate(PolicySimulateArguments),
     /// Write the bundle in force into a new directory, to be edited
     Export(PolicyExportArguments),
     /// Stage a bundle to be signed and published
@@ -43,6 +47,20 @@ pub enum PolicyCommand {
     Revert(PolicyRevertArguments),
     /// Discard a staged bundle
     Discard(PolicyVersionArguments),
+}
+
+/// Which bundle, and how far back.
+#[derive(Clone, Debug, Args)]
+pub struct PolicySimulateArguments {
+    /// The bundle's directory
+    #[arg(value_name = "DIR", required_unless_present = "plan")]
+    pub directory: Option<PathBuf>,
+    /// The version of a staged bundle, in place of a directory
+    #[arg(long, value_name = "VERSION", conflicts_with = "directory")]
+    pub plan: Option<PolicyVersion>,
+    /// Requests from then on: a span back from now such as 30d, or a time
+    #[arg(long, value_name = "WHEN", default_value = "30d")]
+    pub since: Since,
 }
 
 /// Where to.

@@ -83,6 +83,7 @@ impl Context<'_> {
             Command::Policy(PolicyCommand::Unverified) => self.policy_unverified(),
             Command::Policy(PolicyCommand::Test(arguments)) => self.policy_test(&arguments),
             Command::Policy(PolicyCommand::Diff(arguments)) => self.policy_diff(&arguments),
+            Command::Policy(PolicyCommand::Simulate(arguments)) => self.policy_simulate(&arguments),
             Command::Policy(PolicyCommand::Export(arguments)) => self.policy_export(&arguments.directory),
             Command::Policy(PolicyCommand::Stage(arguments)) => self.policy_stage(&arguments),
             Command::Policy(PolicyCommand::Sign(arguments)) => self.policy_sign(arguments),

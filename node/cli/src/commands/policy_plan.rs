@@ -7,6 +7,7 @@ use chengxin_api::types::policy_diff::{PolicyChanges, PolicyTest};
 use chengxin_api::types::policy_plan::{
     PlanDocument, PolicyStatus, PublishRequest, Published, RevertRequest, SignRequest,
 };
+use chengxin_api::types::policy_simulation::{PolicySimulation, SimulationQuery};
 use chengxin_policy::{Bundle, BundleFiles};
 use chengxin_schemas::policy_version::PolicyVersion;
 
@@ -14,13 +15,38 @@ use super::policy::{bundle_load, told};
 use super::reading::NO_QUERY;
 use super::{Context, Ended, block_on};
 use crate::arguments::{
-    PolicyPublishArguments, PolicyRevertArguments, PolicySignArguments, PolicyTestArguments,
+    PolicyPublishArguments, PolicyRevertArguments, PolicySignArguments, PolicySimulateArguments,
+    PolicyTestArguments,
 };
+use crate::client::with_query;
 use crate::error::CliError;
 use crate::shell::path_word;
 use crate::texts::{Key, fill};
 
 impl Context<'_> {
+    /// The node replays its own log; a directory is sent as it is, a plan is there already.
+    pub(super) fn policy_simulate(&mut self, arguments: &PolicySimulateArguments) -> Ended {
+        let query = SimulationQuery { since: arguments.since.moment(self.now) };
+        let (path, packed, next) = match (&arguments.plan, &arguments.directory) {
+            (Some(version), _) => (
+                format!("/api/v1/policy/plans/{version}/simulations"),
+                Vec::new(),
+                "chengxin policy status".to_owned(),
+            ),
+            (None, Some(directory)) => (
+                "/api/v1/policy/simulations".to_owned(),
+                bundle_load(directory)?.pack(),
+                format!("chengxin policy stage {}", path_word(directory)),
+            ),
+            // The parser asks for one of the two.
+            (None, None) => return Err(neither()),
+        };
+        let path = with_query(&path, &query)?;
+        let mut simulation: PolicySimulation = block_on(self.client()?.bytes_post(&path, packed))?;
+        simulation.next.push(next);
+        self.printed(&simulation)
+    }
+
     /// Writes the files into a directory that does not exist yet, so that nobody's edits are lost.
     pub(super) fn policy_export(&mut self, directory: &Path) -> Ended {
         let texts: BTreeMap<String, String> =
@@ -52,15 +78,7 @@ impl Context<'_> {
         let path = match plan {
             Some(version) => format!("/api/v1/policy/plans/{version}/diff"),
             // The parser asks for one of the two.
-            None => {
-                return Err(CliError::usage(
-                    "DIR",
-                    "missing",
-                    "缺少",
-                    "give a directory or --plan",
-                    "给出目录或 --plan",
-                ));
-            }
+            None => return Err(neither()),
         };
         let changes: PolicyChanges = block_on(self.client()?.document_fetch(&path, &NO_QUERY))?;
         self.printed(&changes)
@@ -104,4 +122,8 @@ impl Context<'_> {
         let status: PolicyStatus = block_on(self.client()?.document_post(&path, &serde_json::json!({})))?;
         self.printed(&status)
     }
+}
+
+fn neither() -> CliError {
+    CliError::usage("DIR", "missing", "缺少", "give a directory or --plan", "给出目录或 --plan")
 }

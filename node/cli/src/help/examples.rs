@@ -242,6 +242,12 @@ pub const EXAMPLES: &[Example] = &[
         "see which decisions change against the policy in force",
     ),
     example(
+        "policy simulate",
+        "chengxin policy simulate ./bundle --since 30d",
+        "近三十天的请求中, 谁将少得, 谁将多得",
+        "see who would have got less or more in the last thirty days",
+    ),
+    example(
         "policy export",
         "chengxin policy export ./bundle",
         "取出生效的策略包以便修改",

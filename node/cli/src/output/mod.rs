@@ -13,6 +13,7 @@ pub mod policy;
 pub mod policy_content;
 pub mod policy_diff;
 pub mod policy_plan;
+pub mod policy_simulation;
 pub mod record;
 mod render;
 pub mod sanitise;

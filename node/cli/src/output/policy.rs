@@ -165,12 +165,22 @@ fn decision_table(explanation: &PolicyExplanation, view: View) -> Table {
     table
 }
 
-fn kind_text(kind: SubjectKind, view: View) -> &'static str {
+pub(super) fn kind_text(kind: SubjectKind, view: View) -> &'static str {
     match kind {
         SubjectKind::Organisation if view.machine => "organisation",
         SubjectKind::Person if view.machine => "person",
         SubjectKind::Organisation => view.text(Key::KindOrganisation),
         SubjectKind::Person => view.text(Key::KindPerson),
+    }
+}
+
+/// What is let out, in words for people.
+pub(super) fn decision_text(decision: &str, view: View) -> &str {
+    match decision {
+        "show" if !view.machine => view.text(Key::ShownWhole),
+        "mask" if !view.machine => view.text(Key::Masked),
+        "withhold" if !view.machine => view.text(Key::Withheld),
+        other => other,
     }
 }
 
@@ -187,12 +197,7 @@ impl Document for PolicyTable {
         ]);
         for cell in &self.cells {
             let tone = if cell.decision == "withhold" { Tone::Bad } else { Tone::Plain };
-            let decision = match cell.decision.as_str() {
-                "show" if !view.machine => view.text(Key::ShownWhole),
-                "mask" if !view.machine => view.text(Key::Masked),
-                "withhold" if !view.machine => view.text(Key::Withheld),
-                other => other,
-            };
+            let decision = decision_text(&cell.decision, view);
             table.row([
                 Cell::new(view.role(cell.role)),
                 Cell::of(&cell.purpose),

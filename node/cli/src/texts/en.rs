@@ -190,6 +190,19 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::StagedAt => "Staged",
         Key::StagedBy => "Staged by",
         Key::ToldAt => "Told at",
+        Key::Action => "Action",
+        Key::FieldsWithheld => "Fields withheld",
+        Key::Requests => "Requests",
+        Key::SimulatedDenied => "denied",
+        Key::SimulatedIncomplete => "Incomplete: there were more requests or lines than are looked at",
+        Key::SimulatedLess => "gets less",
+        Key::SimulatedMixed => "gets less and more",
+        Key::SimulatedMore => "gets more",
+        Key::SimulatedPermitted => "permitted",
+        Key::SimulatedRequests => "{1} requests since {0} in this node's audit log; {2} would end otherwise",
+        Key::SimulatedSkipped => {
+            "{0} requests are left out: their body was erased, or the asker is no member"
+        }
         Key::PolicyLine => "policy version {0}",
         Key::PolicyVersion => "Policy",
         Key::Processed => "processed",

@@ -21,6 +21,17 @@ macro_rules! keys {
 }
 
 keys! {
+    Action,
+    FieldsWithheld,
+    Requests,
+    SimulatedDenied,
+    SimulatedIncomplete,
+    SimulatedLess,
+    SimulatedMixed,
+    SimulatedMore,
+    SimulatedPermitted,
+    SimulatedRequests,
+    SimulatedSkipped,
     AdoptionAdopted,
     AdoptionLagging,
     AdoptionPending,

@@ -11,6 +11,7 @@ use chengxin_api::types::policy::{Policy, PolicyExplanation, PolicyTable};
 use chengxin_api::types::policy_content::Breaches;
 use chengxin_api::types::policy_diff::{PolicyChanges, PolicyTest};
 use chengxin_api::types::policy_plan::{PlanDocument, PolicyStatus, Published};
+use chengxin_api::types::policy_simulation::PolicySimulation;
 use chengxin_api::types::record::{RecordDocument, Records};
 use chengxin_api::types::restriction::Restrictions;
 use chengxin_api::types::status::Status;
@@ -334,6 +335,22 @@ pub fn policy_status() -> PolicyStatus {
             member("11150000DEM000129D", "adopted", ready), member("11150000DEM000233H", "refused", refused),
             member("11152500DEM000452E", "lagging", told("baseline-1")), member("12150000DEM0000144", "silent", json!({}))
         ], "plans": [plan(2)], "next": ["chengxin policy publish baseline-3 --effective YYYY-MM-DD"]}))
+}
+
+pub fn policy_simulation() -> PolicySimulation {
+    let line = |outcome: &str, changes: Value, masked: u32, withheld: u32| {
+        json!({"outcome": outcome, "asker": "11150000DEM000129D", "asker_name": "示例单位", "action": "answer",
+            "purpose": "government-procurement", "role": "clerk", "subject_kind": "organisation", "requests": 12,
+            "changes": changes, "fields_masked": masked, "fields_withheld": withheld})
+    };
+    let change = |category: &str, from: &str, to: &str| json!({"category": category, "levels": ["L1", "L2"], "from": from, "to": to});
+    parse(
+        json!({"schema": "policy-simulation/v1", "from": "baseline-2", "to": "baseline-3", "since": "2026-10-23T08:00:00Z",
+        "complete": false, "requests": 40, "unchanged": 16, "skipped": 3, "lines": [
+            line("denied", json!([change("basic", "show", "withhold")]), 0, 48),
+            line("mixed", json!([change("general_breach", "show", "mask"), change("risk_warning", "withhold", "mask")]), 7, 0)
+        ], "next": ["chengxin policy status"]}),
+    )
 }
 
 pub fn audit_entries() -> AuditEntries {

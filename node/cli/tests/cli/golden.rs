@@ -165,6 +165,7 @@ fn pages_of_policy_and_audit() {
     document("policy-diff-empty", &documents::policy_unchanged());
     document("policy-plan", &documents::policy_plan());
     document("policy-published", &documents::policy_published());
+    document("policy-simulation", &documents::policy_simulation());
     document("policy-status", &documents::policy_status());
     document("audit-entries", &documents::audit_entries());
     document("audit-verification", &documents::audit_verification());

@@ -95,7 +95,7 @@ async fn a_certificate_says_which_name_was_searched_for() {
     assert!(stated(former(files[1].clone())).await.expect("verifies"));
     assert!(!stated(former(files[0].clone())).await.expect("verifies"));
     assert!(stated(files[0].clone()).await.expect("verifies"));
-    for (file, reason, change) in [changes[0], changes[2]] {
+    for (file, reason, change) in [changes[1], changes[3]] {
         let error =
             verify(&former(with_claims(&files[file], change)), root).await.expect_err(reason).to_string();
         assert!(error.contains(reason), "{error} / {reason}");

@@ -11,9 +11,10 @@ use chengxin_exchange::operation::Operation;
 use chengxin_exchange::operator::{OperatorDraft, Separation};
 use chengxin_exchange::policy_plan::{PolicyPlan, PreparedPublication};
 use chengxin_exchange::{ExchangeError, Node};
-use chengxin_policy::{Bundle, BundleFiles};
+use chengxin_policy::{Action, Authoriser, Bundle, BundleFiles, ReplayOutcome, Treatment};
 use chengxin_schemas::ErrorCode;
 use chengxin_schemas::adoption::AdoptionReport;
+use chengxin_schemas::category::{ClassificationLevel, InformationCategory};
 use chengxin_schemas::operator::Role;
 use chengxin_schemas::policy_version::PolicyVersion;
 use chengxin_schemas::publication::PolicySchedule;
@@ -21,7 +22,8 @@ use chengxin_schemas::time::{Day, UnixTime};
 use chengxin_schemas::wire::{PeerRequest, PeerResponse, decode};
 use chengxin_trust::ContentName;
 
-use crate::support::{FINANCE, Federation, LEAGUE, MARKET, NOW, agency, as_role};
+use crate::check::wanted;
+use crate::support::{FINANCE, Federation, LEAGUE, MARKET, NOW, SUBJECT, agency, as_role};
 
 /// Beginning of 2026-11-23 in Asia/Shanghai; `NOW` is the afternoon before.
 const TOMORROW: UnixTime = UnixTime(1_795_363_200);
@@ -54,6 +56,10 @@ fn day(text: &str) -> Day {
 
 /// The baseline under a later version, with one more rule.
 fn narrowed(steps: usize) -> BundleFiles {
+    with_rule(steps, "test.no-warnings,*,securities-regulation,bidding,*,risk_warning,L3,*,*,deny")
+}
+
+fn with_rule(steps: usize, rule: &str) -> BundleFiles {
     let mut version = baseline().manifest().version.clone();
     for _ in 0..steps {
         version = version.next();
@@ -62,7 +68,12 @@ fn narrowed(steps: usize) -> BundleFiles {
     let mut texts: BTreeMap<String, String> =
         files.iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
     let rules = texts.get_mut("rules.csv").expect("rules");
-    rules.push_str("test.no-warnings,*,securities-regulation,bidding,*,risk_warning,L3,*,*,deny\n");
+    rules.push_str(&format!("{rule}\n"));
+    // Its own tests say what the baseline says of the purposes that the rule is about.
+    let tests = texts.get_mut("tests.toml").expect("tests");
+    let kept =
+        |part: &&str| !["government-procurement", "bidding"].iter().any(|purpose| part.contains(purpose));
+    *tests = tests.split("\n\n").filter(kept).collect::<Vec<_>>().join("\n\n");
     BundleFiles::new(texts).expect("files")
 }
 
@@ -403,4 +414,55 @@ async fn only_a_coordinators_node_keeps_what_members_tell() {
         decode::<PeerResponse>(&answer).expect("decodes"),
         PeerResponse::Failed { code: ErrorCode::NotFound, .. }
     ));
+}
+
+#[tokio::test]
+async fn a_simulation_says_who_would_get_less_and_nothing_about_whom() {
+    let federation = Federation::new().await;
+    federation.penalty_import().await;
+    let node = federation.node(FINANCE);
+    let clerk = as_role(&node, Role::Clerk).await;
+    for _ in 0..3 {
+        node.check_run(&clerk, wanted(SUBJECT, "government-procurement")).await.expect("check");
+    }
+    node.check_run(&clerk, wanted(SUBJECT, "bidding")).await.expect("check");
+    let market = federation.node(MARKET);
+    let people = coordinators(&market).await;
+    let simulate = async |files: &BundleFiles, since: UnixTime| {
+        let new = Authoriser::new(Bundle::from_files(files.clone()).expect("bundle")).expect("policy");
+        market.policy_simulate(&people[0], &new, since).await.expect("simulated")
+    };
+
+    let rule = "test.less,*,finance,government-procurement,*,general_breach,L2,answer,*,deny";
+    let simulation = simulate(&with_rule(1, rule), NOW.plus(-3_600)).await;
+    assert_eq!((simulation.requests, simulation.unchanged, simulation.skipped), (4, 1, 0));
+    assert!(simulation.complete);
+    let [line] = &simulation.lines[..] else { panic!("{:?}", simulation.lines) };
+    assert_eq!((line.asker, line.requests, line.outcome), (agency(FINANCE), 3, ReplayOutcome::Less));
+    assert_eq!((line.action, line.role), (Action::Answer, Role::Clerk));
+    assert_eq!(line.cells.len(), 1);
+    let cell = line.cells[0];
+    assert_eq!((cell.category, cell.level), (InformationCategory::GeneralBreach, ClassificationLevel::L2));
+    assert_eq!((cell.from, cell.to), (Treatment::Show, Treatment::Withhold));
+    let whole = line.fields_withheld;
+    assert!(whole > 0 && whole % 3 == 0 && line.fields_masked == 0, "fields of three answers");
+    assert!(!format!("{simulation:?}").contains(SUBJECT));
+
+    let all = "test.none,*,finance,government-procurement,*,*,*,answer,*,deny";
+    let denied = simulate(&with_rule(1, all), NOW.plus(-3_600)).await;
+    assert_eq!(denied.lines.iter().map(|line| line.outcome).collect::<Vec<_>>(), [ReplayOutcome::Denied]);
+    assert!(denied.lines[0].fields_withheld > whole);
+    // Nothing since then; the same policy; and what the asker's own node sees.
+    assert_eq!(simulate(&with_rule(1, all), NOW.plus(1)).await.requests, 0);
+    let same = simulate(&narrowed(1), NOW.plus(-3_600)).await;
+    assert_eq!((same.requests, same.unchanged, same.lines.len()), (4, 4, 0));
+    let own = coordinators(&node).await;
+    let ask = "test.ask,*,finance,bidding,*,serious_breach,L1,ask,*,deny";
+    let new = Authoriser::new(Bundle::from_files(with_rule(1, ask)).expect("bundle")).expect("policy");
+    let seen = node.policy_simulate(&own[0], &new, NOW).await.expect("simulated");
+    assert_eq!((seen.requests, seen.unchanged), (4, 3));
+    assert_eq!(seen.lines[0].action, Action::Ask);
+    // Only who may look at rules looks, and each look is logged.
+    assert_eq!(kinds(&market, EntryKind::LogRead).await, 4);
+    assert!(node.policy_simulate(&clerk, &new, NOW).await.is_err());
 }

@@ -90,6 +90,7 @@ pub(super) const UNTOLD: &[(&str, &str, &[&str])] = &[
             "chengxin policy diff --plan {}",
             "chengxin policy publish {} --effective YYYY-MM-DD",
             "chengxin policy sign {} --digest {}",
+            "chengxin policy simulate --plan {} --since 30d",
             "chengxin policy stage DIR",
             "chengxin policy status",
         ],
@@ -99,7 +100,11 @@ pub(super) const UNTOLD: &[(&str, &str, &[&str])] = &[
         "node/cli/src/commands/policy.rs",
         &["chengxin policy diff {}", "chengxin policy stage {}"],
     ),
-    ("a command to type", "node/cli/src/commands/policy_plan.rs", &["chengxin policy test {}"]),
+    (
+        "a command to type",
+        "node/cli/src/commands/policy_plan.rs",
+        &["chengxin policy test {}", "chengxin policy stage {}", "chengxin policy status"],
+    ),
     ("a piece of a text that the tables hold whole", "policy/src/error.rs", &[" line {}"]),
     (
         "a piece of a text that the tables hold whole",

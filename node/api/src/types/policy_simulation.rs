@@ -1,0 +1,190 @@
+//! What would have become of the requests of the last days under another policy.
+
+use chengxin_exchange::policy_simulation::{Simulation, SimulationLine};
+use chengxin_policy::ReplayOutcome;
+use chengxin_schemas::agency::AgencyCode;
+use chengxin_schemas::category::{ClassificationLevel, InformationCategory};
+use chengxin_schemas::operator::Role;
+use chengxin_schemas::policy_version::PolicyVersion;
+use chengxin_schemas::purpose::PurposeCode;
+use chengxin_schemas::subject::SubjectKind;
+use serde::{Deserialize, Serialize};
+
+use super::schema_tag;
+use super::time::Moment;
+
+schema_tag! {
+    /// Tag of [`PolicySimulation`].
+    PolicySimulationSchema = "policy-simulation/v1"
+}
+
+/// The query of a simulation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SimulationQuery {
+    /// From when on requests are replayed.
+    pub since: Moment,
+}
+
+/// What a simulation answers: counts of requests in this node's audit log. Nothing about any subject.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicySimulation {
+    /// The tag.
+    pub schema: PolicySimulationSchema,
+    /// The policy in force.
+    pub from: PolicyVersion,
+    /// The other one.
+    pub to: PolicyVersion,
+    /// From when on requests were replayed; later than asked for if there were too many.
+    pub since: Moment,
+    /// Whether everything asked for was replayed and stands here.
+    pub complete: bool,
+    /// Requests replayed.
+    pub requests: u64,
+    /// Of these, those that would get the same.
+    pub unchanged: u64,
+    /// Requests that cannot be replayed, since their body was erased or the asker is no member.
+    pub skipped: u64,
+    /// What would change, the losses first.
+    pub lines: Vec<SimulatedLine>,
+    /// The commands that come next.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub next: Vec<String>,
+}
+
+/// What would become of requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SimulatedOutcome {
+    /// Permitted, and would be denied.
+    Denied,
+    /// Would get less.
+    Less,
+    /// Would get less of one thing and more of another.
+    Mixed,
+    /// Would get more.
+    More,
+    /// Denied, and would be permitted.
+    Permitted,
+    /// Would get the same. No line says so.
+    Same,
+}
+
+impl From<ReplayOutcome> for SimulatedOutcome {
+    fn from(outcome: ReplayOutcome) -> Self {
+        match outcome {
+            ReplayOutcome::Denied => Self::Denied,
+            ReplayOutcome::Less => Self::Less,
+            ReplayOutcome::Mixed => Self::Mixed,
+            ReplayOutcome::More => Self::More,
+            ReplayOutcome::Permitted => Self::Permitted,
+            ReplayOutcome::Same => Self::Same,
+        }
+    }
+}
+
+impl SimulatedOutcome {
+    /// As it stands in documents.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Denied => "denied",
+            Self::Less => "less",
+            Self::Mixed => "mixed",
+            Self::More => "more",
+            Self::Permitted => "permitted",
+            Self::Same => "same",
+        }
+    }
+}
+
+/// Requests of one asker that would end otherwise alike.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SimulatedLine {
+    /// What would become of them.
+    pub outcome: SimulatedOutcome,
+    /// Whose requests.
+    pub asker: AgencyCode,
+    /// Its name.
+    pub asker_name: String,
+    /// `ask` for this body's own checks, `answer` for a peer's request answered here.
+    pub action: String,
+    /// For what.
+    pub purpose: PurposeCode,
+    /// In which role.
+    pub role: Role,
+    /// About which kind of subject.
+    pub subject_kind: SubjectKind,
+    /// How many.
+    pub requests: u64,
+    /// Where the two policies differ.
+    pub changes: Vec<SimulatedChange>,
+    /// Fields that were shown whole and would be masked.
+    pub fields_masked: u64,
+    /// Fields that were shown or masked and would be withheld.
+    pub fields_withheld: u64,
+}
+
+/// What would be let out otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SimulatedChange {
+    /// The category.
+    pub category: InformationCategory,
+    /// The levels at which it is so.
+    pub levels: Vec<ClassificationLevel>,
+    /// `show`, `mask` or `withhold`, as it is.
+    pub from: String,
+    /// And as it would be.
+    pub to: String,
+}
+
+impl PolicySimulation {
+    /// A simulation as a document.
+    pub fn new(simulation: Simulation, next: Vec<String>) -> Self {
+        Self {
+            schema: PolicySimulationSchema::V1,
+            from: simulation.from,
+            to: simulation.to,
+            since: simulation.since.into(),
+            complete: simulation.complete,
+            requests: simulation.requests,
+            unchanged: simulation.unchanged,
+            skipped: simulation.skipped,
+            lines: simulation.lines.into_iter().map(SimulatedLine::from).collect(),
+            next,
+        }
+    }
+}
+
+impl From<SimulationLine> for SimulatedLine {
+    fn from(line: SimulationLine) -> Self {
+        let mut changes: Vec<SimulatedChange> = Vec::new();
+        for cell in line.cells {
+            let (from, to) = (cell.from.as_str(), cell.to.as_str());
+            let alike = |change: &&mut SimulatedChange| {
+                change.category == cell.category && change.from == from && change.to == to
+            };
+            match changes.iter_mut().find(alike) {
+                Some(change) => change.levels.push(cell.level),
+                None => changes.push(SimulatedChange {
+                    category: cell.category,
+                    levels: vec![cell.level],
+                    from: from.to_owned(),
+                    to: to.to_owned(),
+                }),
+            }
+        }
+        Self {
+            outcome: line.outcome.into(),
+            asker: line.asker,
+            asker_name: line.asker_name,
+            action: line.action.as_str().to_owned(),
+            purpose: line.purpose,
+            role: line.role,
+            subject_kind: line.subject_kind,
+            requests: line.requests,
+            changes,
+            fields_masked: line.fields_masked,
+            fields_withheld: line.fields_withheld,
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! Simulation: the requests in this node's audit log, put to another policy. Who would lose what, who would gain.
+//!
+//! What is replayed: checks that operators here began, and requests of peers that were answered or refused. The log knows
+//! purpose, role and asker in the open, and the subject in a sealed body, of which only its kind is used here, and whether
+//! a case and a legal basis were given. It does not know which categories were asked about, so each request counts as one
+//! about all of them. Functions are those the directory lists today; a request of a body that is no member any more is
+//! left out and counted.
+//!
+//! Nothing about a subject leaves: the result is counts per asker, purpose and role. Looking is logged like every reading
+//! of the log. What is not there: counts of other nodes.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chengxin_audit_log::{EntryIndex, Filter, Leaf, Outcome};
+use chengxin_policy::{
+    AccessRequest, Action, AskerContext, Authoriser, ReplayOutcome, Replayed, ReplayedCell, Treatment,
+};
+use chengxin_schemas::agency::AgencyCode;
+use chengxin_schemas::category::InformationCategory;
+use chengxin_schemas::operator::Role;
+use chengxin_schemas::policy_version::PolicyVersion;
+use chengxin_schemas::purpose::PurposeCode;
+use chengxin_schemas::subject::SubjectKind;
+use chengxin_schemas::time::UnixTime;
+use chengxin_trust::VerifiedDirectory;
+
+use crate::audit::{EntryDraft, EntryKind};
+use crate::error::{ExchangeError, Result};
+use crate::node::Node;
+use crate::operation::Operation;
+
+/// Most requests that are replayed, the newest: each body takes some tens of microseconds to open.
+pub const REQUESTS_LIMIT: u64 = 100_000;
+/// Most lines of a result; there are as many as askers, purposes and roles met each other.
+pub const LINES_LIMIT: usize = 10_000;
+/// Entries found in one search.
+const ENTRIES_AT_ONCE: usize = 500;
+
+/// What a simulation gave.
+#[derive(Clone, Debug)]
+pub struct Simulation {
+    /// The policy in force.
+    pub from: PolicyVersion,
+    /// The other one.
+    pub to: PolicyVersion,
+    /// From when on requests were replayed. Later than asked for if there were too many.
+    pub since: UnixTime,
+    /// Whether everything since the time asked for was replayed.
+    pub complete: bool,
+    /// Requests replayed.
+    pub requests: u64,
+    /// Of these, those that would get the same.
+    pub unchanged: u64,
+    /// Requests that cannot be replayed: erased bodies, unknown askers.
+    pub skipped: u64,
+    /// What would change, the losses first.
+    pub lines: Vec<SimulationLine>,
+}
+
+/// Requests of one asker for one purpose that would end otherwise alike.
+#[derive(Clone, Debug)]
+pub struct SimulationLine {
+    /// Whose request: this body's own checks, or a peer's.
+    pub asker: AgencyCode,
+    /// Its name.
+    pub asker_name: String,
+    /// Asking or answering.
+    pub action: Action,
+    /// For what.
+    pub purpose: PurposeCode,
+    /// In which role.
+    pub role: Role,
+    /// About which kind of subject.
+    pub subject_kind: SubjectKind,
+    /// What would become of them.
+    pub outcome: ReplayOutcome,
+    /// How many.
+    pub requests: u64,
+    /// Where the two policies differ.
+    pub cells: Vec<ReplayedCell>,
+    /// Fields that were shown whole and would be masked.
+    pub fields_masked: u64,
+    /// Fields that were shown or masked and would be withheld.
+    pub fields_withheld: u64,
+}
+
+/// What decides about a request, and what its lines are kept by.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Asked {
+    asker: AgencyCode,
+    action_is_ask: bool,
+    purpose: PurposeCode,
+    role: Role,
+    is_person: bool,
+    has_case: bool,
+    has_basis: bool,
+}
+
+/// What happened to the requests that are asked alike.
+struct Counted {
+    replayed: Replayed,
+    requests: u64,
+    fields_masked: u64,
+    fields_withheld: u64,
+}
+
+impl Node {
+    /// Replays what was asked since a time. Reads the log from its newest entry back.
+    pub async fn policy_simulate(
+        &self,
+        operation: &Operation,
+        new: &Authoriser,
+        since: UnixTime,
+    ) -> Result<Simulation> {
+        operation.require(
+            &[Role::Coordinator, Role::SecurityAdministrator, Role::AuditAdministrator],
+            "simulate a policy",
+        )?;
+        let old = self.policy();
+        let directory = self.directory()?;
+        let entry = EntryDraft::new(EntryKind::LogRead)
+            .policy(old.bundle().rules_version())
+            .detail("simulated", new.bundle().rules_version())
+            .detail("since", &since.to_rfc3339());
+        self.audit_append(Some(operation), entry).await?;
+
+        let mut simulation = Simulation {
+            from: old.bundle().manifest().version.clone(),
+            to: new.bundle().manifest().version.clone(),
+            since,
+            complete: true,
+            requests: 0,
+            unchanged: 0,
+            skipped: 0,
+            lines: Vec::new(),
+        };
+        let mut counted: HashMap<Asked, Counted> = HashMap::new();
+        let mut filter = Filter {
+            from: Some(since),
+            kinds: vec![
+                EntryKind::CheckAnswered,
+                EntryKind::CheckDenied,
+                EntryKind::AnswerDisclosed,
+                EntryKind::AnswerRefused,
+            ],
+            ..Filter::default()
+        };
+        loop {
+            let page = self.parts.log.search(filter.clone(), ENTRIES_AT_ONCE).await?;
+            for logged in &page.entries {
+                if simulation.requests + simulation.skipped >= REQUESTS_LIMIT {
+                    simulation.complete = false;
+                    break;
+                }
+                let Some(asked) = self.asked_of(&logged.leaf, logged.index).await? else {
+                    simulation.skipped += 1;
+                    continue;
+                };
+                let Some(request) = request_of(&asked, &directory, &self.parts.agency)? else {
+                    simulation.skipped += 1;
+                    continue;
+                };
+                simulation.since = logged.leaf.time;
+                simulation.requests += 1;
+                let one = counted.entry(asked).or_insert_with(|| Counted {
+                    replayed: Replayed::new(&old, new, &request),
+                    requests: 0,
+                    fields_masked: 0,
+                    fields_withheld: 0,
+                });
+                one.count(&logged.leaf);
+            }
+            match page.next {
+                Some(next) if simulation.complete => filter.before = Some(next),
+                Some(_) | None => break,
+            }
+        }
+        if simulation.complete {
+            simulation.since = since;
+        }
+        self.lines_sum(&mut simulation, counted, &directory);
+        Ok(simulation)
+    }
+
+    /// What an entry's request was; nothing if its body is gone or names no subject.
+    async fn asked_of(&self, leaf: &Leaf, index: EntryIndex) -> Result<Option<Asked>> {
+        let action_is_ask = matches!(leaf.kind, EntryKind::CheckAnswered | EntryKind::CheckDenied);
+        // Neither a request that failed for another reason, nor one that a policy did not decide.
+        if matches!(leaf.outcome, Outcome::Failed(_)) {
+            return Ok(None);
+        }
+        let (Some(purpose), Some(role)) = (&leaf.purpose, leaf.actor.role) else { return Ok(None) };
+        let body = match self.parts.log.read_body(index).await {
+            Ok(body) => body,
+            Err(error) => {
+                tracing::debug!(%index, %error, "a request is left out of a simulation");
+                return Ok(None);
+            }
+        };
+        let Some(subject) = &body.subject else { return Ok(None) };
+        Ok(Some(Asked {
+            asker: if action_is_ask { self.parts.agency } else { leaf.peer.unwrap_or(leaf.actor.agency) },
+            action_is_ask,
+            purpose: purpose.clone(),
+            role,
+            is_person: subject.kind() == SubjectKind::Person,
+            has_case: body.case_reference.is_some(),
+            has_basis: body.legal_basis.is_some(),
+        }))
+    }
+
+    fn lines_sum(
+        &self,
+        simulation: &mut Simulation,
+        counted: HashMap<Asked, Counted>,
+        directory: &VerifiedDirectory,
+    ) {
+        // By what is shown of them: with or without a case, the outcome may be the same.
+        let mut lines: BTreeMap<(ReplayOutcome, AgencyCode, bool, PurposeCode, Role, bool), SimulationLine> =
+            BTreeMap::new();
+        for (asked, one) in counted {
+            if one.replayed.outcome == ReplayOutcome::Same {
+                simulation.unchanged += one.requests;
+                continue;
+            }
+            let key = (
+                one.replayed.outcome,
+                asked.asker,
+                asked.action_is_ask,
+                asked.purpose.clone(),
+                asked.role,
+                asked.is_person,
+            );
+            let line = lines.entry(key).or_insert_with(|| SimulationLine {
+                asker: asked.asker,
+                asker_name: directory.entry(&asked.asker).map(|entry| entry.name.clone()).unwrap_or_default(),
+                action: if asked.action_is_ask { Action::Ask } else { Action::Answer },
+                purpose: asked.purpose,
+                role: asked.role,
+                subject_kind: subject_kind(asked.is_person),
+                outcome: one.replayed.outcome,
+                requests: 0,
+                cells: one.replayed.cells.clone(),
+                fields_masked: 0,
+                fields_withheld: 0,
+            });
+            line.requests += one.requests;
+            line.fields_masked += one.fields_masked;
+            line.fields_withheld += one.fields_withheld;
+        }
+        simulation.complete &= lines.len() <= LINES_LIMIT;
+        simulation.lines = lines.into_values().take(LINES_LIMIT).collect();
+    }
+}
+
+impl Counted {
+    fn count(&mut self, leaf: &Leaf) {
+        self.requests += 1;
+        for disclosed in &leaf.disclosed {
+            let (shown, masked) = (u64::from(disclosed.shown), u64::from(disclosed.masked));
+            match self.replayed.treatment_after(disclosed.category, disclosed.level) {
+                Treatment::Show => {}
+                Treatment::Mask => self.fields_masked += shown,
+                Treatment::Withhold => self.fields_withheld += shown + masked,
+            }
+        }
+    }
+}
+
+fn subject_kind(is_person: bool) -> SubjectKind {
+    if is_person { SubjectKind::Person } else { SubjectKind::Organisation }
+}
+
+/// The request as it would be made today; none from a body that is no member.
+fn request_of(
+    asked: &Asked,
+    directory: &VerifiedDirectory,
+    own: &AgencyCode,
+) -> Result<Option<AccessRequest>> {
+    let Some(entry) = directory.entry(&asked.asker) else { return Ok(None) };
+    // Which case and which law do not decide, only whether there are any.
+    let case = asked.has_case.then(|| "replayed".parse()).transpose().map_err(ExchangeError::Schema)?;
+    let basis = asked.has_basis.then(|| "replayed".parse()).transpose().map_err(ExchangeError::Schema)?;
+    let is_own = asked.asker == *own;
+    Ok(Some(AccessRequest {
+        asker: AskerContext { agency: asked.asker, functions: entry.functions.clone(), region: entry.region },
+        role: asked.role,
+        purpose: asked.purpose.clone(),
+        case_reference: case,
+        legal_basis: basis,
+        subject_kind: subject_kind(asked.is_person),
+        own_records: false,
+        categories: InformationCategory::ALL.to_vec(),
+        action: if is_own && asked.action_is_ask { Action::Ask } else { Action::Answer },
+    }))
+}
