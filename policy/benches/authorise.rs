@@ -11,11 +11,14 @@
 #[path = "../tests/policy/province.rs"]
 mod province;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use chengxin_policy::{AccessRequest, Action, AskerContext, Authoriser, Bundle, Decision, Scope};
+use chengxin_policy::{
+    AccessRequest, Action, AskerContext, Authoriser, Bundle, BundleFiles, Decision, PolicyDiff, Scope,
+    published_encode,
+};
 use chengxin_schemas::category::{ClassificationLevel, InformationCategory};
 use chengxin_schemas::operator::Role;
 use chengxin_schemas::record_type::RecordType;
@@ -104,11 +107,44 @@ fn size(rules: usize, spread: Spread) {
     print_line("plain casbin, one cell", plain);
     println!("{:<52} {first:>12.3?}  and {held} MB", "plain casbin: take all rules and decide one cell");
     print_line("one hash lookup", lookup);
+    travel_and_diff(&files, &authoriser, spread);
     println!(
         "warm is {:.1} hash lookups; one cell by plain casbin is {:.0} warm and {:.2} cold decisions of 20 cells",
         ratio(warm, lookup),
         ratio(plain, warm),
         ratio(plain, cold),
+    );
+}
+
+/// The published form, and the comparison with a bundle that has one denial more.
+fn travel_and_diff(files: &BundleFiles, authoriser: &Authoriser, spread: Spread) {
+    let begun = Instant::now();
+    let published = published_encode(files).expect("compresses");
+    println!(
+        "{:<52} {:>12.3?}  and {:.2} MB (a published content has at most 2 MiB)",
+        "published form: compress",
+        begun.elapsed(),
+        megabytes(published.len()),
+    );
+    if spread != Spread::Province {
+        return;
+    }
+    let mut texts: BTreeMap<String, String> =
+        files.iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
+    let purpose = &authoriser.bundle().purposes()[0].code;
+    texts
+        .get_mut("rules.csv")
+        .expect("rules")
+        .push_str(&format!("bench.one-more,*,*,{purpose},*,*,L3,ask,*,deny\n"));
+    let changed = BundleFiles::new(texts).and_then(Bundle::from_files).and_then(Authoriser::new);
+    let changed = changed.expect("loads");
+    let begun = Instant::now();
+    let diff = PolicyDiff::new(authoriser, &changed).expect("compared");
+    println!(
+        "{:<52} {:>12.3?}  and {} cells differ",
+        "what one denial more changes: the whole comparison",
+        begun.elapsed(),
+        diff.cells.len(),
     );
 }
 

@@ -64,7 +64,7 @@ fn init(stage: &Stage, console: &mut Console, place: usize, coordinator: bool) -
         "li=reviewer",
     ]);
     if coordinator {
-        arguments.extend(["--account", "wang=coordinator"]);
+        arguments.extend(["--account", "wang=coordinator", "--account", "he=coordinator"]);
     }
     arguments.extend(["--recovery-key", &recovery]);
     // Shown once in full; the others differ only in their names.
@@ -408,13 +408,15 @@ fn audit(stage: &mut Stage, console: &mut Console) -> Result<(), Broken> {
 pub(crate) fn hints(stage: &Stage, console: &mut Console) {
     let home = stage.home(FINANCE);
     let home = home.display();
+    let coordinator = stage.home(COORDINATOR);
+    let coordinator = coordinator.display();
     stage.say(
         console,
         &format!(
-            "\n联盟仍在运行; 按 Ctrl-C 结束. 可以试试:\n  chengxin --home {home} --operator sys status\n  chengxin --home {home} --operator zhang check {SUBJECT} --purpose bidding --ref ZB-2026-007\n  chengxin --home {home} --operator zhang policy explain --purpose bidding --as clerk --category general_breach\n  chengxin --home {home} --operator aud audit search"
+            "\n联盟仍在运行; 按 Ctrl-C 结束. 可以试试:\n  chengxin --home {home} --operator sys status\n  chengxin --home {home} --operator zhang check {SUBJECT} --purpose bidding --ref ZB-2026-007\n  chengxin --home {home} --operator zhang policy explain --purpose bidding --as clerk --category general_breach\n  chengxin --home {home} --operator aud audit search\n  chengxin --home {coordinator} --operator wang policy status"
         ),
         &format!(
-            "\nThe federation stays up; Ctrl-C ends it. Try:\n  chengxin --home {home} --operator sys status\n  chengxin --home {home} --operator zhang check {SUBJECT} --purpose bidding --ref ZB-2026-007\n  chengxin --home {home} --operator zhang policy explain --purpose bidding --as clerk --category general_breach\n  chengxin --home {home} --operator aud audit search"
+            "\nThe federation stays up; Ctrl-C ends it. Try:\n  chengxin --home {home} --operator sys status\n  chengxin --home {home} --operator zhang check {SUBJECT} --purpose bidding --ref ZB-2026-007\n  chengxin --home {home} --operator zhang policy explain --purpose bidding --as clerk --category general_breach\n  chengxin --home {home} --operator aud audit search\n  chengxin --home {coordinator} --operator wang policy status"
         ),
     );
 }

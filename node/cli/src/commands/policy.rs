@@ -49,7 +49,11 @@ impl Context<'_> {
             }
             None => block_on(self.client()?.bytes_post("/api/v1/policy/diff", new.pack()))?,
         };
-        changes.next.push(format!("chengxin policy stage {}", path_word(directory)));
+        let place = path_word(directory);
+        changes.next.extend([
+            format!("chengxin policy simulate {place} --since 30d"),
+            format!("chengxin policy stage {place}"),
+        ]);
         self.printed(&changes)
     }
 }

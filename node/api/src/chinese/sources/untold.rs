@@ -98,7 +98,7 @@ pub(super) const UNTOLD: &[(&str, &str, &[&str])] = &[
     (
         "a command to type",
         "node/cli/src/commands/policy.rs",
-        &["chengxin policy diff {}", "chengxin policy stage {}"],
+        &["chengxin policy diff {}", "chengxin policy simulate {} --since 30d", "chengxin policy stage {}"],
     ),
     (
         "a command to type",
