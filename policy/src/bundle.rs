@@ -317,6 +317,13 @@ impl std::fmt::Debug for Bundle {
     }
 }
 
+impl BundleFiles {
+    /// What `bundle.toml` says, without loading the rest.
+    pub fn manifest(&self) -> Result<Manifest, PolicyError> {
+        manifest_parse(self.text("bundle.toml"))
+    }
+}
+
 fn manifest_parse(text: &str) -> Result<Manifest, PolicyError> {
     let manifest: Manifest = toml_parse("bundle.toml", text)?;
     let ManifestSchema::V1 = manifest.schema;

@@ -7,6 +7,8 @@ use crate::error::SchemaError;
 use crate::policy_version::PolicyVersion;
 use crate::time::{Day, UnixTime};
 
+/// By how many seconds another node's clock may be ahead.
+const CLOCK_TOLERANCE_SECONDS: i64 = 300;
 /// Longest reason of a refusal, in bytes: a file, a line, what is wrong and what to do.
 pub const REASON_LIMIT: usize = 2_000;
 
@@ -19,6 +21,24 @@ pub struct AdoptionReport {
     pub ready: Option<ReadyPolicy>,
     /// A published bundle that the node cannot decide by; the one in force goes on.
     pub refused: Option<RefusedPolicy>,
+    /// What the federation publishes cannot be read at all; the policy in force goes on.
+    pub fault: Option<ScheduleFault>,
+}
+
+/// A schedule that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScheduleFault {
+    /// Since when.
+    pub since: UnixTime,
+    /// Why, in English, at most [`REASON_LIMIT`] bytes.
+    pub reason: String,
+}
+
+impl ScheduleFault {
+    /// A fault, its reason cut to what a report carries.
+    pub fn new(since: UnixTime, reason: &str) -> Self {
+        Self { since, reason: cut(reason) }
+    }
 }
 
 /// A policy in force.
@@ -59,26 +79,43 @@ pub struct RefusedPolicy {
 impl RefusedPolicy {
     /// A refusal, its reason cut to what a report carries.
     pub fn new(version: PolicyVersion, bundle: Sha256, since: UnixTime, reason: &str) -> Self {
-        let mut end = reason.len().min(REASON_LIMIT);
-        while !reason.is_char_boundary(end) {
-            end -= 1;
-        }
-        Self { version, bundle, since, reason: reason[..end].to_owned() }
+        Self { version, bundle, since, reason: cut(reason) }
     }
 }
 
+/// The beginning of a reason, as long as a report carries it.
+fn cut(reason: &str) -> String {
+    let mut end = reason.len().min(REASON_LIMIT);
+    while !reason.is_char_boundary(end) {
+        end -= 1;
+    }
+    reason[..end].to_owned()
+}
+
 impl AdoptionReport {
-    /// Refuses what is longer than it may be: a peer's text is kept until its next report.
-    pub fn check(&self) -> Result<(), SchemaError> {
-        match &self.refused {
-            Some(refused) if refused.reason.len() > REASON_LIMIT => Err(SchemaError::TooLarge {
-                what: "reason",
-                unit: "bytes",
-                actual: refused.reason.len(),
-                limit: REASON_LIMIT,
-            }),
-            Some(_) | None => Ok(()),
+    /// Refuses what is longer than it may be, since a peer's text is kept until its next report, and times that are not
+    /// of this world or after `now`.
+    pub fn check(&self, now: UnixTime) -> Result<(), SchemaError> {
+        let refused = self.refused.as_ref().map(|refused| (refused.since, refused.reason.as_str()));
+        let fault = self.fault.as_ref().map(|fault| (fault.since, fault.reason.as_str()));
+        for (since, reason) in [Some((self.in_force.since, "")), refused, fault].into_iter().flatten() {
+            if reason.len() > REASON_LIMIT {
+                return Err(SchemaError::TooLarge {
+                    what: "reason",
+                    unit: "bytes",
+                    actual: reason.len(),
+                    limit: REASON_LIMIT,
+                });
+            }
+            if since < UnixTime(0) || since > now.plus(CLOCK_TOLERANCE_SECONDS) {
+                return Err(SchemaError::field(
+                    "since",
+                    "not a time that is over",
+                    "set the clocks of both nodes by the same time server",
+                ));
+            }
         }
+        Ok(())
     }
 }
 
@@ -92,11 +129,18 @@ mod tests {
         let refused = RefusedPolicy::new(version.clone(), Sha256([1; 32]), UnixTime(1), &"策".repeat(1_000));
         assert_eq!(refused.reason.len(), 1_998);
         let in_force = AdoptedPolicy { version, bundle: Sha256([2; 32]), since: UnixTime(1) };
-        let mut report = AdoptionReport { in_force, ready: None, refused: Some(refused) };
-        report.check().expect("within the limit");
-        if let Some(refused) = &mut report.refused {
+        let now = UnixTime(1_000);
+        let report = AdoptionReport { in_force, ready: None, refused: Some(refused), fault: None };
+        report.check(now).expect("within the limit");
+        let mut long = report.clone();
+        if let Some(refused) = &mut long.refused {
             refused.reason.push_str("xxx");
         }
-        assert!(report.check().is_err());
+        assert!(long.check(now).is_err());
+        for since in [UnixTime(-1), UnixTime(1_301), UnixTime(i64::MAX)] {
+            let mut wrong = report.clone();
+            wrong.in_force.since = since;
+            assert!(wrong.check(now).is_err(), "{since:?}");
+        }
     }
 }

@@ -29,13 +29,12 @@ impl PolicyVersion {
         self.series != other.series || self.numbers > other.numbers
     }
 
-    /// The version with the last number one higher.
-    pub fn next(&self) -> Self {
+    /// The version with the last number one higher; none after the highest.
+    pub fn next(&self) -> Option<Self> {
         let mut next = self.clone();
-        if let Some(last) = next.numbers.last_mut() {
-            *last = last.saturating_add(1);
-        }
-        next
+        let last = next.numbers.last_mut()?;
+        *last = last.checked_add(1)?;
+        Some(next)
     }
 }
 
@@ -96,7 +95,8 @@ mod tests {
         assert!(!version("baseline-2026.9").follows(&version("baseline-2026.9")));
         assert!(version("baseline-2026.9.1").follows(&version("baseline-2026.9")));
         assert!(version("other-1").follows(&version("baseline-2026.9")));
-        assert_eq!(version("baseline-2026.9").next(), version("baseline-2026.10"));
+        assert_eq!(version("baseline-2026.9").next(), Some(version("baseline-2026.10")));
+        assert_eq!(version("baseline-4294967295").next(), None);
     }
 
     #[test]

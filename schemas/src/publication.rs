@@ -17,13 +17,17 @@ use crate::time::{Day, UnixTime};
 pub const APPROVAL_TYP: &str = "chengxin-policy-approval+jwt";
 /// How many different people have to approve a bundle before it can be published.
 pub const APPROVALS_NEEDED: usize = 2;
+/// For how long an approval holds, in seconds: 30 days. Who signed has seen what the bundle changes, and what else was so
+/// then; a plan that nobody published for a month is looked at again.
+pub const APPROVAL_SECONDS: i64 = 30 * 24 * 3_600;
 /// Most approvals that a publication carries.
 pub const APPROVALS_LIMIT: usize = 8;
 /// Most publications in a schedule: the one in force and the next.
 pub const PUBLICATIONS_LIMIT: usize = 2;
 
-/// Claims of an approval JWS, version 1: an operator of a coordinator's node has seen the bundle and stands for it. The
-/// node signs in the operator's name; it holds each operator to be a different person.
+/// Claims of an approval JWS, version 1: an operator of a coordinator's node has seen the bundle and stands for its content
+/// and its place in the order, within [`APPROVAL_SECONDS`]. The day from which it decides is not approved: whoever
+/// publishes it names that. The node signs in the operator's name; it holds each operator to be a different person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ApprovalClaims {

@@ -49,6 +49,10 @@ const STREAMS_RETRY: Duration = Duration::from_secs(30);
 /// How often the published policies are looked at: the longest delay of a change of policy after the beginning of its day,
 /// and of a report that a coordinator could not take.
 const POLICY_TICK: Duration = Duration::from_secs(10);
+/// After how long a coordinator is told again what it has noted.
+const TELL_AGAIN: Duration = Duration::from_secs(24 * 3_600);
+/// Longest pause before a coordinator is told again that would not listen.
+const TELL_PAUSE_LIMIT: Duration = Duration::from_secs(3_600);
 /// How often a stopped audit log is taken up again. An attempt reads its journal and writes what is not yet in full tiles.
 const LOG_TICK: Duration = Duration::from_secs(30);
 
@@ -311,22 +315,22 @@ fn directory_publish(running: &Running, own: &AgencyCode) {
 async fn policy_run(running: Arc<Running>) {
     let own = *running.node.agency();
     let mut directory = running.directory.subscribe();
-    let mut told: HashMap<AgencyCode, AdoptionReport> = HashMap::new();
+    let mut told: HashMap<AgencyCode, Telling> = HashMap::new();
     let mut failure = String::new();
     loop {
         directory.mark_unchanged();
         match running.node.policy_adopt().await {
             Ok(report) => {
                 failure.clear();
-                let coordinators: Vec<DirectoryEntry> = directory
-                    .borrow()
-                    .coordinators()
-                    .filter(|entry| entry.agency != own && told.get(&entry.agency) != Some(&report))
-                    .cloned()
-                    .collect();
+                let now = Instant::now();
+                let coordinators: Vec<DirectoryEntry> =
+                    directory.borrow().coordinators().filter(|entry| entry.agency != own).cloned().collect();
+                told.retain(|agency, _| coordinators.iter().any(|entry| entry.agency == *agency));
                 for entry in coordinators {
-                    if adoption_tell(&running, &entry, &report).await {
-                        told.insert(entry.agency, report.clone());
+                    let telling = told.entry(entry.agency).or_default();
+                    if telling.is_due(&report, now) {
+                        let told = adoption_tell(&running, &entry, &report).await;
+                        telling.ended(told, &report, now);
                     }
                 }
             }
@@ -350,13 +354,60 @@ async fn policy_run(running: Arc<Running>) {
     }
 }
 
-/// Tells one coordinator; whether it took note. One that cannot be reached is told at the next look.
-async fn adoption_tell(running: &Arc<Running>, to: &DirectoryEntry, report: &AdoptionReport) -> bool {
-    let Ok(message) = wire::encode(&PeerRequest::Adoption(Box::new(report.clone()))) else { return false };
-    let Ok(reply) = running.mesh.call(to, Bytes::from(message), VERSIONS_DEADLINE_MS).await else {
-        return false;
+/// Tells one coordinator.
+async fn adoption_tell(running: &Arc<Running>, to: &DirectoryEntry, report: &AdoptionReport) -> Told {
+    let Ok(message) = wire::encode(&PeerRequest::Adoption(Box::new(report.clone()))) else {
+        return Told::Refused;
     };
-    matches!(wire::decode::<PeerResponse>(&reply), Ok(PeerResponse::Noted))
+    let Ok(reply) = running.mesh.call(to, Bytes::from(message), VERSIONS_DEADLINE_MS).await else {
+        return Told::Unreachable;
+    };
+    match wire::decode::<PeerResponse>(&reply) {
+        Ok(PeerResponse::Noted) => Told::Noted,
+        Ok(_) | Err(_) => Told::Refused,
+    }
+}
+
+/// What became of telling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Noted,
+    /// It answered something else: it runs an earlier program, or will not listen. Each time costs it an audit entry.
+    Refused,
+    Unreachable,
+}
+
+/// What one coordinator was told, and when it is told next.
+#[derive(Debug, Default)]
+struct Telling {
+    noted: Option<(AdoptionReport, Instant)>,
+    next: Option<Instant>,
+    refusals: u32,
+}
+
+impl Telling {
+    /// Whether it is to be told now: what it does not know, or again what it knew a day ago, since it may have lost that.
+    fn is_due(&self, report: &AdoptionReport, now: Instant) -> bool {
+        let is_known = self
+            .noted
+            .as_ref()
+            .is_some_and(|(noted, at)| noted == report && now.duration_since(*at) < TELL_AGAIN);
+        !is_known && self.next.is_none_or(|next| next <= now)
+    }
+
+    fn ended(&mut self, told: Told, report: &AdoptionReport, now: Instant) {
+        (self.next, self.refusals) = match told {
+            Told::Noted => {
+                self.noted = Some((report.clone(), now));
+                (None, 0)
+            }
+            Told::Unreachable => (None, self.refusals),
+            Told::Refused => {
+                let pause = POLICY_TICK.saturating_mul(1 << self.refusals.min(16)).min(TELL_PAUSE_LIMIT);
+                (Some(now + pause), self.refusals.saturating_add(1))
+            }
+        };
+    }
 }
 
 /// Delivers what is due, again and again.

@@ -3,13 +3,17 @@
 //! Members say so themselves when something changed, over the connection that proves who they are. One row per member, the
 //! newest report; it is kept over restarts, so that the state of a member that is down is the last one it told.
 
+use std::sync::PoisonError;
+
 use chengxin_schemas::adoption::AdoptionReport;
 use chengxin_schemas::agency::AgencyCode;
+use chengxin_schemas::digest::Sha256;
 use chengxin_schemas::publication::Publication;
 use chengxin_schemas::time::{Day, UnixTime};
 use chengxin_store::{Batch, KeyRange};
 use serde::{Deserialize, Serialize};
 
+use crate::budget::Admission;
 use crate::error::{ExchangeError, Result};
 use crate::keyspace;
 use crate::node::Node;
@@ -70,23 +74,44 @@ pub struct AdoptionStatus {
 impl Node {
     /// Keeps what a member told. Only a coordinator's node does.
     pub(crate) async fn adoption_keep(&self, from: &AgencyCode, report: AdoptionReport) -> Result<()> {
-        report.check()?;
+        report.check(self.now())?;
         if !self.own_entry()?.coordinator {
             return Err(ExchangeError::NotFound { what: "a coordinator's list of adopted policies" });
         }
+        // One at a time, so that the report that came last is the one that stays.
+        let _turn = self.telling.lock().await;
         let key = keyspace::adoption(from);
         let held = match self.parts.store.get(&key).await? {
             // One that an earlier program wrote is replaced: the member tells the same again.
             Some(bytes) => AdoptionRow::decode(&bytes).ok(),
             None => None,
         };
-        if held.is_some_and(|held| held.report == report) {
+        if held.as_ref().is_some_and(|held| held.report == report) {
             return Ok(());
         }
-        if let Some(refused) = &report.refused {
-            tracing::error!(peer = %from, policy = %refused.version, reason = refused.reason, "a member refused a published policy");
+        let admission = {
+            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+            told.admit(from, 0, self.now())
+        };
+        if let Admission::Refused { first } = admission {
+            if first {
+                tracing::warn!(peer = %from, "tells more often than a policy changes; the rest of the day it is not listened to");
+            }
+            return Err(ExchangeError::Busy {
+                what: "reports",
+                reason: "too many in one day: tell again tomorrow".to_owned(),
+            });
         }
-        tracing::info!(peer = %from, policy = %report.in_force.version, "a member said by which policy it decides");
+        let former = held.map(|held| held.report);
+        let is_news = |of: fn(&AdoptionReport) -> Option<Sha256>| {
+            of(&report).is_some() && of(&report) != former.as_ref().and_then(of)
+        };
+        if is_news(|report| report.refused.as_ref().map(|refused| refused.bundle)) {
+            tracing::error!(peer = %from, "a member refused a published policy; chengxin policy status says why");
+        }
+        if is_news(|report| Some(report.in_force.bundle)) {
+            tracing::info!(peer = %from, policy = %report.in_force.version, "a member said by which policy it decides");
+        }
         let row = AdoptionRow { report, received: self.now() };
         let mut batch = Batch::new();
         batch.put(key, row.encode()?);
@@ -138,7 +163,7 @@ fn state(published: &[Publication], due: Option<usize>, report: Option<&Adoption
     let is_refused = |refused: &chengxin_schemas::adoption::RefusedPolicy| {
         published.iter().any(|one| one.bundle == refused.bundle)
     };
-    if report.refused.as_ref().is_some_and(is_refused) {
+    if report.fault.is_some() || report.refused.as_ref().is_some_and(is_refused) {
         return AdoptionState::Refused;
     }
     if !published.is_empty() && place < due {
@@ -184,6 +209,7 @@ mod tests {
                 effective: publication(number).effective,
             }),
             refused: refused.map(|number| RefusedPolicy::new(of(number).0, of(number).1, UnixTime(1), "x")),
+            fault: None,
         }
     }
 

@@ -17,6 +17,10 @@ pub const INTAKE_BYTES_PER_DAY: u64 = 256 * 1024 * 1024;
 /// times.
 pub const REWINDS_PER_DAY: u64 = 4;
 
+/// Reports of one member on its policy that are kept in one day. A policy changes some times in a year; a node that is
+/// being repaired may say one thing and another for an afternoon.
+pub const REPORTS_PER_DAY: u64 = 100;
+
 /// What each member has used of its share of the day. Grows with the members only; a restart forgets it, which no member
 /// can bring about.
 #[derive(Debug)]

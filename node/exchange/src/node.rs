@@ -19,12 +19,15 @@ use chengxin_trust::{Freshness, TrustStore, VerifiedDirectory};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
-use crate::budget::{DayBudget, INTAKE_BYTES_PER_DAY, INTAKE_ITEMS_PER_DAY, REWINDS_PER_DAY};
+use crate::budget::{
+    DayBudget, INTAKE_BYTES_PER_DAY, INTAKE_ITEMS_PER_DAY, REPORTS_PER_DAY, REWINDS_PER_DAY,
+};
 use crate::error::{ExchangeError, Result};
 use crate::held::STEPS_AT_ONCE;
 use crate::import_lock::ImportLock;
 use crate::peers::Peers;
 use crate::policy_adoption::Adoption;
+use crate::recognition::RecognitionBasis;
 use crate::refusal::RefusalBudget;
 use crate::replay::ReplayGuard;
 use crate::schedule::DeliverySchedule;
@@ -92,6 +95,12 @@ pub struct Node {
     pub(crate) adoption: tokio::sync::Mutex<Adoption>,
     /// What the last look gave.
     pub(crate) adoption_seen: Mutex<Option<AdoptionReport>>,
+    /// One report of a member on its policy at a time.
+    pub(crate) telling: tokio::sync::Mutex<()>,
+    /// How often members may say by which policy they decide.
+    pub(crate) told: Mutex<DayBudget>,
+    /// What restrictions were decided by in a pass that some could not be read in.
+    pub(crate) passed_over: Mutex<Option<RecognitionBasis>>,
     /// One step of a coordinator's plans at a time.
     pub(crate) planning: tokio::sync::Mutex<()>,
     pub(crate) replay: Mutex<ReplayGuard>,
@@ -135,6 +144,9 @@ impl Node {
             policy: watch::Sender::new(parts.policy.clone()),
             adoption: tokio::sync::Mutex::default(),
             adoption_seen: Mutex::default(),
+            telling: tokio::sync::Mutex::default(),
+            told: Mutex::new(DayBudget::new(REPORTS_PER_DAY, u64::MAX)),
+            passed_over: Mutex::default(),
             planning: tokio::sync::Mutex::default(),
             parts,
             replay: Mutex::default(),

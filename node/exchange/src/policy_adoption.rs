@@ -6,8 +6,10 @@
 //! bundle that does not load changes nothing: the one in force goes on, the node's status and running log raise an alarm,
 //! its audit log gets an entry, and the coordinators are told.
 //!
-//! A node only goes forward: of what the schedule names, nothing that stands before the policy in force is considered,
-//! whatever the clock says. Taking a policy back is publishing the old content as a new version.
+//! A node only goes forward. Whatever clock and schedule say, it takes nothing that it decided by before, nothing with a
+//! lower version of the same series, and, once it has decided at all, nothing that nobody approved. Taking a policy back is
+//! publishing the old content as a new version. Who approved is asked again with every directory and before every change: a
+//! coordinator that was removed takes what it approved with it, whether or not a node had loaded it by then.
 //!
 //! Order and crash story: the audit entry, the row with the bundle (the commit point), the exchange, then the restrictions
 //! in force are decided again. A crash after the entry adopts again at the next start, with a second entry; a crash after
@@ -20,7 +22,8 @@
 use std::sync::{Arc, PoisonError};
 
 use chengxin_policy::{Authoriser, Bundle, published_encode};
-use chengxin_schemas::adoption::{AdoptedPolicy, AdoptionReport, ReadyPolicy, RefusedPolicy};
+use chengxin_schemas::ErrorCode;
+use chengxin_schemas::adoption::{AdoptedPolicy, AdoptionReport, ReadyPolicy, RefusedPolicy, ScheduleFault};
 use chengxin_schemas::digest::Sha256;
 use chengxin_schemas::policy_version::PolicyVersion;
 use chengxin_schemas::publication::Publication;
@@ -44,7 +47,12 @@ struct PolicyRow {
     since: UnixTime,
     /// The published form.
     content: Vec<u8>,
+    /// Digests of what this node decided by before, the newest [`FORMER_LIMIT`].
+    former: Vec<Sha256>,
 }
+
+/// Policies that a node remembers to have left: some in a year.
+const FORMER_LIMIT: usize = 1_000;
 
 impl Row for PolicyRow {
     const NAME: &'static str = "policy in force";
@@ -69,19 +77,25 @@ impl PolicyRow {
 /// What a node remembers of published bundles while it runs.
 #[derive(Default)]
 pub(crate) struct Adoption {
-    /// Since when the policy in force decides; absent until it is written down.
-    since: Option<UnixTime>,
-    /// What loading gave, for what the directory shows at present: loading takes seconds with a large bundle, and a refusal
-    /// is logged once. Another program may know what this one does not, so nothing of it is stored.
-    looked_at: Vec<(PublishedPolicy, Candidate)>,
+    /// Since when the policy in force decides, and what decided before; absent until it is written down.
+    held: Option<Held>,
+    /// What loading gave, for what the directory shows at present: it takes seconds with a large bundle. Another program may
+    /// know what this one does not, so nothing of it is stored.
+    looked_at: Vec<(PublishedPolicy, Loaded)>,
+    /// What was refused and logged, for what the directory shows at present.
+    refused: Vec<RefusedPolicy>,
+    /// Why the schedule cannot be read, once it is logged.
+    fault: Option<ScheduleFault>,
 }
 
-/// What came of loading a bundle.
 #[derive(Clone)]
-enum Candidate {
-    Ready(Arc<Authoriser>),
-    Refused(RefusedPolicy),
+struct Held {
+    since: UnixTime,
+    former: Vec<Sha256>,
 }
+
+/// A bundle that loaded, or why it did not.
+type Loaded = std::result::Result<Arc<Authoriser>, (ErrorCode, String)>;
 
 /// The policy a node starts with: the one it decided by last; before it ever decided, the one that is in force in the
 /// federation, or the baseline of this program for a federation that publishes none.
@@ -93,6 +107,8 @@ pub async fn policy_at_start(
     directory: &VerifiedDirectory,
     now: UnixTime,
 ) -> Result<Arc<Authoriser>> {
+    let published = policies_published(directory)?;
+    let Some(last) = published.last() else { return Ok(Arc::new(Authoriser::new(Bundle::baseline()?)?)) };
     if let Some(row) = row_read(store).await? {
         match row.load() {
             Ok(authoriser) => return Ok(Arc::new(authoriser)),
@@ -102,8 +118,6 @@ pub async fn policy_at_start(
         }
     }
     let today = Day(now.shanghai_date());
-    let published = policies_published(directory)?;
-    let Some(last) = published.last() else { return Ok(Arc::new(Authoriser::new(Bundle::baseline()?)?)) };
     let Some(due) = published.iter().rev().find(|policy| policy.publication.effective <= today) else {
         return Err(ExchangeError::Conflict {
             what: "policy",
@@ -113,7 +127,8 @@ pub async fn policy_at_start(
             ),
         });
     };
-    Ok(Arc::new(due.load(directory)?))
+    due.approvals_check(directory)?;
+    Ok(Arc::new(due.load()?))
 }
 
 async fn row_read(store: &dyn Store) -> Result<Option<PolicyRow>> {
@@ -126,28 +141,23 @@ impl Node {
     pub async fn policy_adopt(self: &Arc<Self>) -> Result<AdoptionReport> {
         let mut adoption = self.adoption.lock().await;
         let directory = self.directory_current()?;
-        let since = match adoption.since {
-            Some(since) => since,
+        let held = match &adoption.held {
+            Some(held) => held.clone(),
             None => self.policy_row_keep().await?,
         };
-        adoption.since = Some(since);
-
-        let published = policies_published(&directory)?;
-        adoption.looked_at.retain(|(known, _)| published.contains(known));
-        let (mut waiting, mut refused, mut adopted) = (None, None, None);
-        for policy in ahead(&published, &self.policy()).iter().rev() {
-            match self.policy_candidate(&mut adoption, policy, &directory).await? {
-                Candidate::Refused(refusal) => refused = refused.or(Some(refusal)),
-                Candidate::Ready(authoriser) if policy.publication.effective <= self.today() => {
-                    adopted = Some((policy, authoriser));
-                    break;
-                }
-                Candidate::Ready(_) => waiting = waiting.or(Some(ready(&policy.publication))),
+        adoption.held = Some(held.clone());
+        let look = match policies_published(&directory) {
+            Ok(published) => {
+                adoption.fault = None;
+                self.policies_look(&mut adoption, &published, &directory, &held).await?
             }
-        }
-        if let Some((policy, authoriser)) = adopted {
-            let since = self.policy_take(policy, authoriser).await?;
-            adoption.since = Some(since);
+            Err(error) => {
+                self.schedule_fault(&mut adoption, &error).await?;
+                Look::default()
+            }
+        };
+        if let Some((policy, authoriser)) = look.due {
+            adoption.held = Some(self.policy_take(&policy, authoriser, held.former).await?);
         }
         // Also without a change of policy: this body's functions may have changed with the directory.
         {
@@ -158,11 +168,63 @@ impl Node {
         let in_force = AdoptedPolicy {
             version: authoriser.bundle().manifest().version.clone(),
             bundle: authoriser.bundle().digest(),
-            since: adoption.since.unwrap_or(since),
+            since: adoption.held.as_ref().map_or(held.since, |held| held.since),
         };
-        let report = AdoptionReport { in_force, ready: waiting, refused };
+        let report = AdoptionReport {
+            in_force,
+            ready: look.ready,
+            refused: look.refused,
+            fault: adoption.fault.clone(),
+        };
         self.adoption_seen.lock().unwrap_or_else(PoisonError::into_inner).replace(report.clone());
         Ok(report)
+    }
+
+    /// Goes through what is published, the last first, down to the policy in force.
+    async fn policies_look(
+        &self,
+        adoption: &mut Adoption,
+        published: &[PublishedPolicy],
+        directory: &VerifiedDirectory,
+        held: &Held,
+    ) -> Result<Look> {
+        adoption.looked_at.retain(|(known, _)| published.contains(known));
+        adoption.refused.retain(|known| published.iter().any(|one| one.publication.bundle == known.bundle));
+        let today = Day(self.now().shanghai_date());
+        let due = published.iter().rposition(|policy| policy.publication.effective <= today);
+        let in_force = self.policy();
+        let mut look = Look::default();
+        for (place, policy) in published.iter().enumerate().rev() {
+            let publication = &policy.publication;
+            if publication.bundle == in_force.bundle().digest() {
+                break;
+            }
+            if let Some(reason) = backward(publication, &in_force, held) {
+                // What was left behind stands before what came after it. That it is due again is another matter.
+                if due == Some(place) {
+                    let refusal = (ErrorCode::Conflict, reason);
+                    look.refused =
+                        look.refused.or(Some(self.policy_refuse(adoption, policy, refusal).await?));
+                }
+                continue;
+            }
+            let loaded = match policy.approvals_check(directory) {
+                Ok(()) => self.policy_loaded(adoption, policy).await?,
+                Err(error) => Err((error.code(), chain(&error))),
+            };
+            match loaded {
+                Err(refusal) => {
+                    look.refused =
+                        look.refused.or(Some(self.policy_refuse(adoption, policy, refusal).await?));
+                }
+                Ok(authoriser) if due.is_some_and(|due| place <= due) => {
+                    look.due = Some((policy.clone(), authoriser));
+                    break;
+                }
+                Ok(_) => look.ready = look.ready.or(Some(ready(publication))),
+            }
+        }
+        Ok(look)
     }
 
     /// How this node stood to the published policy when it last looked; nothing before the first look.
@@ -170,94 +232,157 @@ impl Node {
         self.adoption_seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn today(&self) -> Day {
-        Day(self.now().shanghai_date())
-    }
-
     /// Writes down what the node started with, if that is new, and says since when it decides.
-    async fn policy_row_keep(&self) -> Result<UnixTime> {
+    async fn policy_row_keep(&self) -> Result<Held> {
         let authoriser = self.policy();
         let bundle = authoriser.bundle();
-        let held = row_read(self.parts.store.as_ref()).await?;
-        if let Some(row) = held.filter(|row| row.bundle == bundle.digest()) {
-            return Ok(row.since);
+        let mut former = Vec::new();
+        if let Some(row) = row_read(self.parts.store.as_ref()).await? {
+            if row.bundle == bundle.digest() {
+                return Ok(Held { since: row.since, former: row.former });
+            }
+            former = left(row.former, row.bundle);
         }
         let entry = EntryDraft::new(EntryKind::PolicyLoaded)
             .policy(bundle.rules_version())
             .detail("bundle", &bundle.digest().to_string());
         self.audit_append(None, entry).await?;
-        self.policy_row_write(bundle, published_encode(bundle.files())?).await
+        self.policy_row_write(bundle, published_encode(bundle.files())?, former).await
     }
 
-    async fn policy_row_write(&self, bundle: &Bundle, content: Vec<u8>) -> Result<UnixTime> {
+    async fn policy_row_write(&self, bundle: &Bundle, content: Vec<u8>, former: Vec<Sha256>) -> Result<Held> {
         let version = bundle.manifest().version.clone();
-        let row = PolicyRow { version, bundle: bundle.digest(), since: self.now(), content };
+        let row = PolicyRow { version, bundle: bundle.digest(), since: self.now(), content, former };
         let mut batch = Batch::new();
         batch.put(keyspace::policy_in_force(), row.encode()?);
         self.parts.store.commit(batch).await?;
-        Ok(row.since)
+        Ok(Held { since: row.since, former: row.former })
     }
 
-    /// Loads a published bundle unless that was done before. Only what is wrong with the bundle is a refusal; a store or a
-    /// log that fails is an error of this node, to be tried again.
-    async fn policy_candidate(
-        self: &Arc<Self>,
+    /// Loads a published bundle unless that was done before. Only what is wrong with the bundle is kept; a task that ended
+    /// unexpectedly is an error of this node, to be tried again.
+    async fn policy_loaded(&self, adoption: &mut Adoption, policy: &PublishedPolicy) -> Result<Loaded> {
+        if let Some((_, loaded)) = adoption.looked_at.iter().find(|(known, _)| known == policy) {
+            return Ok(loaded.clone());
+        }
+        let publication = &policy.publication;
+        let loading = policy.clone();
+        let loaded = tokio::task::spawn_blocking(move || loading.load());
+        let loaded = match loaded.await.map_err(|_| ExchangeError::Task { what: "loading a policy" })? {
+            Ok(authoriser) => {
+                tracing::info!(policy = %publication.version, effective = %publication.effective, "a published policy loaded and passed its tests");
+                Ok(Arc::new(authoriser))
+            }
+            Err(error) => Err((error.code(), chain(&error))),
+        };
+        adoption.looked_at.push((policy.clone(), loaded.clone()));
+        Ok(loaded)
+    }
+
+    /// Says that a published bundle is not taken over: once in the logs, as long as the reason is the same.
+    async fn policy_refuse(
+        &self,
         adoption: &mut Adoption,
         policy: &PublishedPolicy,
-        directory: &Arc<VerifiedDirectory>,
-    ) -> Result<Candidate> {
-        if let Some((_, candidate)) = adoption.looked_at.iter().find(|(known, _)| known == policy) {
-            return Ok(candidate.clone());
-        }
-        let candidate = self.policy_look(policy, directory).await?;
-        adoption.looked_at.push((policy.clone(), candidate.clone()));
-        Ok(candidate)
-    }
-
-    async fn policy_look(
-        &self,
-        policy: &PublishedPolicy,
-        directory: &Arc<VerifiedDirectory>,
-    ) -> Result<Candidate> {
+        (code, reason): (ErrorCode, String),
+    ) -> Result<RefusedPolicy> {
         let publication = &policy.publication;
-        let (loading, within) = (policy.clone(), directory.clone());
-        let loaded = tokio::task::spawn_blocking(move || loading.load(&within)).await;
-        let error = match loaded {
-            Ok(Ok(authoriser)) => {
-                tracing::info!(policy = %publication.version, effective = %publication.effective, "a published policy loaded and passed its tests");
-                return Ok(Candidate::Ready(Arc::new(authoriser)));
-            }
-            Ok(Err(error)) => error,
-            Err(_) => ExchangeError::Task { what: "loading a policy" },
-        };
-        let reason = chain(&error);
+        let refused =
+            RefusedPolicy::new(publication.version.clone(), publication.bundle, self.now(), &reason);
+        let is_known =
+            |known: &&RefusedPolicy| known.bundle == refused.bundle && known.reason == refused.reason;
+        if let Some(known) = adoption.refused.iter().find(is_known) {
+            return Ok(known.clone());
+        }
         tracing::error!(policy = %publication.version, reason, "a published policy was refused; the one in force goes on");
         let entry = EntryDraft::new(EntryKind::PolicyRefused)
-            .failed(error.code())
+            .failed(code)
             .policy(&publication.version.to_string())
             .detail("bundle", &publication.bundle.to_string())
             .detail("in_force", &self.policy_version())
             .detail("reason", &reason);
         self.audit_append(None, entry).await?;
-        let version = publication.version.clone();
-        Ok(Candidate::Refused(RefusedPolicy::new(version, publication.bundle, self.now(), &reason)))
+        adoption.refused.retain(|known| known.bundle != refused.bundle);
+        adoption.refused.push(refused.clone());
+        Ok(refused)
     }
 
-    /// Takes a policy over. Gives the time from which it decides.
-    async fn policy_take(&self, policy: &PublishedPolicy, authoriser: Arc<Authoriser>) -> Result<UnixTime> {
+    /// Says that what is published cannot be read at all: once in the logs, as long as the reason is the same.
+    async fn schedule_fault(&self, adoption: &mut Adoption, error: &ExchangeError) -> Result<()> {
+        let reason = chain(error);
+        let fault = ScheduleFault::new(self.now(), &reason);
+        if adoption.fault.as_ref().is_some_and(|known| known.reason == fault.reason) {
+            return Ok(());
+        }
+        tracing::error!(
+            reason,
+            "what the federation publishes as policy cannot be read; the policy in force goes on"
+        );
+        let entry = EntryDraft::new(EntryKind::PolicyRefused)
+            .failed(error.code())
+            .detail("in_force", &self.policy_version())
+            .detail("reason", &reason);
+        self.audit_append(None, entry).await?;
+        adoption.fault = Some(fault);
+        Ok(())
+    }
+
+    /// Takes a policy over.
+    async fn policy_take(
+        &self,
+        policy: &PublishedPolicy,
+        authoriser: Arc<Authoriser>,
+        former: Vec<Sha256>,
+    ) -> Result<Held> {
         let publication = &policy.publication;
+        let leaving = self.policy();
         let entry = EntryDraft::new(EntryKind::PolicyLoaded)
             .policy(authoriser.bundle().rules_version())
             .detail("bundle", &publication.bundle.to_string())
-            .detail("former", &self.policy_version())
+            .detail("former", leaving.bundle().rules_version())
             .detail("effective", &publication.effective.to_string());
         self.audit_append(None, entry).await?;
-        let since = self.policy_row_write(authoriser.bundle(), policy.content.to_vec()).await?;
+        let former = left(former, leaving.bundle().digest());
+        let held = self.policy_row_write(authoriser.bundle(), policy.content.to_vec(), former).await?;
         let _receiving = self.receiving.lock().await;
         self.policy.send_replace(authoriser);
         tracing::info!(policy = %publication.version, "the policy took effect");
-        Ok(since)
+        Ok(held)
     }
+}
+
+/// What one look at the published policies gave.
+#[derive(Default)]
+struct Look {
+    due: Option<(PublishedPolicy, Arc<Authoriser>)>,
+    ready: Option<ReadyPolicy>,
+    refused: Option<RefusedPolicy>,
+}
+
+/// Why a published policy would take a node back that decides by another already; none if it goes forward.
+fn backward(publication: &Publication, in_force: &Authoriser, held: &Held) -> Option<String> {
+    let present = &in_force.bundle().manifest().version;
+    if held.former.contains(&publication.bundle) {
+        return Some(format!(
+            "this node decided by it before {present}: the coordinator publishes a later version"
+        ));
+    }
+    if !publication.version.follows(present) {
+        return Some(format!("it does not follow {present}: the coordinator publishes a later version"));
+    }
+    if publication.base.is_none() {
+        return Some(format!(
+            "nobody approved it, and this node decides by {present} already: the coordinator publishes it with approvals"
+        ));
+    }
+    None
+}
+
+/// The digests a node has left, with one more.
+fn left(mut former: Vec<Sha256>, bundle: Sha256) -> Vec<Sha256> {
+    former.push(bundle);
+    let over = former.len().saturating_sub(FORMER_LIMIT);
+    former.split_off(over)
 }
 
 fn ready(publication: &Publication) -> ReadyPolicy {
@@ -265,15 +390,6 @@ fn ready(publication: &Publication) -> ReadyPolicy {
         version: publication.version.clone(),
         bundle: publication.bundle,
         effective: publication.effective,
-    }
-}
-
-/// What of the published policies comes after the one in force; all of them if it is none of them.
-fn ahead<'a>(published: &'a [PublishedPolicy], in_force: &Authoriser) -> &'a [PublishedPolicy] {
-    let digest = in_force.bundle().digest();
-    match published.iter().rposition(|policy| policy.publication.bundle == digest) {
-        Some(place) => published.get(place + 1..).unwrap_or_default(),
-        None => published,
     }
 }
 

@@ -35,7 +35,7 @@ use crate::keyspace;
 use crate::node::Node;
 use crate::operation::Operation;
 use crate::operator::Separation;
-use crate::policy_schedule::{PublishedPolicy, policies_published};
+use crate::policy_schedule::{PublishedPolicy, is_recent, policies_published};
 use crate::row::Row;
 
 /// Most plans at a time: a federation changes its policy some times in a year. Each holds up to 2 MiB.
@@ -159,9 +159,9 @@ impl Node {
             Some(version) => self.history_read(version).await?.map(|row| row.content),
         };
         let content = content.ok_or(ExchangeError::NotFound { what: "an earlier version to go back to" })?;
-        let mut version = last.publication.version.next();
+        let mut version = last.publication.version.next().ok_or_else(no_version)?;
         while self.version_is_taken(&version).await? {
-            version = version.next();
+            version = version.next().ok_or_else(no_version)?;
         }
         let today = operation.today();
         let loaded = tokio::task::spawn_blocking(move || -> Result<(Bundle, Vec<u8>)> {
@@ -249,6 +249,8 @@ impl Node {
             .find(|account| account.name == *operation.account())
             .map(|account| account.user_id)
             .ok_or(ExchangeError::NotFound { what: "the operator's account" })?;
+        // One that no longer holds may be given again.
+        row.approvals.retain(|approval| is_recent(approval.signed, operation.now()));
         let is_same = |approval: &&ApprovalRow| {
             approval.account == *operation.account()
                 || (separation == Separation::Enforced && approval.user_id == user_id)
@@ -290,6 +292,7 @@ impl Node {
     ) -> Result<()> {
         self.coordinates(operation, "discard a policy")?;
         let _turn = self.planning.lock().await;
+        self.plans_tidy().await?;
         let row = self.plan_read(version).await?;
         self.audit_append(Some(operation), plan_entry("discarded", version, row.bundle)).await?;
         let mut batch = Batch::new();
@@ -306,6 +309,19 @@ impl Node {
         Ok(self.plan_rows().await?.iter().filter(|row| is_open(row)).map(|row| row.shown(&base)).collect())
     }
 
+    /// The policy published last, on which plans are made and with which they are compared: the one in force, unless
+    /// another waits for its day.
+    pub async fn policy_base(&self) -> Result<Arc<Authoriser>> {
+        let in_force = self.policy();
+        let published = policies_published(self.directory()?.as_ref())?;
+        let Some(last) = published.into_iter().next_back() else { return Ok(in_force) };
+        if last.publication.bundle == in_force.bundle().digest() {
+            return Ok(in_force);
+        }
+        let loaded = tokio::task::spawn_blocking(move || last.load()).await;
+        Ok(Arc::new(loaded.map_err(|_| ExchangeError::Task { what: "loading a policy" })??))
+    }
+
     /// A plan with its bundle, loaded to be compared.
     pub async fn policy_plan(&self, version: &PolicyVersion) -> Result<Arc<Authoriser>> {
         let row = self.plan_read(version).await?;
@@ -316,31 +332,60 @@ impl Node {
         Ok(Arc::new(authoriser))
     }
 
-    /// What publishing a plan takes: checks that nothing was published since it was staged, that two people signed who may
-    /// still, and that the day is one on which all nodes can change. Changes nothing but what a crash left undone.
-    pub async fn policy_prepare(
+    /// Publishes a plan: checks that nothing was published since it was staged, that two people signed lately who may still,
+    /// and that the day is one on which all nodes can change; logs it; and has `publish` put the contents into the
+    /// directory, which is the commit point. No other step of planning comes in between.
+    pub async fn policy_publish<E, F>(
+        self: &Arc<Self>,
+        operation: &Operation,
+        version: &PolicyVersion,
+        effective: Day,
+        publish: impl FnOnce(PreparedPublication) -> F,
+    ) -> std::result::Result<PreparedPublication, E>
+    where
+        E: From<ExchangeError>,
+        F: Future<Output = std::result::Result<(), E>>,
+    {
+        self.coordinates(operation, "publish a policy")?;
+        let _turn = self.planning.lock().await;
+        let prepared = self.publication_prepare(operation, version, effective).await?;
+        let publication = &prepared.publication;
+        let entry = plan_entry("published", &publication.version, publication.bundle)
+            .detail("effective", &publication.effective.to_string());
+        self.audit_append(Some(operation), entry).await?;
+        publish(prepared.clone()).await?;
+        // A plan that stays behind is removed by the next step of planning.
+        if let Err(error) = self.plans_tidy().await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the plan of a published policy was not removed"
+            );
+        }
+        Ok(prepared)
+    }
+
+    async fn publication_prepare(
         self: &Arc<Self>,
         operation: &Operation,
         version: &PolicyVersion,
         effective: Day,
     ) -> Result<PreparedPublication> {
-        self.coordinates(operation, "publish a policy")?;
-        let _turn = self.planning.lock().await;
         let published = self.plans_tidy().await?;
         let row = self.plan_read(version).await?;
         row.check_current(&self.plan_base(&published)?)?;
         let accounts = self.operators_all().await?;
         let may_sign = |approval: &&ApprovalRow| {
-            accounts.iter().any(|account| {
-                account.name == approval.account
-                    && account.enabled
-                    && account.roles.contains(&Role::Coordinator)
-            })
+            is_recent(approval.signed, operation.now())
+                && accounts.iter().any(|account| {
+                    account.name == approval.account
+                        && account.enabled
+                        && account.roles.contains(&Role::Coordinator)
+                })
         };
         let approvals: Vec<&ApprovalRow> = row.approvals.iter().filter(may_sign).collect();
         if approvals.len() < APPROVALS_NEEDED {
             return Err(conflict(format!(
-                "{version} has {} of {APPROVALS_NEEDED} signatures: a colleague signs it with chengxin policy sign",
+                "{version} has {} of {APPROVALS_NEEDED} signatures that hold: a colleague signs it with chengxin policy sign",
                 approvals.len()
             )));
         }
@@ -537,14 +582,12 @@ fn plan_entry(step: &str, version: &PolicyVersion, bundle: Sha256) -> EntryDraft
         .detail("bundle", &bundle.to_string())
 }
 
-/// The entry of a publication, to be written before it.
-pub fn publication_entry(publication: &Publication) -> EntryDraft {
-    plan_entry("published", &publication.version, publication.bundle)
-        .detail("effective", &publication.effective.to_string())
-}
-
 fn conflict(reason: String) -> ExchangeError {
     ExchangeError::Conflict { what: "policy", reason }
+}
+
+fn no_version() -> ExchangeError {
+    conflict("there is no version after the last: begin another series of versions in bundle.toml".to_owned())
 }
 
 fn nothing_published() -> ExchangeError {

@@ -1,9 +1,11 @@
 //! Published policies: what the directory's schedule names, checked before it is loaded.
 //!
 //! The directory's signatures say that a coordinator's node published the schedule. What is checked here beside that: each
-//! bundle is the one that the schedule names, and each but the first was approved by two different people of a coordinator,
-//! for its place in the order. So a person who alone holds a coordinator's account, and even the directory's keys, changes
-//! nobody's policy; one who holds the node's signing key as well can.
+//! bundle is the one that the schedule names, and each but the one that the federation was founded with was approved by two
+//! different people of a coordinator, for its place in the order and lately. A node that has decided before takes none
+//! without approvals ([`crate::policy_adoption`]). So a person who alone holds a coordinator's account, and even the
+//! directory's keys, changes no running node's policy; one who holds the node's signing key as well can, and a node
+//! that joins takes what it finds as the founding policy.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +17,7 @@ use chengxin_schemas::jws::{JWS_LIMIT, UnverifiedJws};
 use chengxin_schemas::keyring::verify_from;
 use chengxin_schemas::operator::{OperatorName, Role};
 use chengxin_schemas::publication::{
-    APPROVAL_TYP, APPROVALS_NEEDED, ApprovalClaims, PolicySchedule, Publication,
+    APPROVAL_SECONDS, APPROVAL_TYP, APPROVALS_NEEDED, ApprovalClaims, PolicySchedule, Publication,
 };
 use chengxin_schemas::time::UnixTime;
 use chengxin_trust::{ContentName, VerifiedDirectory};
@@ -70,20 +72,28 @@ fn founding_publication(bundle: &Bundle, published: UnixTime) -> Publication {
 
 /// A bundle beside which there is no schedule: it decides from the day that it names itself.
 fn founding_policy(content: &Bytes) -> Result<PublishedPolicy> {
-    let bundle = Bundle::from_files(BundleFiles::unpack(&published_unpack(content)?)?)?;
-    Ok(PublishedPolicy { publication: founding_publication(&bundle, UnixTime(0)), content: content.clone() })
+    let packed = published_unpack(content)?;
+    let manifest = BundleFiles::unpack(&packed)?.manifest()?;
+    let publication = Publication {
+        version: manifest.version,
+        bundle: Sha256::of(&packed),
+        effective: manifest.effective,
+        published: UnixTime(0),
+        base: None,
+        approvals: Vec::new(),
+    };
+    Ok(PublishedPolicy { publication, content: content.clone() })
 }
 
 impl PublishedPolicy {
-    /// Checks who approved it, unpacks it, and loads it with its tests. Takes up to seconds of a processor with a large
-    /// bundle.
-    pub fn load(&self, directory: &VerifiedDirectory) -> Result<Authoriser> {
-        self.approvals_check(directory)?;
+    /// Unpacks it, and loads it with its tests. Takes up to seconds of a processor with a large bundle.
+    pub fn load(&self) -> Result<Authoriser> {
         policy_load(&self.content, &self.publication)
     }
 
-    /// Whether enough different people approved exactly this.
-    fn approvals_check(&self, directory: &VerifiedDirectory) -> Result<()> {
+    /// Whether enough different people of the coordinators of this directory approved exactly this. What the federation was
+    /// founded with needs nobody.
+    pub fn approvals_check(&self, directory: &VerifiedDirectory) -> Result<()> {
         let publication = &self.publication;
         let Some(base) = publication.base else { return Ok(()) };
         let mut people: BTreeSet<(AgencyCode, OperatorName)> = BTreeSet::new();
@@ -92,7 +102,8 @@ impl PublishedPolicy {
             let is_for_this = approval.version == publication.version
                 && approval.bundle == publication.bundle
                 && approval.base == base
-                && approval.operator.role == Role::Coordinator;
+                && approval.operator.role == Role::Coordinator
+                && is_recent(approval.iat, publication.published);
             if is_for_this {
                 people.insert((approval.iss, approval.operator.account));
             }
@@ -109,6 +120,11 @@ impl PublishedPolicy {
         }
         Ok(())
     }
+}
+
+/// Whether an approval still held when the bundle was published.
+pub(crate) fn is_recent(signed: UnixTime, published: UnixTime) -> bool {
+    published.since(signed) <= APPROVAL_SECONDS
 }
 
 /// Verifies an approval by the entry of the coordinator that signed it.

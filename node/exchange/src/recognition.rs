@@ -1,14 +1,15 @@
 //! Recognition: what this body makes of each measure of a notice, by its own policy and its own functions.
 //!
 //! A decision is made when a notice arrives and kept, with the code of its reason; words are put to a code where it is
-//! shown. When the node starts with another policy version or with other functions than the decisions were made by, the
-//! restrictions in force are decided again. What this does not do: the issuer is not told (its receipt says what was
-//! decided on arrival), and functions that change while the node runs count from its next start.
+//! shown. When another policy comes into force, or the directory gives this body other functions, the restrictions in force
+//! are decided again. What this does not do: the issuer is not told; its receipt says what was decided on arrival.
 //!
 //! Commit point of deciding again: each page is one batch, and the row that says what the decisions rest on comes after
 //! the last page. A crash before it leads to the same pass at the next start, which finds the pages before it done. A row
 //! that cannot be read holds back neither the others nor the start of the node, but keeps that row from being written;
 //! what is read of its subject fails.
+
+use std::sync::PoisonError;
 
 use chengxin_policy::{Applicability, DeclineReason, NotApplicableReason, SanctionObject};
 use chengxin_schemas::agency::AgencyCode;
@@ -103,7 +104,7 @@ pub fn reason_words(code: &str) -> Option<(&'static str, &'static str)> {
 
 /// What the decisions in the store were made by, stored form version 1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct RecognitionBasis {
+pub(crate) struct RecognitionBasis {
     policy: String,
     /// The own functions; absent if the directory did not list this body.
     functions: Option<Vec<FunctionCode>>,
@@ -188,7 +189,11 @@ impl Node {
             Some(bytes) => Some(RecognitionBasis::decode(&bytes)?),
             None => None,
         };
-        if held.as_ref() == Some(&basis) {
+        let is_passed_over = {
+            let passed_over = self.passed_over.lock().unwrap_or_else(PoisonError::into_inner);
+            passed_over.as_ref() == Some(&basis)
+        };
+        if held.as_ref() == Some(&basis) || is_passed_over {
             return Ok(());
         }
         // Only a home that knows no basis can hold rows of an earlier form.
@@ -200,8 +205,10 @@ impl Node {
         if pass.changed > 0 {
             tracing::info!(changed = pass.changed, policy = basis.policy, "restrictions were decided again");
         }
-        // What cannot be read is looked at again at the next start: it may be this node's key that is not the right one.
+        // What cannot be read is looked at again at the next start: it may be this node's key that is not the right one. Until
+        // then it is not read again and again for the same policy and functions.
         if unreadable > 0 || pass.unreadable > 0 {
+            self.passed_over.lock().unwrap_or_else(PoisonError::into_inner).replace(basis);
             return Ok(());
         }
         let mut batch = Batch::new();

@@ -44,19 +44,20 @@ pub(crate) async fn policy_diff(
     let packed = body_whole(body)?;
     let comparison = Comparison::begin()?;
     let load = move || Ok(Arc::new(Authoriser::new(Bundle::from_packed(&packed)?)?));
-    compare(comparison, services.node.policy(), load).await
+    let base = services.node.policy_base().await?;
+    compare(comparison, base, load).await
 }
 
-/// Compares the policy in force with what `load` gives.
+/// Compares a policy with what `load` gives.
 pub(crate) async fn compare(
     comparison: Comparison,
-    in_force: Arc<Authoriser>,
+    base: Arc<Authoriser>,
     load: impl FnOnce() -> Result<Arc<Authoriser>, PolicyError> + Send + 'static,
 ) -> Answer<PolicyChanges> {
     let compared = tokio::task::spawn_blocking(move || -> Result<PolicyChanges, PolicyError> {
         let new = load()?;
-        let diff = PolicyDiff::new(&in_force, &new)?;
-        let changes = PolicyChanges::new(&diff, in_force.bundle(), new.bundle(), Vec::new());
+        let diff = PolicyDiff::new(&base, &new)?;
+        let changes = PolicyChanges::new(&diff, base.bundle(), new.bundle(), Vec::new());
         // Given back when the work is done, also if its caller went away meanwhile.
         drop(comparison);
         Ok(changes)

@@ -17,12 +17,12 @@ use crate::types::policy_plan::{
     PlanDocument, PolicyStatus, PublishRequest, Published, RevertRequest, SignRequest,
 };
 
-/// The texts of the bundle in force by their names: its packed form.
+/// The texts of the bundle published last by their names, its packed form: what another one is made on.
 pub(crate) async fn policy_bundle(
     State(services): State<Arc<Services>>,
-) -> Json<std::collections::BTreeMap<String, String>> {
-    let policy = services.node.policy();
-    Json(policy.bundle().files().iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect())
+) -> Answer<std::collections::BTreeMap<String, String>> {
+    let base = services.node.policy_base().await?;
+    Ok(Json(base.bundle().files().iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect()))
 }
 
 pub(crate) async fn policy_stage(
@@ -42,8 +42,8 @@ pub(crate) async fn policy_plan_diff(
     let version: PolicyVersion = path_parse(&version)?;
     let comparison = Comparison::begin()?;
     let plan = services.node.policy_plan(&version).await?;
-    let in_force = services.node.policy();
-    compare(comparison, in_force, move || Ok(plan)).await
+    let base = services.node.policy_base().await?;
+    compare(comparison, base, move || Ok(plan)).await
 }
 
 pub(crate) async fn policy_sign(

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use chengxin_exchange::operator::Separation;
 use chengxin_exchange::status::NodeStatus;
-use chengxin_schemas::adoption::RefusedPolicy;
+use chengxin_schemas::adoption::{RefusedPolicy, ScheduleFault};
 use chengxin_trust::{Freshness as Trusted, VerifiedDirectory};
 
 use super::Answer;
@@ -109,6 +109,19 @@ fn policy_refused(refused: &RefusedPolicy) -> Hint {
     )
 }
 
+/// What the federation publishes as policy cannot be read.
+fn schedule_fault(fault: &ScheduleFault) -> Hint {
+    hint(
+        "policy_unreadable",
+        format!("联盟发布的策略无法读取, 现行策略继续执行: {}; 请告知统筹员", message_or_same(&fault.reason)),
+        format!(
+            "what the federation publishes as policy cannot be read, the one in force goes on: {}; tell the coordinator",
+            fault.reason
+        ),
+        None,
+    )
+}
+
 /// Some of what the store holds cannot be read.
 fn values_damaged(files: u64) -> Option<Hint> {
     (files > 0).then(|| {
@@ -150,8 +163,10 @@ fn hints(services: &Services, status: &NodeStatus, peers: PeerCounts) -> Vec<Hin
             Some("chengxin peer list"),
         )),
     }
-    let refused = services.node.policy_adoption().and_then(|adoption| adoption.refused);
-    hints.extend(refused.as_ref().map(policy_refused));
+    if let Some(adoption) = services.node.policy_adoption() {
+        hints.extend(adoption.refused.as_ref().map(policy_refused));
+        hints.extend(adoption.fault.as_ref().map(schedule_fault));
+    }
     hints.extend(values_damaged(status.store.value_files_damaged));
     if peers.online < peers.total {
         hints.push(hint(

@@ -228,7 +228,7 @@ pub struct MemberStatus {
     /// The version that it has loaded and that waits for its day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready: Option<PolicyVersion>,
-    /// The version it cannot take over.
+    /// The version it cannot take over; absent if it cannot read what is published at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<PolicyVersion>,
     /// Why not, in English.
@@ -283,9 +283,9 @@ impl From<AdoptionState> for AdoptionWord {
 impl From<MemberAdoption> for MemberStatus {
     fn from(member: MemberAdoption) -> Self {
         let (report, told_at) = member.report.unzip();
-        let (in_force, ready, refused) = match report {
-            Some(report) => (Some(report.in_force), report.ready, report.refused),
-            None => (None, None, None),
+        let (in_force, ready, refused, fault) = match report {
+            Some(report) => (Some(report.in_force), report.ready, report.refused, report.fault),
+            None => (None, None, None, None),
         };
         Self {
             agency: member.agency,
@@ -294,7 +294,7 @@ impl From<MemberAdoption> for MemberStatus {
             since: in_force.as_ref().map(|policy| policy.since.into()),
             version: in_force.map(|policy| policy.version),
             ready: ready.map(|policy| policy.version),
-            reason: refused.as_ref().map(|policy| policy.reason.clone()),
+            reason: refused.as_ref().map(|policy| policy.reason.clone()).or(fault.map(|fault| fault.reason)),
             refused: refused.map(|policy| policy.version),
             told_at: told_at.map(Moment::from),
         }

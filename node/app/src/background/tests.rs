@@ -12,6 +12,9 @@ use chengxin_trust::{
 use futures::future::BoxFuture;
 use zeroize::Zeroizing;
 
+use chengxin_schemas::adoption::AdoptedPolicy;
+use chengxin_schemas::digest::Sha256;
+
 use super::*;
 
 /// 2026-11-22T08:00:00Z.
@@ -134,4 +137,39 @@ async fn what_changes_during_a_round_is_published_at_once() {
     let running = while_publishing(round, &changed, || published.notify_one());
     assert!(tokio::time::timeout(Duration::from_secs(60), running).await.expect("published"));
     assert!(!while_publishing(async {}, &changed, || ()).await, "nothing changed");
+}
+
+fn report(number: u32) -> AdoptionReport {
+    let in_force = AdoptedPolicy {
+        version: format!("baseline-{number}").parse().expect("version"),
+        bundle: Sha256([1; 32]),
+        since: UnixTime(1),
+    };
+    AdoptionReport { in_force, ready: None, refused: None, fault: None }
+}
+
+#[test]
+fn a_coordinator_is_told_what_it_does_not_know_and_is_not_pressed() {
+    let begin = Instant::now();
+    let mut telling = Telling::default();
+    assert!(telling.is_due(&report(1), begin));
+    telling.ended(Told::Unreachable, &report(1), begin);
+    assert!(telling.is_due(&report(1), begin), "at the next look");
+    telling.ended(Told::Noted, &report(1), begin);
+    assert!(!telling.is_due(&report(1), begin + TELL_AGAIN / 2));
+    assert!(telling.is_due(&report(1), begin + TELL_AGAIN), "it may have lost it");
+    assert!(telling.is_due(&report(2), begin), "news");
+    // One that will not listen is asked ever less often.
+    let mut now = begin;
+    let mut times = 0;
+    while now < begin + 10 * TELL_PAUSE_LIMIT {
+        if telling.is_due(&report(2), now) {
+            times += 1;
+            telling.ended(Told::Refused, &report(2), now);
+        }
+        now += POLICY_TICK;
+    }
+    assert!((10..25).contains(&times), "{times}");
+    telling.ended(Told::Noted, &report(2), now);
+    assert!(telling.is_due(&report(3), now), "what comes after is told at once");
 }

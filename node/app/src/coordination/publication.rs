@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use chengxin_exchange::Node;
 use chengxin_exchange::operation::Operation;
-use chengxin_exchange::policy_plan::{PreparedPublication, publication_entry};
+use chengxin_exchange::policy_plan::PreparedPublication;
 use chengxin_schemas::policy_version::PolicyVersion;
 use chengxin_schemas::time::Day;
 
@@ -37,11 +37,11 @@ impl Coordination {
     ) -> Result<PreparedPublication, AppError> {
         // Held to the end, so that two publications cannot follow the same one.
         let _one_at_a_time = self.book().await?;
-        let prepared = node.policy_prepare(operation, version, effective).await?;
-        node.audit_append(Some(operation), publication_entry(&prepared.publication)).await?;
-        let (contents, now) = (prepared.contents.clone(), self.clock.now());
-        self.edit(move |editor, _| editor.contents_publish(&contents, now)).await?;
-        self.own_refresh().await?;
-        Ok(prepared)
+        node.policy_publish(operation, version, effective, async |prepared: PreparedPublication| {
+            let now = self.clock.now();
+            self.edit(move |editor, _| editor.contents_publish(&prepared.contents, now)).await?;
+            self.own_refresh().await
+        })
+        .await
     }
 }

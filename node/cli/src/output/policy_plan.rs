@@ -117,7 +117,8 @@ impl Document for PolicyStatus {
             let (key, tone) = words(member.state);
             let reason = match (&member.refused, &member.reason) {
                 (Some(version), Some(reason)) => format!("{version}: {}", view.told(reason)),
-                _ => String::new(),
+                (None, Some(reason)) => view.told(reason).into_owned(),
+                (_, None) => String::new(),
             };
             let state = if view.machine { member.state.as_str() } else { view.text(key) };
             table.row([

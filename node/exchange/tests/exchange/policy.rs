@@ -7,6 +7,7 @@ use bytes::Bytes;
 use chengxin_audit_log::Filter;
 use chengxin_exchange::adoption_status::AdoptionState;
 use chengxin_exchange::audit::EntryKind;
+use chengxin_exchange::budget::REPORTS_PER_DAY;
 use chengxin_exchange::operation::Operation;
 use chengxin_exchange::operator::{OperatorDraft, Separation};
 use chengxin_exchange::policy_plan::{PolicyPlan, PreparedPublication};
@@ -17,7 +18,7 @@ use chengxin_schemas::adoption::AdoptionReport;
 use chengxin_schemas::category::{ClassificationLevel, InformationCategory};
 use chengxin_schemas::operator::Role;
 use chengxin_schemas::policy_version::PolicyVersion;
-use chengxin_schemas::publication::PolicySchedule;
+use chengxin_schemas::publication::{APPROVAL_SECONDS, PolicySchedule, Publication};
 use chengxin_schemas::time::{Day, UnixTime};
 use chengxin_schemas::wire::{PeerRequest, PeerResponse, decode};
 use chengxin_trust::ContentName;
@@ -54,6 +55,10 @@ fn day(text: &str) -> Day {
     text.parse().expect("day")
 }
 
+fn later(version: &PolicyVersion, steps: usize) -> PolicyVersion {
+    (0..steps).fold(version.clone(), |version, _| version.next().expect("a later version"))
+}
+
 /// The baseline under a later version, with one more rule.
 fn narrowed(steps: usize) -> BundleFiles {
     with_rule(steps, "test.no-warnings,*,securities-regulation,bidding,*,risk_warning,L3,*,*,deny")
@@ -62,7 +67,7 @@ fn narrowed(steps: usize) -> BundleFiles {
 fn with_rule(steps: usize, rule: &str) -> BundleFiles {
     let mut version = baseline().manifest().version.clone();
     for _ in 0..steps {
-        version = version.next();
+        version = later(&version, 1);
     }
     let files = baseline().files().reissue(&version, day("2026-11-01")).expect("reissued");
     let mut texts: BTreeMap<String, String> =
@@ -100,7 +105,17 @@ async fn prepared(
     for person in people {
         sign(node, person, &plan).await.expect("signed");
     }
-    node.policy_prepare(&people[0], &plan.version, day(effective)).await.expect("prepared")
+    prepare(node, &people[0], &plan, effective).await.expect("prepared")
+}
+
+/// All of publishing but the change of the directory, which the caller makes.
+async fn prepare(
+    node: &Arc<Node>,
+    who: &Operation,
+    plan: &PolicyPlan,
+    effective: &str,
+) -> Result<PreparedPublication, ExchangeError> {
+    node.policy_publish(who, &plan.version, day(effective), async |_| Ok(())).await
 }
 
 async fn adopt(federation: &Federation, code: &str) -> AdoptionReport {
@@ -231,7 +246,7 @@ async fn two_different_people_sign_what_they_saw() {
         .await
         .expect("ma2");
     assert_eq!(code_of(sign(&node, &second, &plan).await), ErrorCode::Conflict);
-    let refused = node.policy_prepare(&people[0], &plan.version, day("2026-11-23")).await;
+    let refused = prepare(&node, &people[0], &plan, "2026-11-23").await;
     assert_eq!(refused.expect_err("one signature").code(), ErrorCode::Conflict);
     // Others do not sign, and no other node plans.
     let clerk = as_role(&node, Role::Clerk).await;
@@ -250,7 +265,7 @@ async fn two_different_people_sign_what_they_saw() {
     // Who has lost his account no longer stands for it.
     let he = "he".parse().expect("name");
     node.operator_disable(&security, &he).await.expect("disabled");
-    let refused = node.policy_prepare(&people[0], &plan.version, day("2026-11-23")).await;
+    let refused = prepare(&node, &people[0], &plan, "2026-11-23").await;
     assert!(refused.expect_err("one is gone").to_string().contains("1 of 2"));
     node.policy_discard(&people[0], &plan.version).await.expect("discarded");
     assert_eq!(code_of(sign(&node, &people[0], &again).await), ErrorCode::NotFound);
@@ -275,7 +290,7 @@ async fn a_plan_made_on_an_old_version_does_not_apply() {
     let plans = node.policy_plans().await.expect("plans");
     assert_eq!(plans.len(), 1, "the published one is no plan any more");
     assert!(!plans[0].is_current);
-    let refused = node.policy_prepare(&people[0], &late.version, day("2026-11-24")).await;
+    let refused = prepare(&node, &people[0], &late, "2026-11-24").await;
     assert!(refused.expect_err("stale").to_string().contains("stage it again"));
     assert!(sign(&node, &people[0], &late).await.is_err());
     // A version is used once.
@@ -288,12 +303,12 @@ async fn a_plan_made_on_an_old_version_does_not_apply() {
     for person in &people {
         sign(&node, person, &again).await.expect("signed");
     }
-    let forgotten = node.policy_prepare(&people[0], &again.version, day("2026-11-24")).await;
+    let forgotten = prepare(&node, &people[0], &again, "2026-11-24").await;
     assert!(forgotten.expect_err("too late").to_string().contains("waits for 2026-11-23"));
     for over in ["2026-11-21", "2026-10-31"] {
-        assert!(node.policy_prepare(&people[0], &again.version, day(over)).await.is_err(), "{over} is over");
+        assert!(prepare(&node, &people[0], &again, over).await.is_err(), "{over} is over");
     }
-    let replacing = node.policy_prepare(&people[0], &again.version, day("2026-11-22")).await.expect("today");
+    let replacing = prepare(&node, &people[0], &again, "2026-11-22").await.expect("today");
     assert_eq!(replacing.replaced, Some(first.publication.version.clone()));
     federation.contents_publish(&replacing.contents);
     // At once, and never the one between.
@@ -328,7 +343,7 @@ async fn a_bundle_that_does_not_hold_changes_nothing_and_is_told() {
         approvals[1] = approvals[0].clone();
     });
     let future = schedule(&|schedule| schedule.publications[1].published = NOW.plus(-40 * 24 * 3_600));
-    let other = schedule(&|schedule| schedule.publications[1].version = old.next().next());
+    let other = schedule(&|schedule| schedule.publications[1].version = later(&old, 2));
     let swapped = Bytes::from(chengxin_policy::published_encode(&narrowed(2)).expect("bytes"));
     let broken = [
         published(ContentName::PolicySchedule, alone),
@@ -356,15 +371,159 @@ async fn a_bundle_that_does_not_hold_changes_nothing_and_is_told() {
     federation.node_drop(MARKET);
     federation.node_start(MARKET, false).await;
     assert_eq!(federation.node(MARKET).policy_version(), old.to_string());
-    // A schedule that does not parse is no schedule, and no reason to stop.
+    // A schedule that does not parse is no schedule and no reason to stop, but one to speak of: once.
     federation.contents_publish(&published(ContentName::PolicySchedule, Bytes::from_static(b"{}")));
-    federation.directory_refresh(MARKET).await;
-    assert!(federation.node(MARKET).policy_adopt().await.is_err());
-    assert_eq!(federation.node(MARKET).policy_version(), old.to_string());
+    let logged = kinds(&federation.node(MARKET), EntryKind::PolicyRefused).await;
+    let report = adopt(&federation, MARKET).await;
+    assert_eq!((&report.in_force.version, report.refused.as_ref()), (&old, None));
+    assert!(report.fault.as_ref().is_some_and(|fault| fault.reason.contains("policy schedule")));
+    assert_eq!(adopt(&federation, MARKET).await, report);
+    assert_eq!(kinds(&federation.node(MARKET), EntryKind::PolicyRefused).await, logged + 1);
+    tell(&federation, MARKET, report).await;
+    assert_eq!(states(&federation).await[MARKET], AdoptionState::Refused);
     // The good one heals all.
     federation.contents_publish(&good.contents);
     let report = adopt(&federation, MARKET).await;
     assert_eq!((report.in_force.version, report.refused), (good.publication.version.clone(), None));
+    assert_eq!(report.fault, None);
+}
+
+/// The schedule with one publication and its bundle.
+fn alone(publication: Publication, files: &BundleFiles) -> BTreeMap<ContentName, Option<Bytes>> {
+    let content = Bytes::from(chengxin_policy::published_encode(files).expect("bytes"));
+    let schedule = PolicySchedule::new(vec![publication]).expect("sound").encode().expect("bytes");
+    BTreeMap::from([
+        (ContentName::PolicyBundle, Some(content)),
+        (ContentName::PolicyNext, None),
+        (ContentName::PolicySchedule, Some(Bytes::from(schedule))),
+    ])
+}
+
+#[tokio::test]
+async fn a_node_that_decides_goes_neither_back_nor_where_nobody_approved() {
+    let federation = Federation::new().await;
+    let node = federation.node(FINANCE);
+    let people = coordinators(&node).await;
+    let mut published = Vec::new();
+    for steps in [1, 2] {
+        let one = prepared(&node, &people, &narrowed(steps), "2026-11-22").await;
+        federation.contents_publish(&one.contents);
+        for code in [FINANCE, MARKET, LEAGUE] {
+            assert_eq!(adopt(&federation, code).await.in_force.version, one.publication.version);
+        }
+        published.push(one.publication);
+    }
+    let [first, second] = &published[..] else { panic!("two") };
+    // A content that nobody approved, as if the federation were founded with it; the same with no schedule at all; what was
+    // in force before, with its own approvals; a lower version of the series that nobody has seen.
+    let unapproved = Publication {
+        version: later(&second.version, 1),
+        bundle: Bundle::from_files(narrowed(3)).expect("bundle").digest(),
+        base: None,
+        approvals: Vec::new(),
+        ..second.clone()
+    };
+    let mut scheduleless = alone(unapproved.clone(), &narrowed(3));
+    scheduleless.insert(ContentName::PolicySchedule, None);
+    let attempts = [alone(unapproved, &narrowed(3)), scheduleless, alone(first.clone(), &narrowed(1))];
+    for (round, contents) in attempts.iter().enumerate() {
+        federation.contents_publish(contents);
+        let report = adopt(&federation, MARKET).await;
+        assert_eq!(report.in_force.version, second.version, "round {round}");
+        let reason = report.refused.expect("refused").reason;
+        assert!(reason.contains("the coordinator publishes"), "{reason}");
+        // A restart changes nothing about it.
+        federation.node_drop(MARKET);
+        federation.node_start(MARKET, false).await;
+        assert_eq!(adopt(&federation, MARKET).await.in_force.version, second.version, "round {round}");
+    }
+}
+
+#[tokio::test]
+async fn approvals_are_asked_for_again_before_the_day() {
+    let federation = Federation::new().await;
+    let node = federation.node(FINANCE);
+    let people = coordinators(&node).await;
+    let old = baseline().manifest().version.clone();
+    let one = prepared(&node, &people, &narrowed(1), "2026-11-23").await;
+    federation.contents_publish(&one.contents);
+    assert!(adopt(&federation, MARKET).await.ready.is_some(), "loaded and waiting");
+    // Its people's body is no coordinator any more: the running node and one that starts decide alike.
+    federation.entry_update(MARKET, |entry| entry.coordinator = true);
+    federation.entry_update(FINANCE, |entry| entry.coordinator = false);
+    for clock in federation.clocks.values() {
+        clock.set(TOMORROW);
+    }
+    for code in [MARKET, LEAGUE] {
+        let report = adopt(&federation, code).await;
+        assert_eq!((&report.in_force.version, report.ready.as_ref()), (&old, None), "{code}");
+        assert!(report.refused.expect("refused").reason.contains("coordinator"));
+    }
+    // A coordinator again: nothing is left of the refusal.
+    federation.entry_update(FINANCE, |entry| entry.coordinator = true);
+    assert_eq!(adopt(&federation, MARKET).await.in_force.version, one.publication.version);
+}
+
+#[tokio::test]
+async fn a_signature_holds_for_a_month() {
+    let federation = Federation::new().await;
+    let node = federation.node(FINANCE);
+    let people = coordinators(&node).await;
+    let plan = node.policy_stage(&people[0], narrowed(1).pack()).await.expect("staged");
+    for person in &people {
+        sign(&node, person, &plan).await.expect("signed");
+    }
+    federation.clocks[&agency(FINANCE)].set(NOW.plus(APPROVAL_SECONDS + 1));
+    let later = [
+        node.operation_begin(11, None, Some(Role::Coordinator)).await.expect("ma"),
+        node.operation_begin(12, None, Some(Role::Coordinator)).await.expect("he"),
+    ];
+    let refused = prepare(&node, &later[0], &plan, "2026-12-31").await.expect_err("too old");
+    assert!(refused.to_string().contains("0 of 2"), "{refused}");
+    for person in &later {
+        sign(&node, person, &plan).await.expect("signed again");
+    }
+    prepare(&node, &later[0], &plan, "2026-12-31").await.expect("prepared");
+}
+
+#[tokio::test]
+async fn a_plan_is_compared_with_what_waits_for_its_day() {
+    let federation = Federation::new().await;
+    let node = federation.node(FINANCE);
+    let people = coordinators(&node).await;
+    let one = prepared(&node, &people, &narrowed(1), "2026-11-23").await;
+    federation.contents_publish(&one.contents);
+    adopt(&federation, FINANCE).await;
+    assert_ne!(node.policy_version(), one.publication.version.to_string());
+    let base = node.policy_base().await.expect("base");
+    assert_eq!(base.bundle().digest(), one.publication.bundle);
+}
+
+#[tokio::test]
+async fn a_member_tells_as_often_as_a_policy_changes() {
+    let federation = Federation::new().await;
+    let report = adopt(&federation, MARKET).await;
+    let finance = federation.node(FINANCE);
+    let told = async |report: AdoptionReport| {
+        let request = PeerRequest::Adoption(Box::new(report));
+        decode::<PeerResponse>(&finance.peer_handle(&agency(MARKET), Ok(request)).await).expect("decodes")
+    };
+    let mut noted = 0;
+    for number in 0..2 * REPORTS_PER_DAY {
+        let mut other = report.clone();
+        other.in_force.since = NOW.plus(-i64::try_from(number).expect("small"));
+        noted += u64::from(told(other).await == PeerResponse::Noted);
+    }
+    assert_eq!(noted, REPORTS_PER_DAY);
+    assert!(matches!(told(report.clone()).await, PeerResponse::Failed { code: ErrorCode::Busy, .. }));
+    // The next day it is listened to; a time that is not over is none.
+    federation.clocks[&agency(FINANCE)].set(NOW.plus(24 * 3_600));
+    assert_eq!(told(report.clone()).await, PeerResponse::Noted);
+    for since in [UnixTime(i64::MAX), UnixTime(-1)] {
+        let mut wrong = report.clone();
+        wrong.in_force.since = since;
+        assert!(matches!(told(wrong).await, PeerResponse::Failed { code: ErrorCode::Invalid, .. }));
+    }
 }
 
 #[tokio::test]
@@ -379,15 +538,14 @@ async fn an_old_content_comes_back_under_a_new_version() {
     adopt(&federation, FINANCE).await;
 
     let plan = node.policy_revert(&people[0], None).await.expect("staged");
-    assert_eq!(plan.version, first.publication.version.next());
+    assert_eq!(plan.version, later(&first.publication.version, 1));
     let back = node.policy_plan(&plan.version).await.expect("plan");
     let rules = |bundle: &Bundle| bundle.rules().len();
     assert_eq!(rules(back.bundle()), rules(&baseline()));
     for person in &people {
         sign(&node, person, &plan).await.expect("signed");
     }
-    let publication =
-        node.policy_prepare(&people[1], &plan.version, day("2026-11-22")).await.expect("prepared");
+    let publication = prepare(&node, &people[1], &plan, "2026-11-22").await.expect("prepared");
     federation.contents_publish(&publication.contents);
     for code in [FINANCE, MARKET] {
         assert_eq!(adopt(&federation, code).await.in_force.version, plan.version);
@@ -395,7 +553,7 @@ async fn an_old_content_comes_back_under_a_new_version() {
     // Also of a version that the directory has no more; versions that are staged are passed over.
     node.policy_stage(&people[0], narrowed(3).pack()).await.expect("staged");
     let again = node.policy_revert(&people[0], Some(&first.publication.version)).await.expect("staged");
-    assert_eq!(again.version, plan.version.next().next());
+    assert_eq!(again.version, later(&plan.version, 2));
     let again = node.policy_plan(&again.version).await.expect("plan");
     assert_eq!(rules(again.bundle()), rules(&baseline()) + 1);
     let unknown = "baseline-1".parse().expect("version");
