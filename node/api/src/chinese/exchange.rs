@@ -315,8 +315,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "{0} 压缩后有 {1} 字节, 最多 {2}: 请缩小",
     ),
     (
-        "{} has {} of {} signatures: a colleague signs it with chengxin policy sign",
-        "{0} 已有签署 {1}/{2}: 请另一人用 chengxin policy sign 签署",
+        "{} has {} of {} signatures that hold: a colleague signs it with chengxin policy sign",
+        "{0} 有效签署 {1}/{2}: 请另一人用 chengxin policy sign 签署",
     ),
     ("{} has {} signatures: publish it", "{0} 已有 {1} 个签署: 请发布"),
     ("{} is over: give today, {}, or a later day", "{0} 已过: 请给出今日 {1} 或以后的日期"),
@@ -361,5 +361,26 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     (
         "{} was approved by {} people and needs {}: the coordinator publishes it again with their approvals",
         "{0} 只有 {1} 人签署, 须有 {2} 人: 请统筹单位取得签署后重新发布",
+    ),
+    // adoption_status.rs
+    ("reports", "报告"),
+    ("too many in one day: tell again tomorrow", "一日内过多: 请明日再报"),
+    // policy_adoption.rs
+    (
+        "this node decided by it before {}: the coordinator publishes a later version",
+        "本节点在 {0} 之前已采用过该版本: 请统筹单位发布更新的版本",
+    ),
+    (
+        "it does not follow {}: the coordinator publishes a later version",
+        "不在 {0} 之后: 请统筹单位发布更新的版本",
+    ),
+    (
+        "nobody approved it, and this node decides by {} already: the coordinator publishes it with approvals",
+        "无人签署, 而本节点已按 {0} 执行: 请统筹单位取得签署后发布",
+    ),
+    // policy_plan.rs
+    (
+        "there is no version after the last: begin another series of versions in bundle.toml",
+        "最后一个版本之后已无版本号: 请在 bundle.toml 中另起名称",
     ),
 ];

@@ -363,4 +363,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("the second publication follows nothing", "第二项发布没有所接续的版本"),
     ("both publications are the same", "两项发布相同"),
     ("the second publication takes effect before the first", "第二项发布早于第一项生效"),
+    // adoption.rs
+    ("not a time that is over", "不是已过的时间"),
+    ("set the clocks of both nodes by the same time server", "双方节点请按同一时间服务器校时"),
 ];
