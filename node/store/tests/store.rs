@@ -21,6 +21,8 @@ mod failed_writes;
 mod format;
 #[path = "store/kill.rs"]
 mod kill;
+#[path = "store/log_segments.rs"]
+mod log_segments;
 #[path = "store/loop_device.rs"]
 mod loop_device;
 #[path = "store/power_cut.rs"]
