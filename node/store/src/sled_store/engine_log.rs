@@ -12,20 +12,24 @@
 //! ```
 //!
 //! Little-endian; what has no size here is sled's varint. An LSN counts bytes of the whole log, so it says which segment is
-//! the number-th. A segment is full when a message of kind [`CAP`] follows, or less than a head's room.
+//! the number-th. A segment is full when a message of kind [`CAP`] follows, or less than a head's room. Where the log ended
+//! with exactly that room, sled leaves it empty too when it opens, and takes a snapshot that begins after it.
 //!
 //! # What may be torn
 //!
 //! - The **tail**: every segment from the one on in which the newest known stable LSN lies. sled cuts the log at the first
 //!   message it cannot read there, as after any crash, but not before its last snapshot. Whether that took anything
-//!   acknowledged is for the number of the commit to say, which is read here too (see [`super::acknowledged`]).
+//!   acknowledged is for the number of the commit to say, which is read here too (see [`super::acknowledged`]). To sled a
+//!   batch is stable as a whole, so the tail begins no later than the batch in which the last segment was begun, and
+//!   has at least as many segments as that batch: a large one makes it three or more.
 //! - A segment that was free and is begun again, if the power went before its new head was on the disk: what follows the
 //!   tear then has messages of the tail.
 //!
-//! A segment below the tail was synced whole before the tail was begun, by our own sync after each commit. What is not
-//! solved: a sector that reads as zeros where the head of a segment was, which looks like a free segment; and a power cut
-//! that lets the middle of a free segment reach the disk before its head, without one whole message, or while sled
-//! writes zeros over free segments at opening. That is refused although nothing is lost.
+//! All that lies before the newest known stable LSN is of commits before the one in which its segment's head was written,
+//! and each was synced by us before the next was begun. So the segments below the tail are whole, and the first of the
+//! tail is there. What is not solved: a sector that reads as zeros where the head of another segment was, which looks like
+//! a free segment; and a power cut that lets the middle of a free segment reach the disk before its head, without one
+//! whole message, or while sled writes zeros over free segments at opening. That is refused although nothing is lost.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -186,7 +190,12 @@ impl Log {
                 stable = stable.max(stable_then);
             }
         }
-        Ok(Heads { segments, tail: stable / self.size * self.size })
+        let tail = stable / self.size * self.size;
+        // sled would take the log for empty, and overwrite what there is of it.
+        if tail > from && !segments.contains_key(&tail) {
+            return Err(UNREADABLE);
+        }
+        Ok(Heads { segments, tail })
     }
 
     /// At most `length` bytes of the segment at `offset`, from `place` on; fewer where segment or file end.
@@ -234,8 +243,6 @@ impl Log {
                     look(place, &message);
                     place += message.bytes;
                 }
-                // sled may have left so much room unused.
-                None if self.segment_bytes - place == MESSAGE_HEAD_BYTES => return Ok(None),
                 None => return Ok(Some(place)),
             }
         }
@@ -246,7 +253,7 @@ impl Log {
     fn is_begun_again(&self, offset: u64, torn: usize, tail: i64) -> io::Result<bool> {
         let newest = self.number(tail);
         let segment = self.part_read(offset, 0, self.segment_bytes)?;
-        Ok((torn..self.segment_bytes - MESSAGE_HEAD_BYTES)
+        Ok((torn..=self.segment_bytes - MESSAGE_HEAD_BYTES)
             .any(|place| self.message_read(&segment, place, |found| found >= newest).is_some()))
     }
 
@@ -524,6 +531,69 @@ mod tests {
                     (_, Err(StoreError::Damaged { .. })) => {}
                     // Of the segment that begins the tail a whole message may be left.
                     (0, Ok(Some(8))) | (3, Ok(Some(7 | 8))) => {}
+                    (_, other) => panic!("segment at {place}, bit {bit}: {other:?}"),
+                }
+            }
+        }
+    }
+
+    /// Batch 9 begins in segment 3 and ends in segment 5, whose heads know of nothing stable after its beginning.
+    #[test]
+    fn a_tail_is_as_long_as_the_batch_in_which_the_last_segment_was_begun() {
+        let size = SEGMENT as i64;
+        let before = commit(3, 8);
+        let begin = 3 * size + (SEGMENT_HEAD_BYTES + before.len()) as i64;
+        let last = [message(CHANGE, 5, b"other"), commit(5, 9)].concat();
+        let end = 5 * size + (SEGMENT_HEAD_BYTES + last.len()) as i64 - 1;
+        let whole = [
+            segment(2, size + 900, &[commit(2, 7)], true),
+            segment(3, 2 * size + 900, &[before, message(BATCH, 3, &end.to_le_bytes())], true),
+            segment(4, begin - 1, &[message(CHANGE, 4, b"other")], true),
+            segment(5, begin - 1, &[last], false),
+        ];
+        assert_eq!(found(&whole).unwrap(), Some(9));
+        for (place, segment) in whole.iter().enumerate() {
+            let used = segment.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+            for bit in 0..used * 8 {
+                let mut broken = whole.to_vec();
+                broken[place][bit / 8] ^= 1 << (bit % 8);
+                match (place, found(&broken)) {
+                    (_, Err(StoreError::Damaged { .. })) => {}
+                    (1.., Ok(Some(7 | 8))) if bit >= SEGMENT_HEAD_BYTES * 8 => {}
+                    (_, other) => panic!("segment at {place}, bit {bit}: {other:?}"),
+                }
+            }
+        }
+        let mut without = whole.to_vec();
+        without[1].fill(0);
+        assert!(matches!(found(&without), Err(StoreError::Damaged { .. })));
+    }
+
+    /// A short message can begin where only a head's room is left.
+    #[test]
+    fn a_flip_in_the_last_place_for_a_message_is_seen() {
+        let with_last = |number: u64, stable, first: Vec<u8>| {
+            let last = message(CHANGE, number, &change(b"a", b"b"));
+            let room = SEGMENT - MESSAGE_HEAD_BYTES - SEGMENT_HEAD_BYTES - first.len();
+            let filler = (0..room).map(|length| message(CHANGE, number, &vec![1; length]));
+            let filler = filler.into_iter().find(|filler| filler.len() == room).unwrap();
+            (segment(number, stable, &[first, filler, last.clone()], false), last.len())
+        };
+        let size = SEGMENT as i64;
+        for (place, (segment, length), expected) in [
+            (2, with_last(3, 2 * size + 900, commit(3, 7)), None),
+            (3, with_last(4, 3 * size + 900, page(4, 8)), Some(8)),
+        ] {
+            let mut whole = log();
+            whole[place] = segment;
+            assert_eq!(found(&whole).unwrap(), Some(9));
+            let begin = SEGMENT - MESSAGE_HEAD_BYTES;
+            for bit in begin * 8..(begin + length) * 8 {
+                let mut broken = whole.clone();
+                broken[place][bit / 8] ^= 1 << (bit % 8);
+                match (expected, found(&broken)) {
+                    (None, Err(StoreError::Damaged { .. })) => {}
+                    (Some(expected), Ok(Some(found))) if found == expected => {}
                     (_, other) => panic!("segment at {place}, bit {bit}: {other:?}"),
                 }
             }
