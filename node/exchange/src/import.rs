@@ -13,6 +13,7 @@ use std::sync::Arc;
 use chengxin_import::{
     ImportError, ImportOptions, ImportReport, ImportedRow, Importer, IssueSeverity, RowIssue,
 };
+use chengxin_policy::Authoriser;
 use chengxin_schemas::digest::Sha256;
 use chengxin_schemas::identity::BatchId;
 use chengxin_schemas::operator::Role;
@@ -114,6 +115,15 @@ impl Examination {
     }
 }
 
+/// What the rows of an import are read from, how, and the policy that rules them: one from the first row examined to the
+/// last one signed.
+#[derive(Clone)]
+struct ImportSource {
+    file: Arc<dyn ImportFile>,
+    options: ImportOptions,
+    policy: Arc<Authoriser>,
+}
+
 /// Receives progress; must not block.
 pub type ProgressSink = Arc<dyn Fn(ImportProgress) + Send + Sync>;
 
@@ -127,15 +137,12 @@ impl Node {
         progress: ProgressSink,
     ) -> Result<Examination> {
         operation.require(&[Role::Clerk, Role::Reviewer], "import records")?;
-        self.examine(file, options_of(operation, options), progress).await
+        let source = ImportSource { file, options: options_of(operation, options), policy: self.policy() };
+        self.examine(source, progress).await
     }
 
-    async fn examine(
-        self: &Arc<Self>,
-        file: Arc<dyn ImportFile>,
-        options: ImportOptions,
-        progress: ProgressSink,
-    ) -> Result<Examination> {
+    async fn examine(self: &Arc<Self>, source: ImportSource, progress: ProgressSink) -> Result<Examination> {
+        let ImportSource { file, options, policy } = source;
         let (sender, mut chunks) = mpsc::channel::<Vec<ImportedRow>>(CHUNKS_IN_FLIGHT);
         let reader = tokio::task::spawn_blocking(move || {
             read_rows(file.as_ref(), options, 0, &sender, |mut row| {
@@ -149,8 +156,9 @@ impl Node {
         let mut rows = 0_u64;
         while let Some(chunk) = chunks.recv().await {
             for mut row in chunk {
-                row.issues.extend(self.publicity_compare(&row));
-                let conflict = if empty { None } else { self.row_conflict(&row, &mut already_held).await? };
+                row.issues.extend(publicity_compare(&policy, &row));
+                let conflict =
+                    if empty { None } else { self.row_conflict(&policy, &row, &mut already_held).await? };
                 if let Some(conflict) = conflict {
                     row.issues.push(conflict);
                     row.fields = None;
@@ -170,6 +178,7 @@ impl Node {
     /// Whether a row contradicts a record held: the same duplicate key with other content.
     pub(crate) async fn row_conflict(
         &self,
+        policy: &Arc<Authoriser>,
         row: &ImportedRow,
         already_held: &mut u64,
     ) -> Result<Option<RowIssue>> {
@@ -177,7 +186,7 @@ impl Node {
             return Ok(None);
         }
         let Some(fields) = row.fields.clone() else { return Ok(None) };
-        let new = self.row_record(row, fields, Sha256([0; 32]))?;
+        let new = self.row_record(policy, row, fields, Sha256([0; 32]))?;
         match self.pointer_of(&new).await? {
             Some(held) if held.content == new.content => {
                 *already_held = already_held.saturating_add(1);
@@ -188,27 +197,15 @@ impl Node {
         }
     }
 
-    /// Whether a row states another end of publicity than its record will be signed with, or any where it will have none.
-    /// What is signed governs (the claim `publicity_end`); stores are known to rewrite the column with every change of a
-    /// row, so the difference is told and no reason to refuse the row.
-    fn publicity_compare(&self, row: &ImportedRow) -> Option<RowIssue> {
-        let fields = row.fields.as_ref()?;
-        let stated = fields.text(PUBLICITY_END)?;
-        let determined = fields.determined_on()?;
-        let authoriser = self.policy();
-        let severity = authoriser.bundle().severity_for(fields, row.subject_kind).severity?;
-        let publicity = authoriser.bundle().publicity_end(fields.record_type(), severity, determined)?;
-        let Some(signed) = publicity.signed_end() else {
-            return Some(RowIssue::not_published(row.row, stated));
-        };
-        let signed = signed.to_string();
-        (stated != signed).then(|| RowIssue::publicity_end_differs(row.row, stated, &signed))
-    }
-
-    /// The record that a row with these fields becomes.
-    fn row_record(&self, row: &ImportedRow, fields: RecordFields, file: Sha256) -> Result<NewRecord> {
-        let authoriser = self.policy();
-        let ruling = authoriser.bundle().severity_for(&fields, row.subject_kind);
+    /// The record that a row with these fields becomes under a policy.
+    fn row_record(
+        &self,
+        policy: &Arc<Authoriser>,
+        row: &ImportedRow,
+        fields: RecordFields,
+        file: Sha256,
+    ) -> Result<NewRecord> {
+        let ruling = policy.bundle().severity_for(&fields, row.subject_kind);
         let draft = RecordDraft::new(
             fields,
             row.subject_kind,
@@ -217,7 +214,7 @@ impl Node {
             row.exception.clone(),
         )?;
         let source = SourceReference { file, row: row.row, text: row.source.to_text() };
-        Ok(self.record_prepare(draft, source))
+        Ok(self.record_prepare(policy.clone(), draft, source))
     }
 
     /// The pointer of a visible record with the same identifier.
@@ -226,7 +223,8 @@ impl Node {
         Ok(pointer.filter(|pointer| !self.number_is_hidden(pointer.number)))
     }
 
-    /// Imports a file: all of it or nothing.
+    /// Imports a file: all of it or nothing. All of it is examined, ruled and signed by the policy in force when its turn
+    /// came; one that takes effect meanwhile is for the next import.
     pub async fn import_run(
         self: &Arc<Self>,
         operation: &Operation,
@@ -237,7 +235,8 @@ impl Node {
         operation.require(&[Role::Clerk, Role::Reviewer], "import records")?;
         let options = options_of(operation, options);
         let turn = self.importing.turn_begin().await?;
-        let examination = self.examine(file.clone(), options.clone(), progress.clone()).await?;
+        let source = ImportSource { file: file.clone(), options, policy: self.policy() };
+        let examination = self.examine(source.clone(), progress.clone()).await?;
         if examination.rejected() > 0 {
             return Ok((examination, None));
         }
@@ -258,10 +257,10 @@ impl Node {
             next: number,
             indexed: number,
         };
-        self.import_begin(turn.writer(), file.clone(), &batch).await?;
+        self.import_begin(turn.writer(), file, &batch).await?;
         let progress = KeepProgress { sink: progress, total: examination.report.rows };
         progress.tell(0);
-        let batch = self.import_keep(operation, turn.writer(), file, options, batch, progress).await?;
+        let batch = self.import_keep(operation, turn.writer(), source, batch, progress).await?;
         Ok((examination, Some(batch)))
     }
 
@@ -287,7 +286,9 @@ impl Node {
             .await
     }
 
-    /// Goes on with an interrupted import of the same file.
+    /// Goes on with an interrupted import of the same file, by the policy in force now. What was signed before the
+    /// interruption stays as it is: each record names the version that it was ruled by, and the audit entry names the one
+    /// that the rest was ruled by, and how many records an earlier part had signed.
     pub async fn import_resume(
         self: &Arc<Self>,
         operation: &Operation,
@@ -306,7 +307,8 @@ impl Node {
                 reason: format!("it is {}; only a staging one is resumed", batch.state.as_str()),
             });
         }
-        let examination = self.examine(file.clone(), options.clone(), progress.clone()).await?;
+        let source = ImportSource { file, options, policy: self.policy() };
+        let examination = self.examine(source.clone(), progress.clone()).await?;
         if examination.file != batch.file {
             return Err(ExchangeError::Conflict {
                 what: "import",
@@ -318,24 +320,25 @@ impl Node {
         }
         self.import_index_rebuild(turn.writer(), &mut batch, STRETCH_RECORDS).await?;
         let progress = KeepProgress { sink: progress, total: examination.report.rows };
-        self.import_keep(operation, turn.writer(), file, options, batch, progress).await
+        self.import_keep(operation, turn.writer(), source, batch, progress).await
     }
 
     async fn import_keep(
         self: &Arc<Self>,
         operation: &Operation,
         writer: &ImportWriter,
-        file: Arc<dyn ImportFile>,
-        options: ImportOptions,
+        source: ImportSource,
         mut batch: ImportBatch,
         progress: KeepProgress,
     ) -> Result<ImportBatch> {
+        let ImportSource { file, options, policy } = source;
+        let signed_earlier = batch.records;
         let (sender, mut chunks) = mpsc::channel::<Vec<PreparedRow>>(CHUNKS_IN_FLIGHT);
-        let (node, digest, skip) = (self.clone(), batch.file, batch.rows_done);
+        let (node, ruling, digest, skip) = (self.clone(), policy.clone(), batch.file, batch.rows_done);
         let reader = tokio::task::spawn_blocking(move || {
             read_rows(file.as_ref(), options, skip, &sender, |mut row| {
                 let new = match row.fields.take() {
-                    Some(fields) => Some(node.row_record(&row, fields, digest)?),
+                    Some(fields) => Some(node.row_record(&ruling, &row, fields, digest)?),
                     None => None,
                 };
                 let length = new.as_ref().map_or(0, |new| new.source.text.len());
@@ -385,13 +388,16 @@ impl Node {
         commit_await(committing.take(), &mut index, &progress).await?;
         batch.indexed = index.finish().await?;
         reader.await.map_err(|_| ExchangeError::Task { what: "reading the file" })??;
-        let entry = EntryDraft::new(EntryKind::RecordImported)
-            .policy(&self.policy_version())
+        let mut entry = EntryDraft::new(EntryKind::RecordImported)
+            .policy(policy.bundle().rules_version())
             .request(batch.file)
             .detail("batch", &batch.id.to_string())
             .detail("type", batch.record_type.as_str())
             .detail("records", &batch.records.to_string())
             .detail("duplicates", &batch.duplicates.to_string());
+        if signed_earlier > 0 {
+            entry = entry.detail("signed_earlier", &signed_earlier.to_string());
+        }
         self.audit_append(Some(operation), entry).await?;
         batch.state = BatchState::Committed;
         batch.changed = self.now();
@@ -449,6 +455,22 @@ impl Node {
         store_batch.put(keyspace::batch(&state.id), state.encode()?);
         Ok((store_batch, entries))
     }
+}
+
+/// Whether a row states another end of publicity than its record will be signed with, or any where it will have none.
+/// What is signed governs (the claim `publicity_end`); stores are known to rewrite the column with every change of a
+/// row, so the difference is told and no reason to refuse the row.
+fn publicity_compare(policy: &Authoriser, row: &ImportedRow) -> Option<RowIssue> {
+    let fields = row.fields.as_ref()?;
+    let stated = fields.text(PUBLICITY_END)?;
+    let determined = fields.determined_on()?;
+    let severity = policy.bundle().severity_for(fields, row.subject_kind).severity?;
+    let publicity = policy.bundle().publicity_end(fields.record_type(), severity, determined)?;
+    let Some(signed) = publicity.signed_end() else {
+        return Some(RowIssue::not_published(row.row, stated));
+    };
+    let signed = signed.to_string();
+    (stated != signed).then(|| RowIssue::publicity_end_differs(row.row, stated, &signed))
 }
 
 /// How an operation reads a file: as told, and by its own day, so that every pass over the file judges rows alike.

@@ -58,7 +58,8 @@ impl Node {
             .detail("file_name", file.name())
             .detail("format", format);
         self.audit_append(Some(operation), entry).await?;
-        let (node, runtime, empty) = (self.clone(), Handle::current(), self.is_empty().await?);
+        let (node, policy, runtime) = (self.clone(), self.policy(), Handle::current());
+        let empty = self.is_empty().await?;
         blocking(move || {
             // The file is in use until its last row is read.
             let _file = file;
@@ -66,7 +67,9 @@ impl Node {
             for row in importer {
                 let mut row = row?;
                 row_length_check(&mut row);
-                if !empty && let Some(conflict) = runtime.block_on(node.row_conflict(&row, &mut 0))? {
+                if !empty
+                    && let Some(conflict) = runtime.block_on(node.row_conflict(&policy, &row, &mut 0))?
+                {
                     row.issues.push(conflict);
                     row.fields = None;
                 }

@@ -1,6 +1,10 @@
 //! Own credit records: signed once, kept encrypted, listed and shown to the own staff.
 
-use chengxin_policy::{AccessRequest, Action, AskerContext, Bundle, Decision, Publicity, SeverityRuling};
+use std::sync::Arc;
+
+use chengxin_policy::{
+    AccessRequest, Action, AskerContext, Authoriser, Bundle, Decision, Publicity, SeverityRuling,
+};
 use chengxin_schemas::category::{InformationCategory, RecordState};
 use chengxin_schemas::digest::Sha256;
 use chengxin_schemas::identity::{BatchId, RecordId};
@@ -75,8 +79,11 @@ pub struct SourceReference {
 }
 
 /// A record ready to be numbered and signed.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct NewRecord {
+    /// The policy that gave `draft` its category and severity. The record is signed by it and names its version, whichever
+    /// is in force by then.
+    policy: Arc<Authoriser>,
     pub(crate) id: RecordId,
     pub(crate) content: [u8; 16],
     pub(crate) draft: RecordDraft,
@@ -185,9 +192,14 @@ impl RecordFilter {
 }
 
 impl Node {
-    /// Derives identifier and content hash of a draft. The same duplicate key gives the same identifier on this node
+    /// Derives identifier and content hash of a draft that `policy` ruled. The same duplicate key gives the same identifier on this node
     /// for ever; nobody without the node's key can compute it.
-    pub(crate) fn record_prepare(&self, draft: RecordDraft, source: SourceReference) -> NewRecord {
+    pub(crate) fn record_prepare(
+        &self,
+        policy: Arc<Authoriser>,
+        draft: RecordDraft,
+        source: SourceReference,
+    ) -> NewRecord {
         let fields = draft.fields();
         let record_type = fields.record_type();
         let agency = self.parts.agency.as_str().as_bytes();
@@ -203,7 +215,7 @@ impl Node {
             content.push(value.to_text().into_bytes());
         }
         let content = self.parts.keys.record.hash(&content.iter().map(Vec::as_slice).collect::<Vec<_>>());
-        NewRecord { id: RecordId(first_half(&id)), content: first_half(&content), draft, source }
+        NewRecord { policy, id: RecordId(first_half(&id)), content: first_half(&content), draft, source }
     }
 
     /// Signs a record under its number, adds its row to `batch` and returns its index entries.
@@ -216,8 +228,7 @@ impl Node {
         salt: &mut dyn FnMut(&mut [u8; 16]),
         batch: &mut Batch,
     ) -> Result<RecordEntries> {
-        let authoriser = self.policy();
-        let bundle = authoriser.bundle();
+        let bundle = new.policy.bundle();
         let fields = new.draft.fields();
         let record_type = fields.record_type();
         let person = new.draft.subject_kind() == SubjectKind::Person;

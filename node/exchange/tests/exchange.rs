@@ -24,6 +24,8 @@ mod operator;
 mod person;
 #[path = "exchange/policy.rs"]
 mod policy;
+#[path = "exchange/policy_exchanged.rs"]
+mod policy_exchanged;
 #[path = "exchange/record.rs"]
 mod record;
 #[path = "exchange/streams.rs"]

@@ -30,7 +30,7 @@ use crate::support::{FINANCE, Federation, LEAGUE, MARKET, NOW, SUBJECT, agency, 
 const TOMORROW: UnixTime = UnixTime(1_795_363_200);
 
 /// Two people who may publish, of different users.
-async fn coordinators(node: &Node) -> [Operation; 2] {
+pub(crate) async fn coordinators(node: &Node) -> [Operation; 2] {
     let security = as_role(node, Role::SecurityAdministrator).await;
     for (name, user_id) in [("ma", 11), ("he", 12)] {
         let draft = OperatorDraft {
@@ -95,7 +95,7 @@ async fn sign(node: &Arc<Node>, who: &Operation, plan: &PolicyPlan) -> Result<Po
 }
 
 /// Stages, signs and prepares; the caller publishes.
-async fn prepared(
+pub(crate) async fn prepared(
     node: &Arc<Node>,
     people: &[Operation; 2],
     files: &BundleFiles,

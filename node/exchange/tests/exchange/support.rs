@@ -17,7 +17,7 @@ use chengxin_exchange::policy_adoption::policy_at_start;
 use chengxin_exchange::policy_schedule::founding_contents;
 use chengxin_exchange::{Node, Parts};
 use chengxin_import::ImportOptions;
-use chengxin_policy::Bundle;
+use chengxin_policy::{Bundle, BundleFiles};
 use chengxin_schemas::ErrorCode;
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::directory::{DirectoryEntry, DirectoryEntrySchema, TimedKey};
@@ -405,6 +405,28 @@ pub(crate) fn nameless_debtor(name: &str) -> String {
         "失信被执行人姓名/名称,身份证号码/组织机构代码,执行法院,立案时间,案号,发布时间\n\
          {name},1101051949****002X,示例区人民法院,2026-09-10,(2026)示执1号,2026-09-20\n"
     )
+}
+
+/// The baseline under its next version, with changed texts, and of its own tests the first only: a decision about
+/// government procurement, which the change must not concern.
+pub(crate) fn policy_changed(change: impl FnOnce(&mut BTreeMap<String, String>)) -> BundleFiles {
+    let baseline = Bundle::baseline().expect("baseline");
+    let version = baseline.manifest().version.next().expect("a next version");
+    let files = baseline.files().reissue(&version, "2026-11-01".parse().expect("day")).expect("reissued");
+    let mut texts: BTreeMap<String, String> =
+        files.iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
+    let tests = texts.get_mut("tests.toml").expect("tests");
+    let second = tests.match_indices("[[test]]").nth(1).expect("more than one").0;
+    tests.truncate(second);
+    change(&mut texts);
+    BundleFiles::new(texts).expect("files")
+}
+
+/// Replaces a text that stands once in a file of a bundle.
+pub(crate) fn text_replace(texts: &mut BTreeMap<String, String>, file: &str, from: &str, to: &str) {
+    let text = texts.get_mut(file).expect("file");
+    assert_eq!(text.matches(from).count(), 1, "{from} in {file}");
+    *text = text.replace(from, to);
 }
 
 pub(crate) async fn as_role(node: &Node, role: Role) -> Operation {
