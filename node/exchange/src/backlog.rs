@@ -16,7 +16,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chengxin_policy::{Applicability, SanctionObject};
+use chengxin_policy::{Applicability, Authoriser, Bundle, SanctionObject};
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::digest::Sha256;
 use chengxin_schemas::directory::DirectoryEntry;
@@ -58,22 +58,20 @@ fn entry_digest(entry: &DirectoryEntry) -> Sha256 {
     Sha256::of_parts(&parts)
 }
 
-impl Node {
-    /// Whether a member is entitled to a notice: it implements at least one of the measures.
-    pub(crate) fn notice_entitled(&self, entry: &DirectoryEntry, content: &NoticeContent) -> bool {
-        let authoriser = self.policy();
-        let bundle = authoriser.bundle();
-        content.measures.iter().any(|measure| {
-            let applicability = bundle.measure_applies(
-                &measure.measure,
-                &entry.functions,
-                SanctionObject::of(&content.subject),
-                content.severity,
-            );
-            matches!(applicability, Applicability::Applies)
-        })
-    }
+/// Whether a member is entitled to a notice: it implements at least one of the measures.
+pub(crate) fn notice_entitled(bundle: &Bundle, entry: &DirectoryEntry, content: &NoticeContent) -> bool {
+    content.measures.iter().any(|measure| {
+        let applicability = bundle.measure_applies(
+            &measure.measure,
+            &entry.functions,
+            SanctionObject::of(&content.subject),
+            content.severity,
+        );
+        matches!(applicability, Applicability::Applies)
+    })
+}
 
+impl Node {
     /// Queues what is in force for members that became entitled since the last time. Gives the number of items queued.
     /// Cheap when the directory has nobody new.
     pub async fn backlog_queue(self: &Arc<Self>) -> Result<usize> {
@@ -146,8 +144,10 @@ impl Node {
             return Ok(0);
         }
         let places: BTreeMap<_, _> = notice.recipients.iter().copied().collect();
+        // If it is exchanged on the way, the row at the end names the policy before it, and the next pass looks at all again.
+        let policy = self.policy();
         let mut owed = Vec::new();
-        for entry in new.iter().filter(|entry| self.notice_entitled(entry, content)) {
+        for entry in new.iter().filter(|entry| notice_entitled(policy.bundle(), entry, content)) {
             let has_item = match places.get(&entry.agency) {
                 // Only an entry that was looked at before can have changed its key since.
                 Some(place)
@@ -166,7 +166,7 @@ impl Node {
         if owed.is_empty() {
             return Ok(0);
         }
-        self.notice_append(notice, owed).await
+        self.notice_append(policy, notice, owed).await
     }
 
     /// Before the receipt of an item is kept: if the recipient rejected it and it was sealed to a key that is not the
@@ -187,7 +187,7 @@ impl Node {
         let is_newest = notice.recipients.contains(&(entry.agency, place));
         if is_newest && notice.content.version == row.version {
             tracing::info!(peer = %entry.agency, "an item was sealed to a former key, queueing it again");
-            match self.notice_append(&notice, vec![entry.clone()]).await {
+            match self.notice_append(self.policy(), &notice, vec![entry.clone()]).await {
                 Ok(_) => {}
                 // Then the rejection stands, and the items behind it go on.
                 Err(error @ (ExchangeError::Denied(_) | ExchangeError::Schema(_))) => {
@@ -200,15 +200,21 @@ impl Node {
     }
 
     /// Queues an own notice for more recipients. In a task of its own, like issuing.
-    async fn notice_append(self: &Arc<Self>, notice: &NoticeRow, to: Vec<DirectoryEntry>) -> Result<usize> {
+    async fn notice_append(
+        self: &Arc<Self>,
+        policy: Arc<Authoriser>,
+        notice: &NoticeRow,
+        to: Vec<DirectoryEntry>,
+    ) -> Result<usize> {
         let content = notice.content.clone();
         let node = self.clone();
-        let task = tokio::spawn(async move { node.notice_append_run(content, to).await });
+        let task = tokio::spawn(async move { node.notice_append_run(policy, content, to).await });
         task.await.map_err(|_| ExchangeError::Task { what: "queueing a backlog" })?
     }
 
     async fn notice_append_run(
         self: Arc<Self>,
+        policy: Arc<Authoriser>,
         content: NoticeContent,
         to: Vec<DirectoryEntry>,
     ) -> Result<usize> {
@@ -232,14 +238,14 @@ impl Node {
         }
         let entry = EntryDraft::new(EntryKind::NoticeIssued)
             .subject(&content.subject)
-            .policy(&self.policy_version())
+            .policy(policy.bundle().rules_version())
             .result(content.digest())
             .detail("notice", &content.id.to_string())
             .detail("version", &content.version.to_string())
             .detail("recipients", &to.len().to_string())
             .detail("reason", "backlog of members that became entitled later");
         self.audit_append_each(None, entry, record.fields().subjects()).await?;
-        let outgoing = Arc::new(Outgoing { content, record, now: self.now() });
+        let outgoing = Arc::new(Outgoing { content, record, now: self.now(), policy });
         let places = self.items_stage(&outgoing, &to).await?;
         for place in &places {
             row.recipients.retain(|(agency, _)| *agency != place.agency);

@@ -126,10 +126,13 @@ pub struct Node {
     /// Outgoing streams grow one notice at a time, so that numbers have no gaps. Held from before an item is staged until
     /// the heads cover it.
     pub(crate) issuing: Arc<tokio::sync::Mutex<()>>,
-    /// Held, after `issuing` where both are, while heads of outgoing streams change: a new item moves their ends, a
+    /// Held, after `issuing` and `receiving` where they are, while heads of outgoing streams change: a new item moves their ends, a
     /// receipt what is acknowledged. Receipts do not wait until a notice is sealed for everybody.
     pub(crate) heads: tokio::sync::Mutex<()>,
-    /// Incoming items are applied one at a time per node: state, restriction and receipt change together.
+    /// Incoming items are applied one at a time per node: state, restriction and receipt change together. Also held while
+    /// the policy is exchanged, while restrictions are decided again, and, after `issuing` and before `heads`, from
+    /// deciding on an own notice to its commit: so a restriction is decided by the policy in force when it is written, or
+    /// is there when it is decided again.
     pub(crate) receiving: tokio::sync::Mutex<()>,
     /// Changes to operator accounts are checked against all accounts, so one at a time.
     pub(crate) operators_changing: tokio::sync::Mutex<()>,

@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use chengxin_policy::{Applicability, SanctionObject};
+use chengxin_policy::{Applicability, Bundle, SanctionObject};
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::catalogue::MeasureCode;
 use chengxin_schemas::directory::DirectoryEntry;
@@ -25,13 +25,14 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedMutexGuard, OwnedRwLockReadGuard};
 
 use crate::audit::{EntryDraft, EntryKind};
+use crate::backlog::notice_entitled;
 use crate::delivery::RecipientState;
 use crate::error::{ExchangeError, Result};
 use crate::keyspace;
 use crate::node::Node;
 use crate::operation::Operation;
 use crate::outbox::Outgoing;
-use crate::recognition::Recognition;
+use crate::recognition::{Recognition, reconsidered_entry, restriction_decide, restriction_row};
 use crate::restriction::RestrictionRow;
 use crate::row::Row;
 
@@ -134,8 +135,10 @@ impl Node {
         let issuing = self.issuing.clone().lock_owned().await;
         // From here to the commit, the import that brought the record is not rolled back.
         let resting = self.resting.clone().read_owned().await;
-        // Under the lock: a member of a newer directory gets this notice from the backlog, see `backlog_queue`.
+        // Under the lock, both: who is entitled by a newer directory or policy gets this notice from the backlog, see
+        // `backlog_queue`.
         let directory = self.directory_current()?;
+        let policy = self.policy();
         let (_, row, record) = self.record_find(&draft.record).await?;
         if !row.state.counts() {
             return Err(ExchangeError::Conflict {
@@ -143,14 +146,16 @@ impl Node {
                 reason: format!("it is {}; a sanction needs a breach in force", row.state),
             });
         }
-        let content = self.notice_content(&draft, &record, operation.now())?;
+        let content = self.notice_content(policy.bundle(), &draft, &record, operation.now())?;
         let id = content.id;
         let recipients: Vec<_> = directory
             .entries()
-            .filter(|entry| entry.agency != self.parts.agency && self.notice_entitled(entry, &content))
+            .filter(|entry| {
+                entry.agency != self.parts.agency && notice_entitled(policy.bundle(), entry, &content)
+            })
             .cloned()
             .collect();
-        let outgoing = Outgoing { content, record, now: operation.now() };
+        let outgoing = Outgoing { content, record, now: operation.now(), policy };
         self.notice_send(operation, outgoing, recipients, (issuing, resting)).await?;
         self.notice_detail(&id, &self.parts.agency).await
     }
@@ -185,6 +190,7 @@ impl Node {
     /// Puts the content together and refuses what law does not allow.
     fn notice_content(
         &self,
+        bundle: &Bundle,
         draft: &NoticeDraft,
         sd_jwt: &VerifiedRecord,
         now: UnixTime,
@@ -197,8 +203,6 @@ impl Node {
         let subject = sd_jwt.fields().subject().ok_or_else(|| {
             refuse("record", "its subject has no identifier; complete the record before sanctioning anyone")
         })?;
-        let authoriser = self.policy();
-        let bundle = authoriser.bundle();
         let object = SanctionObject::of(&subject);
         let mut measures = Vec::with_capacity(draft.measures.len());
         for wanted in &draft.measures {
@@ -247,10 +251,10 @@ impl Node {
         recipients: &[DirectoryEntry],
     ) -> Result<()> {
         let content = &outgoing.content;
-        let own = self.own_entry()?;
+        let bundle = outgoing.policy.bundle();
         let entry = EntryDraft::new(EntryKind::NoticeIssued)
             .subject(&content.subject)
-            .policy(&self.policy_version())
+            .policy(bundle.rules_version())
             .result(content.digest())
             .detail("notice", &content.id.to_string())
             .detail("version", &content.version.to_string())
@@ -267,19 +271,35 @@ impl Node {
             recipients: places.iter().map(|place| (place.agency, place.place)).collect(),
         };
         let key = keyspace::notice(&content.id, &self.parts.agency);
+        let _receiving = self.receiving.lock().await;
+        let own_row = self.own_restriction(&outgoing).await?;
         let _heads = self.heads.lock().await;
         let mut batch = Batch::new();
         self.heads_move(&mut batch, &places).await?;
         batch.expect_absent(key.clone());
         let sealed = row.seal(&key, &self.parts.keys.data, self.row_nonce())?;
         batch.put(key, sealed);
-        let own_row = self.restriction_row(content, &self.parts.agency, &own.name, &own);
         self.restriction_put(&mut batch, &own_row)?;
         let outcome = self.parts.store.commit(batch).await;
         // Whatever the outcome: one that is unknown may be a success, and a recipient that is owed nothing costs a look.
         places.iter().for_each(|place| self.delivery_wake(&place.agency));
         outcome?;
         Ok(())
+    }
+
+    /// What an own notice does here: decided by the policy it is issued by, and once more if another is in force by then,
+    /// since the pass over all restrictions may have gone by. The caller holds the lock on receiving until it has
+    /// committed, so that a pass that begins later meets the row.
+    async fn own_restriction(&self, outgoing: &Outgoing) -> Result<RestrictionRow> {
+        let own = self.own_entry()?;
+        let (content, issuer) = (&outgoing.content, &self.parts.agency);
+        let mut row = restriction_row(outgoing.policy.bundle(), content, issuer, &own.name, &own);
+        let in_force = self.policy();
+        if restriction_decide(in_force.bundle(), &mut row, &own) {
+            let entry = reconsidered_entry(&row, in_force.bundle().rules_version());
+            self.audit_append(None, entry).await?;
+        }
+        Ok(row)
     }
 
     /// Shows one notice with what every recipient did. Without an issuer the own notice of this number is meant, else

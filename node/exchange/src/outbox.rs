@@ -136,6 +136,9 @@ pub(crate) struct Outgoing {
     pub(crate) content: NoticeContent,
     pub(crate) record: VerifiedRecord,
     pub(crate) now: UnixTime,
+    /// The policy by which the recipients were found. It also says what each of them sees of the record, so that another
+    /// one that takes effect between two items denies nobody half of a notice.
+    pub(crate) policy: Arc<Authoriser>,
 }
 
 /// Where an item was staged.
@@ -240,9 +243,8 @@ impl Node {
 
     /// Signs and seals the notice for one recipient.
     fn item_seal(&self, outgoing: &Outgoing, recipient: &DirectoryEntry) -> Result<OutboxRow> {
-        let Outgoing { content, record, now } = outgoing;
-        let policy = self.policy();
-        let permit = Self::notice_permit(&policy, recipient, content)?;
+        let Outgoing { content, record, now, policy } = outgoing;
+        let permit = Self::notice_permit(policy, recipient, content)?;
         let presented = present_to_peer(
             &permit,
             policy.bundle(),

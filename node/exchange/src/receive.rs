@@ -6,6 +6,7 @@
 
 use std::sync::PoisonError;
 
+use chengxin_policy::Bundle;
 use chengxin_schemas::ErrorCode;
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::delivery::{ITEM_TYP, ItemClaims, SEALED_LIMIT, SealedNotice, sealed_check};
@@ -28,7 +29,7 @@ use crate::error::{ExchangeError, Result};
 use crate::keyspace;
 use crate::node::Node;
 use crate::notice::NoticeRow;
-use crate::recognition::{Recognition, recognition_kind};
+use crate::recognition::{Recognition, recognition_kind, restriction_row};
 use crate::restriction::RestrictionRow;
 use crate::row::Row;
 
@@ -84,6 +85,7 @@ impl Node {
             directory.entry(from).ok_or(ExchangeError::NotFound { what: "the issuing agency's entry" })?;
         let item = self.item_verify(issuer, header, sealed)?;
         let _guard = self.receiving.lock().await;
+        let policy = self.policy();
         let head_key = keyspace::inbox_head(from);
         let head_bytes = self.parts.store.get(&head_key).await?;
         let head = match &head_bytes {
@@ -112,7 +114,9 @@ impl Node {
         };
         let mut batch = Batch::new();
         let (outcome, entry) = match received {
-            Received::Notice { jws, content } => self.notice_apply(issuer, jws, &content, &mut batch).await?,
+            Received::Notice { jws, content } => {
+                self.notice_apply(policy.bundle(), issuer, jws, &content, &mut batch).await?
+            }
             Received::Unusable { reason } => {
                 tracing::warn!(peer = %from, reason, "an item was received that holds no usable notice");
                 let entry = EntryDraft::new(EntryKind::NoticeReceived)
@@ -124,7 +128,7 @@ impl Node {
         let receipt = self.receipt_sign(&item, outcome)?;
         let entry = entry
             .peer(*from, None)
-            .policy(&self.policy_version())
+            .policy(policy.bundle().rules_version())
             .request(item.link())
             .result(Sha256::of(receipt.as_bytes()))
             .detail("sequence", &item.sequence.to_string());
@@ -247,6 +251,7 @@ impl Node {
     /// Decides on every measure and adds the result to `batch`. An older version than the one held changes nothing.
     async fn notice_apply(
         &self,
+        bundle: &Bundle,
         issuer: &DirectoryEntry,
         jws: String,
         content: &NoticeContent,
@@ -276,7 +281,7 @@ impl Node {
             }
         }
         let own = self.own_entry()?;
-        let row = self.restriction_row(content, &issuer.agency, &issuer.name, &own);
+        let row = restriction_row(bundle, content, &issuer.agency, &issuer.name, &own);
         let outcome = processed(content, |index| measure_decision(content.state, &row, index));
         self.restriction_put(batch, &row)?;
         let notice = NoticeRow {

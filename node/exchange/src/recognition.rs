@@ -11,7 +11,7 @@
 
 use std::sync::PoisonError;
 
-use chengxin_policy::{Applicability, DeclineReason, NotApplicableReason, SanctionObject};
+use chengxin_policy::{Applicability, Bundle, DeclineReason, NotApplicableReason, SanctionObject};
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::catalogue::MeasureCode;
 use chengxin_schemas::category::BreachSeverity;
@@ -125,50 +125,6 @@ struct Reconsidered {
 }
 
 impl Node {
-    /// What this node makes of a notice.
-    pub(crate) fn restriction_row(
-        &self,
-        content: &NoticeContent,
-        issuer: &AgencyCode,
-        issuer_name: &str,
-        own: &DirectoryEntry,
-    ) -> RestrictionRow {
-        let measures = content
-            .measures
-            .iter()
-            .map(|measure| RestrictionMeasure {
-                measure: measure.measure.clone(),
-                legal_basis: measure.legal_basis.clone(),
-                from: measure.from,
-                until: measure.until,
-                recognition: self.recognize(&measure.measure, &content.subject, content.severity, own),
-            })
-            .collect();
-        RestrictionRow {
-            subject: content.subject.clone(),
-            issuer: *issuer,
-            issuer_name: issuer_name.to_owned(),
-            notice: content.id,
-            version: content.version,
-            state: content.state,
-            record: content.record,
-            severity: content.severity,
-            measures,
-        }
-    }
-
-    fn recognize(
-        &self,
-        measure: &MeasureCode,
-        subject: &SubjectId,
-        severity: BreachSeverity,
-        own: &DirectoryEntry,
-    ) -> Recognition {
-        let authoriser = self.policy();
-        let object = SanctionObject::of(subject);
-        authoriser.bundle().measure_applies(measure, &own.functions, object, severity).into()
-    }
-
     pub(crate) fn restriction_put(&self, batch: &mut Batch, row: &RestrictionRow) -> Result<()> {
         let key = keyspace::restriction(&self.subject_key(&row.subject), &row.notice, &row.issuer);
         let sealed = row.seal(&key, &self.parts.keys.data, self.row_nonce())?;
@@ -180,8 +136,9 @@ impl Node {
     /// into the present one. Runs before anything is answered.
     pub(crate) async fn recognition_refresh(&self) -> Result<()> {
         let own = self.directory()?.entry(&self.parts.agency).cloned();
+        let policy = self.policy();
         let basis = RecognitionBasis {
-            policy: self.policy_version(),
+            policy: policy.bundle().rules_version().to_owned(),
             functions: own.as_ref().map(|own| own.functions.clone()),
         };
         let key = keyspace::recognition_basis();
@@ -201,7 +158,7 @@ impl Node {
         if held.is_none() {
             unreadable = self.notices_rekey().await?;
         }
-        let pass = self.restrictions_reconsider(own.as_ref()).await?;
+        let pass = self.restrictions_reconsider(policy.bundle(), own.as_ref()).await?;
         if pass.changed > 0 {
             tracing::info!(changed = pass.changed, policy = basis.policy, "restrictions were decided again");
         }
@@ -243,7 +200,11 @@ impl Node {
         }
     }
 
-    async fn restrictions_reconsider(&self, own: Option<&DirectoryEntry>) -> Result<Reconsidered> {
+    async fn restrictions_reconsider(
+        &self,
+        bundle: &Bundle,
+        own: Option<&DirectoryEntry>,
+    ) -> Result<Reconsidered> {
         let mut pass = Reconsidered::default();
         let mut range = KeyRange::prefix(&keyspace::restrictions());
         loop {
@@ -263,9 +224,9 @@ impl Node {
                     pass.unreadable = pass.unreadable.saturating_add(1);
                     continue;
                 };
-                let is_changed = own.is_some_and(|own| self.restriction_decide(&mut row, own));
+                let is_changed = own.is_some_and(|own| restriction_decide(bundle, &mut row, own));
                 if is_changed {
-                    entries.push(reconsidered_entry(&row, &self.policy_version()));
+                    entries.push(reconsidered_entry(&row, bundle.rules_version()));
                 }
                 if is_current && !is_changed {
                     continue;
@@ -285,20 +246,62 @@ impl Node {
             }
         }
     }
+}
 
-    /// Decides a restriction in force again; whether anything changed.
-    fn restriction_decide(&self, row: &mut RestrictionRow, own: &DirectoryEntry) -> bool {
-        if row.state != NoticeState::InForce {
-            return false;
-        }
-        let mut changed = false;
-        for measure in &mut row.measures {
-            let recognition = self.recognize(&measure.measure, &row.subject, row.severity, own);
-            changed |= measure.recognition != recognition;
-            measure.recognition = recognition;
-        }
-        changed
+/// What the body with the entry `own` makes of a notice by a policy.
+pub(crate) fn restriction_row(
+    bundle: &Bundle,
+    content: &NoticeContent,
+    issuer: &AgencyCode,
+    issuer_name: &str,
+    own: &DirectoryEntry,
+) -> RestrictionRow {
+    let measures = content
+        .measures
+        .iter()
+        .map(|measure| RestrictionMeasure {
+            measure: measure.measure.clone(),
+            legal_basis: measure.legal_basis.clone(),
+            from: measure.from,
+            until: measure.until,
+            recognition: recognize(bundle, &measure.measure, &content.subject, content.severity, own),
+        })
+        .collect();
+    RestrictionRow {
+        subject: content.subject.clone(),
+        issuer: *issuer,
+        issuer_name: issuer_name.to_owned(),
+        notice: content.id,
+        version: content.version,
+        state: content.state,
+        record: content.record,
+        severity: content.severity,
+        measures,
     }
+}
+
+/// Decides a restriction in force again; whether anything changed.
+pub(crate) fn restriction_decide(bundle: &Bundle, row: &mut RestrictionRow, own: &DirectoryEntry) -> bool {
+    if row.state != NoticeState::InForce {
+        return false;
+    }
+    let mut changed = false;
+    for measure in &mut row.measures {
+        let recognition = recognize(bundle, &measure.measure, &row.subject, row.severity, own);
+        changed |= measure.recognition != recognition;
+        measure.recognition = recognition;
+    }
+    changed
+}
+
+fn recognize(
+    bundle: &Bundle,
+    measure: &MeasureCode,
+    subject: &SubjectId,
+    severity: BreachSeverity,
+    own: &DirectoryEntry,
+) -> Recognition {
+    bundle.measure_applies(measure, &own.functions, SanctionObject::of(subject), severity).into()
 }
 
 /// The kind of entry that says what became of a notice here.
@@ -311,7 +314,8 @@ pub(crate) fn recognition_kind(row: &RestrictionRow) -> EntryKind {
     }
 }
 
-fn reconsidered_entry(row: &RestrictionRow, policy: &str) -> EntryDraft {
+/// The entry that says that a restriction was decided again by a policy.
+pub(crate) fn reconsidered_entry(row: &RestrictionRow, policy: &str) -> EntryDraft {
     EntryDraft::new(recognition_kind(row))
         .subject(&row.subject)
         .policy(policy)
