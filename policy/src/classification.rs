@@ -32,6 +32,11 @@ impl MaskRule {
         Self { left, right }
     }
 
+    /// How many characters are kept at the beginning and at the end.
+    pub fn ends(self) -> [u16; 2] {
+        [self.left, self.right]
+    }
+
     /// The masked text, as long as the original. At least half of it is hidden: of a text so short that the kept ends
     /// are more than half, nothing is shown. A passport number under the rule for identity numbers (six and two) would
     /// else lose a single character.

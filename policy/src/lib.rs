@@ -18,6 +18,7 @@ mod engine;
 mod entries;
 mod error;
 mod explain;
+mod field_change;
 mod files;
 mod functions;
 mod incentives;
@@ -49,6 +50,7 @@ pub use diff::{CellChange, ChangeGroup, Direction, PolicyDiff, ValueChange, Valu
 pub use engine::MODEL;
 pub use error::{LookupError, PolicyError};
 pub use explain::{CellExplanation, Explanation};
+pub use field_change::{FieldChange, FieldForm};
 pub use files::{BUNDLE_LIMIT, BundleFiles, FILE_LIMIT, FILES_LIMIT, PACKED_LIMIT, RULES_FILE_LIMIT};
 pub use functions::{Function, FunctionScope};
 pub use incentives::{Incentive, IncentiveGround};

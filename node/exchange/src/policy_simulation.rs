@@ -6,6 +6,9 @@
 //! about all of them. Functions are those the directory lists today; a request of a body that is no member any more is
 //! left out and counted.
 //!
+//! Requests are compared by what is let out at each category and level. A bundle that classifies fields otherwise may
+//! decide every request alike and show every answer otherwise, so the fields it does that to are named beside the counts.
+//!
 //! Nothing about a subject leaves: the result is counts per asker, purpose and role. Looking is logged like every reading
 //! of the log. What is not there: counts of other nodes.
 
@@ -13,7 +16,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use chengxin_audit_log::{EntryIndex, Filter, Leaf, Outcome};
 use chengxin_policy::{
-    AccessRequest, Action, AskerContext, Authoriser, ReplayOutcome, Replayed, ReplayedCell, Treatment,
+    AccessRequest, Action, AskerContext, Authoriser, FieldChange, ReplayOutcome, Replayed, ReplayedCell,
+    Treatment,
 };
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::category::InformationCategory;
@@ -49,12 +53,15 @@ pub struct Simulation {
     pub complete: bool,
     /// Requests replayed.
     pub requests: u64,
-    /// Of these, those that would get the same.
+    /// Of these, those that would get the same at every category and level.
     pub unchanged: u64,
     /// Requests that cannot be replayed: erased bodies, unknown askers.
     pub skipped: u64,
     /// What would change, the losses first.
     pub lines: Vec<SimulationLine>,
+    /// Fields that the other policy classifies otherwise, by record type and name; as many as the dictionary has at most.
+    /// Every answer with one of them may show it otherwise, whatever the lines say, and they do not count it.
+    pub fields_changed: Vec<FieldChange>,
 }
 
 /// Requests of one asker for one purpose that would end otherwise alike.
@@ -78,9 +85,11 @@ pub struct SimulationLine {
     pub requests: u64,
     /// Where the two policies differ.
     pub cells: Vec<ReplayedCell>,
-    /// Fields that were shown whole and would be masked.
+    /// Fields that were shown whole at a level that would be masked, which withholds those without a mask: an upper bound.
+    /// The log counts by category and level, and does not tell the fields that are shown whatever the policy says, those of
+    /// a record's public part and the one asked with, from the others.
     pub fields_masked: u64,
-    /// Fields that were shown or masked and would be withheld.
+    /// Fields that were shown or masked at a level that would be withheld: an upper bound as well.
     pub fields_withheld: u64,
 }
 
@@ -133,6 +142,7 @@ impl Node {
             unchanged: 0,
             skipped: 0,
             lines: Vec::new(),
+            fields_changed: FieldChange::between(old.bundle(), new.bundle()),
         };
         let mut counted: HashMap<Asked, Counted> = HashMap::new();
         let mut filter = Filter {

@@ -1,12 +1,13 @@
 //! What would have become of the requests of the last days under another policy.
 
 use chengxin_exchange::policy_simulation::{Simulation, SimulationLine};
-use chengxin_policy::ReplayOutcome;
+use chengxin_policy::{FieldChange, FieldForm, MaskRule, ReplayOutcome};
 use chengxin_schemas::agency::AgencyCode;
-use chengxin_schemas::category::{ClassificationLevel, InformationCategory};
+use chengxin_schemas::category::{ClassificationLevel, InformationCategory, SharingAttribute};
 use chengxin_schemas::operator::Role;
 use chengxin_schemas::policy_version::PolicyVersion;
 use chengxin_schemas::purpose::PurposeCode;
+use chengxin_schemas::record_type::RecordType;
 use chengxin_schemas::subject::SubjectKind;
 use serde::{Deserialize, Serialize};
 
@@ -41,12 +42,16 @@ pub struct PolicySimulation {
     pub complete: bool,
     /// Requests replayed.
     pub requests: u64,
-    /// Of these, those that would get the same.
+    /// Of these, those that would get the same at every category and level.
     pub unchanged: u64,
     /// Requests that cannot be replayed, since their body was erased or the asker is no member.
     pub skipped: u64,
     /// What would change, the losses first.
     pub lines: Vec<SimulatedLine>,
+    /// Fields that the other policy classifies otherwise. Every answer with one of them may show it otherwise; neither
+    /// `unchanged` nor the lines take account of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields_changed: Vec<SimulatedField>,
     /// The commands that come next.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub next: Vec<String>,
@@ -118,10 +123,41 @@ pub struct SimulatedLine {
     pub requests: u64,
     /// Where the two policies differ.
     pub changes: Vec<SimulatedChange>,
-    /// Fields that were shown whole and would be masked.
+    /// At most so many fields that were shown whole would be masked, or withheld for want of a mask. The log does not tell
+    /// the fields that are shown whatever the policy says, those of a record's public part and the one asked with, from
+    /// the others.
     pub fields_masked: u64,
-    /// Fields that were shown or masked and would be withheld.
+    /// At most so many fields that were shown or masked would be withheld.
     pub fields_withheld: u64,
+}
+
+/// A field that would be classified otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SimulatedField {
+    /// The record type.
+    pub record_type: RecordType,
+    /// The field's name.
+    pub field: String,
+    /// Its name for people.
+    pub label: String,
+    /// As it is.
+    pub from: SimulatedForm,
+    /// As it would be.
+    pub to: SimulatedForm,
+}
+
+/// What decides in which form a field leaves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SimulatedForm {
+    /// Level in a record about an organisation.
+    pub level: ClassificationLevel,
+    /// Level in a record about a natural person.
+    pub person_level: ClassificationLevel,
+    /// Sharing attribute.
+    pub sharing: SharingAttribute,
+    /// Characters that remain at the beginning and at the end when it is masked; absent: it cannot be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mask: Option<[u16; 2]>,
 }
 
 /// What would be let out otherwise.
@@ -150,7 +186,32 @@ impl PolicySimulation {
             unchanged: simulation.unchanged,
             skipped: simulation.skipped,
             lines: simulation.lines.into_iter().map(SimulatedLine::from).collect(),
+            fields_changed: simulation.fields_changed.into_iter().map(SimulatedField::from).collect(),
             next,
+        }
+    }
+}
+
+impl From<FieldChange> for SimulatedField {
+    fn from(change: FieldChange) -> Self {
+        let label = change.record_type.field(change.field).map_or("", |(_, definition)| definition.chinese);
+        Self {
+            record_type: change.record_type,
+            field: change.field.to_owned(),
+            label: label.to_owned(),
+            from: change.from.into(),
+            to: change.to.into(),
+        }
+    }
+}
+
+impl From<FieldForm> for SimulatedForm {
+    fn from(form: FieldForm) -> Self {
+        Self {
+            level: form.level,
+            person_level: form.person_level,
+            sharing: form.sharing,
+            mask: form.mask.map(MaskRule::ends),
         }
     }
 }

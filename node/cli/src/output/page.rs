@@ -1,7 +1,7 @@
 //! What a document looks like to people: a page of lines, pairs and tables, independent of where it is shown.
 
 use chengxin_api::types::time::Moment;
-use chengxin_schemas::category::{BreachSeverity, InformationCategory, RecordState};
+use chengxin_schemas::category::{BreachSeverity, InformationCategory, RecordState, SharingAttribute};
 use chengxin_schemas::notice::NoticeState;
 use chengxin_schemas::operator::Role;
 use chengxin_schemas::record_type::RecordType;
@@ -214,6 +214,9 @@ terms! {
     }
     notice_state: NoticeState {
         InForce => "in force", Suspended => "suspended", Repaired => "repaired", Withdrawn => "withdrawn",
+    }
+    sharing: SharingAttribute {
+        Unconditional => "unconditional", Conditional => "conditional", NotShared => "not shared",
     }
     role: Role {
         Clerk => "clerk", Reviewer => "reviewer", Coordinator => "coordinator",

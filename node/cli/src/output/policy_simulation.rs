@@ -1,6 +1,8 @@
 //! What would have become of past requests under another policy.
 
-use chengxin_api::types::policy_simulation::{PolicySimulation, SimulatedLine, SimulatedOutcome};
+use chengxin_api::types::policy_simulation::{
+    PolicySimulation, SimulatedField, SimulatedForm, SimulatedLine, SimulatedOutcome,
+};
 
 use super::page::{Cell, Page, Table, Tone, View, column, next_lines, wide};
 use super::policy::{decision_text, kind_text};
@@ -19,8 +21,8 @@ impl Document for PolicySimulation {
             wide("subject_kind", Key::SubjectKind),
             column("requests", Key::Requests),
             column("changes", Key::Change),
-            wide("fields_masked", Key::FieldsMasked),
-            wide("fields_withheld", Key::FieldsWithheld),
+            wide("fields_masked", Key::FieldsMaskedAtMost),
+            wide("fields_withheld", Key::FieldsWithheldAtMost),
         ]);
         for line in &self.lines {
             let (key, tone) = words(line.outcome);
@@ -56,7 +58,15 @@ impl Document for PolicySimulation {
             Key::SimulatedRequests,
             &[&view.time(self.since), &self.requests.to_string(), &changed.to_string()],
         ))
-        .toned(if changed == 0 { Tone::Good } else { Tone::Warning })]);
+        .toned(if changed == 0 && self.fields_changed.is_empty() {
+            Tone::Good
+        } else {
+            Tone::Warning
+        })]);
+        if !self.fields_changed.is_empty() {
+            let fields = self.fields_changed.len().to_string();
+            page.line([Cell::new(view.fill(Key::SimulatedFields, &[&fields])).toned(Tone::Warning)]);
+        }
         if self.skipped > 0 {
             page.line([Cell::new(view.fill(Key::SimulatedSkipped, &[&self.skipped.to_string()]))]);
         }
@@ -66,9 +76,55 @@ impl Document for PolicySimulation {
         if !self.lines.is_empty() {
             page.table(self.table(view));
         }
+        if !self.fields_changed.is_empty() {
+            page.heading(view.text(Key::Fields));
+            page.table(fields_table(&self.fields_changed, view));
+        }
         next_lines(&mut page, &self.next, view);
         page
     }
+}
+
+fn fields_table(fields: &[SimulatedField], view: View) -> Table {
+    let mut table = Table::new(&[
+        column("record_type", Key::Type),
+        column("field", Key::FieldName),
+        column("label", Key::Field),
+        column("change", Key::Change),
+    ]);
+    for field in fields {
+        table.row([
+            Cell::new(view.record_type(field.record_type)),
+            Cell::new(&field.field),
+            Cell::new(&field.label),
+            Cell::new(form_changes(field, view)).toned(Tone::Warning),
+        ]);
+    }
+    table
+}
+
+/// What of a field's classification would be otherwise.
+fn form_changes(field: &SimulatedField, view: View) -> String {
+    let each: Vec<String> = form_parts(&field.from, view)
+        .into_iter()
+        .zip(form_parts(&field.to, view))
+        .filter(|((_, from), (_, to))| from != to)
+        .map(|((key, from), (_, to))| format!("{} {from} → {to}", view.text(key)))
+        .collect();
+    each.join("; ")
+}
+
+fn form_parts(form: &SimulatedForm, view: View) -> [(Key, String); 4] {
+    let mask = match form.mask {
+        Some([left, right]) => view.fill(Key::KeptEnds, &[&left.to_string(), &right.to_string()]),
+        None => view.text(Key::NoMaskRule).to_owned(),
+    };
+    [
+        (Key::Level, form.level.to_string()),
+        (Key::PersonLevel, form.person_level.to_string()),
+        (Key::Sharing, view.sharing(form.sharing).to_owned()),
+        (Key::MaskRule, mask),
+    ]
 }
 
 /// What would be let out otherwise, category by category.

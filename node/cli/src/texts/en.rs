@@ -191,9 +191,18 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::StagedBy => "Staged by",
         Key::ToldAt => "Told at",
         Key::Action => "Action",
-        Key::FieldsWithheld => "Fields withheld",
+        Key::FieldsMaskedAtMost => "Fields masked, at most",
+        Key::FieldsWithheldAtMost => "Fields withheld, at most",
+        Key::KeptEnds => "first {0}, last {1} kept",
+        Key::MaskRule => "Mask",
+        Key::NoMaskRule => "none",
+        Key::PersonLevel => "Level for a person",
         Key::Requests => "Requests",
+        Key::Sharing => "Sharing",
         Key::SimulatedDenied => "denied",
+        Key::SimulatedFields => {
+            "Fields classified otherwise: {0}. Every answer with one of them may show it otherwise; the counts leave that out"
+        }
         Key::SimulatedIncomplete => "Incomplete: there were more requests or lines than are looked at",
         Key::SimulatedLess => "gets less",
         Key::SimulatedMixed => "gets less and more",

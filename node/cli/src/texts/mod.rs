@@ -22,9 +22,16 @@ macro_rules! keys {
 
 keys! {
     Action,
-    FieldsWithheld,
+    FieldsMaskedAtMost,
+    FieldsWithheldAtMost,
+    KeptEnds,
+    MaskRule,
+    NoMaskRule,
+    PersonLevel,
     Requests,
+    Sharing,
     SimulatedDenied,
+    SimulatedFields,
     SimulatedIncomplete,
     SimulatedLess,
     SimulatedMixed,

@@ -183,9 +183,18 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::StagedBy => "拟定",
         Key::ToldAt => "报告时间",
         Key::Action => "动作",
-        Key::FieldsWithheld => "不再提供的字段",
+        Key::FieldsMaskedAtMost => "脱敏字段 (至多)",
+        Key::FieldsWithheldAtMost => "不再提供的字段 (至多)",
+        Key::KeptEnds => "保留首 {0} 末 {1} 字",
+        Key::MaskRule => "脱敏规则",
+        Key::NoMaskRule => "无",
+        Key::PersonLevel => "自然人级别",
         Key::Requests => "请求",
+        Key::Sharing => "共享属性",
         Key::SimulatedDenied => "将被拒绝",
+        Key::SimulatedFields => {
+            "{0} 个字段的分类分级将不同: 凡含这些字段的答复, 显示都可能不同; 以上次数和下列数目未计入这一变化"
+        }
         Key::SimulatedIncomplete => "不完整: 请求或结果超过可查看的数量",
         Key::SimulatedLess => "将少得",
         Key::SimulatedMixed => "有少有多",

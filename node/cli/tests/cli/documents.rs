@@ -349,6 +349,13 @@ pub fn policy_simulation() -> PolicySimulation {
         "complete": false, "requests": 40, "unchanged": 16, "skipped": 3, "lines": [
             line("denied", json!([change("basic", "show", "withhold")]), 0, 48),
             line("mixed", json!([change("general_breach", "show", "mask"), change("risk_warning", "withhold", "mask")]), 7, 0)
+        ], "fields_changed": [
+            {"record_type": "administrative-penalty", "field": "legal_representative", "label": "法定代表人",
+                "from": {"level": "L2", "person_level": "L2", "sharing": "conditional", "mask": [1, 0]},
+                "to": {"level": "L4", "person_level": "L4", "sharing": "not_shared", "mask": [1, 0]}},
+            {"record_type": "judgment-debtor", "field": "case_number", "label": "案号",
+                "from": {"level": "L1", "person_level": "L2", "sharing": "unconditional"},
+                "to": {"level": "L1", "person_level": "L2", "sharing": "unconditional", "mask": [4, 0]}}
         ], "next": ["chengxin policy status"]}),
     )
 }

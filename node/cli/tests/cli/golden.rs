@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use chengxin_api::types::config::{Config, ConfigSchema, Origin, Setting};
+use chengxin_api::types::policy_simulation::PolicySimulation;
 use chengxin_api::types::record::RecordDocument;
 use chengxin_cli::arguments::Format;
 use chengxin_cli::console::Console;
@@ -226,6 +227,20 @@ fn a_terminal_gets_colour_and_files_do_not() {
     assert!(printed(&result, Format::Table, Language::En, true).contains("\u{1b}[31m"));
     assert!(!printed(&result, Format::Table, Language::En, false).contains('\u{1b}'));
     assert!(!printed(&result, Format::Json, Language::En, true).contains('\u{1b}'));
+}
+
+/// Requests that would get the same at every level are no good news when a field moves to another level.
+#[test]
+fn a_simulation_is_green_only_when_fields_stay_as_well() {
+    let good = |simulation: &PolicySimulation| {
+        printed(simulation, Format::Table, Language::En, true).contains("\u{1b}[32m")
+    };
+    let mut simulation = documents::policy_simulation();
+    simulation.lines.clear();
+    simulation.unchanged = simulation.requests;
+    assert!(!simulation.fields_changed.is_empty() && !good(&simulation));
+    simulation.fields_changed.clear();
+    assert!(good(&simulation));
 }
 
 #[test]

@@ -11,20 +11,24 @@ use chengxin_exchange::budget::REPORTS_PER_DAY;
 use chengxin_exchange::operation::Operation;
 use chengxin_exchange::operator::{OperatorDraft, Separation};
 use chengxin_exchange::policy_plan::{PolicyPlan, PreparedPublication};
+use chengxin_exchange::policy_simulation::SimulationLine;
 use chengxin_exchange::{ExchangeError, Node};
-use chengxin_policy::{Action, Authoriser, Bundle, BundleFiles, ReplayOutcome, Treatment};
+use chengxin_policy::{Action, Authoriser, Bundle, BundleFiles, FieldForm, ReplayOutcome, Treatment};
 use chengxin_schemas::ErrorCode;
 use chengxin_schemas::adoption::AdoptionReport;
 use chengxin_schemas::category::{ClassificationLevel, InformationCategory};
 use chengxin_schemas::operator::Role;
 use chengxin_schemas::policy_version::PolicyVersion;
 use chengxin_schemas::publication::{APPROVAL_SECONDS, PolicySchedule, Publication};
+use chengxin_schemas::record_type::RecordType;
 use chengxin_schemas::time::{Day, UnixTime};
 use chengxin_schemas::wire::{PeerRequest, PeerResponse, decode};
 use chengxin_trust::ContentName;
 
 use crate::check::wanted;
-use crate::support::{FINANCE, Federation, LEAGUE, MARKET, NOW, SUBJECT, agency, as_role};
+use crate::support::{
+    FINANCE, Federation, LEAGUE, MARKET, NOW, SUBJECT, agency, as_role, policy_changed, text_replace,
+};
 
 /// Beginning of 2026-11-23 in Asia/Shanghai; `NOW` is the afternoon before.
 const TOMORROW: UnixTime = UnixTime(1_795_363_200);
@@ -602,14 +606,30 @@ async fn a_simulation_says_who_would_get_less_and_nothing_about_whom() {
     let cell = line.cells[0];
     assert_eq!((cell.category, cell.level), (InformationCategory::GeneralBreach, ClassificationLevel::L2));
     assert_eq!((cell.from, cell.to), (Treatment::Show, Treatment::Withhold));
-    let whole = line.fields_withheld;
-    assert!(whole > 0 && whole % 3 == 0 && line.fields_masked == 0, "fields of three answers");
+    let counts = |line: &SimulationLine| (line.fields_withheld, line.fields_masked);
+    assert_eq!(counts(line), (6, 0), "in each of three answers the legal representative and the facts");
+    assert!(simulation.fields_changed.is_empty());
     assert!(!format!("{simulation:?}").contains(SUBJECT));
 
     let all = "test.none,*,finance,government-procurement,*,*,*,answer,*,deny";
     let denied = simulate(&with_rule(1, all), NOW.plus(-3_600)).await;
     assert_eq!(denied.lines.iter().map(|line| line.outcome).collect::<Vec<_>>(), [ReplayOutcome::Denied]);
-    assert!(denied.lines[0].fields_withheld > whole);
+    assert_eq!(counts(&denied.lines[0]), (30, 0), "and in each the eight fields of the public part");
+    // The rules stay, and one field is graded otherwise: every answer with it would show less.
+    let name = |level: &str| format!("name = \"legal_representative\"\nlevel = \"{level}\"");
+    let regraded = policy_changed(|texts| {
+        text_replace(texts, "classification.toml", &name("L2"), &name("L4"));
+    });
+    let simulation = simulate(&regraded, NOW.plus(-3_600)).await;
+    assert_eq!((simulation.requests, simulation.unchanged, simulation.lines.len()), (4, 4, 0));
+    let [change] = simulation.fields_changed[..] else { panic!("{:?}", simulation.fields_changed) };
+    assert_eq!(
+        (change.record_type, change.field),
+        (RecordType::AdministrativePenalty, "legal_representative")
+    );
+    let levels = |form: FieldForm| (form.level, form.person_level);
+    assert_eq!(levels(change.from), (ClassificationLevel::L2, ClassificationLevel::L2));
+    assert_eq!(levels(change.to), (ClassificationLevel::L4, ClassificationLevel::L4));
     // Nothing since then; the same policy; and what the asker's own node sees.
     assert_eq!(simulate(&with_rule(1, all), NOW.plus(1)).await.requests, 0);
     let same = simulate(&narrowed(1), NOW.plus(-3_600)).await;
@@ -621,6 +641,6 @@ async fn a_simulation_says_who_would_get_less_and_nothing_about_whom() {
     assert_eq!((seen.requests, seen.unchanged), (4, 3));
     assert_eq!(seen.lines[0].action, Action::Ask);
     // Only who may look at rules looks, and each look is logged.
-    assert_eq!(kinds(&market, EntryKind::LogRead).await, 4);
+    assert_eq!(kinds(&market, EntryKind::LogRead).await, 5);
     assert!(node.policy_simulate(&clerk, &new, NOW).await.is_err());
 }
