@@ -165,7 +165,8 @@ pub(crate) struct PeerPart {
 /// What the own records say.
 struct OwnPart {
     records: Vec<FoundRecord>,
-    others: Vec<SubjectId>,
+    /// The subject as all own records about it show it, of whatever category: restrictions have none.
+    linked: LinkedSubject,
     /// Whether there are more records, or may be.
     more: bool,
     as_of: UnixTime,
@@ -199,9 +200,8 @@ impl Node {
         let own_part = self.check_own(&wanted, &permits, &own).await?;
         let mut parts = self.peers_ask(&asking, logged, stretches).await?;
         parts.sort_by_key(|part| part.coverage.agency);
-        let mut subject = LinkedSubject::new(wanted.subject.clone());
-        let others = parts.iter().flat_map(|part| &part.others);
-        own_part.others.iter().chain(others).for_each(|other| subject.add(other.clone()));
+        let mut subject = own_part.linked;
+        parts.iter().flat_map(|part| &part.others).for_each(|other| subject.add(other.clone()));
         let restrictions = self.restrictions_in_force(&subject, operation.now()).await?;
 
         // What was cut off covers nothing: neither own records, nor restrictions.
@@ -310,11 +310,6 @@ impl Node {
         let limits = HeldLimits { found: RECORD_PAGE_LIMIT, looked_at: HELD_SCAN_LIMIT };
         let held =
             self.records_held(&wanted.subject, wanted.subject_name.as_deref(), permits, limits).await?;
-        let others = held
-            .records
-            .iter()
-            .filter_map(|one| one.record.fields().other_subject(&wanted.subject))
-            .collect();
         let records: Vec<_> = held
             .records
             .into_iter()
@@ -333,7 +328,7 @@ impl Node {
                 })
             })
             .collect();
-        Ok(OwnPart { records, others, more: held.more, as_of: self.now() })
+        Ok(OwnPart { records, linked: held.linked, more: held.more, as_of: self.now() })
     }
 }
 

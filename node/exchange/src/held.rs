@@ -14,6 +14,7 @@ use crate::error::{ExchangeError, Result};
 use crate::keyspace;
 use crate::node::Node;
 use crate::record::RecordRow;
+use crate::restriction::LinkedSubject;
 
 /// Most records looked at for one subject. Category and state stand in the record, not in the index, so a search for
 /// one category reads and opens all others too, and a peer may ask for as many searches as it has requests in flight.
@@ -125,7 +126,10 @@ impl HeldRecord {
 pub(crate) struct HeldRecords {
     /// Newest first; those found by name after those found by identifier.
     pub(crate) records: Vec<HeldRecord>,
-    /// Whether there are more, or may be: then nothing follows from what is missing here.
+    /// The subject with the other identifiers that its records show, those included that the permits do not cover: they say
+    /// who is meant, and nothing else of them leaves the search.
+    pub(crate) linked: LinkedSubject,
+    /// Whether there are more, or may be: then nothing follows from what is missing here, nor from the identifiers.
     pub(crate) more: bool,
 }
 
@@ -153,7 +157,7 @@ impl Node {
             keys.push((SubjectKey::of_name(name, &self.parts.keys.subject), false));
         }
         let more = name.is_some() && permits.names_unreached();
-        let mut held = HeldRecords { records: Vec::new(), more };
+        let mut held = HeldRecords { records: Vec::new(), linked: LinkedSubject::new(subject.clone()), more };
         let mut left = limits.looked_at;
         for (key, identified) in keys {
             // One more than may be looked at tells whether those are all.
@@ -166,13 +170,22 @@ impl Node {
                     let fields = record.fields();
                     let same = if identified { fields.is_about(subject) } else { fields.subject().is_none() };
                     let found = HeldRecord { id: row.id, state: row.state, record, identified };
+                    if !same || !found.state.counts() {
+                        continue;
+                    }
+                    found
+                        .record
+                        .fields()
+                        .other_subject(subject)
+                        .into_iter()
+                        .for_each(|other| held.linked.add(other));
                     let category = found.record.claims().category;
                     // An answer names the categories of the permit for the subject asked about.
                     let covered = permits.asked.categories().contains(&category)
                         && found
                             .permit(permits)
                             .is_some_and(|permit| permit.categories().contains(&category));
-                    if !same || !found.state.counts() || !covered {
+                    if !covered {
                         continue;
                     }
                     if held.records.len() == limits.found {

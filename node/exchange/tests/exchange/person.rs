@@ -10,6 +10,7 @@ use chengxin_exchange::import::ImportFile;
 use chengxin_exchange::notice::{MeasureDraft, NoticeDraft};
 use chengxin_exchange::record::RecordFilter;
 use chengxin_import::ImportOptions;
+use chengxin_schemas::category::InformationCategory;
 use chengxin_schemas::digest::base64url_decode;
 use chengxin_schemas::operator::Role;
 use chengxin_schemas::subject::{SubjectId, SubjectKind};
@@ -255,7 +256,7 @@ async fn a_sole_trader_is_bound_by_code_and_by_number() {
                 categories: Vec::new(),
                 deadline_ms: 1_000,
             };
-            let result = node.check_run(&clerk, request).await.expect("check");
+            let result = node.check_run(&clerk, request.clone()).await.expect("check");
             assert!(result.complete && result.records.len() == 1);
             assert_eq!(result.restrictions.iter().map(|one| &one.binds).collect::<Vec<_>>(), [&code]);
             let file = node.certificate_issue(&clerk, &result).await.expect("certificate");
@@ -265,7 +266,13 @@ async fn a_sole_trader_is_bound_by_code_and_by_number() {
             assert_eq!(verified.claims().restrictions[0].binds, binds);
             let listed = node.restriction_list(&clerk, subject).await.expect("list").in_force.len();
             // Without an own record the list knows of no other identifier.
-            assert_eq!(listed, usize::from(agency == MARKET || subject == &code), "{agency}");
+            let known = usize::from(agency == MARKET || subject == &code);
+            assert_eq!(listed, known, "{agency}");
+            // The record is in none of the categories asked about, and still says who is meant.
+            let narrow = CheckRequest { categories: vec![InformationCategory::Basic], ..request };
+            let result = node.check_run(&clerk, narrow).await.expect("check");
+            assert!(result.complete && result.records.is_empty());
+            assert_eq!(result.restrictions.len(), known, "{agency}");
         }
     }
     for kind in [EntryKind::RecordRead, EntryKind::NoticeIssued] {
