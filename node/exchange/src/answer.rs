@@ -12,6 +12,7 @@ use chengxin_schemas::jws::{UnverifiedJws, jws_sign};
 use chengxin_schemas::keyring::verify_from;
 use chengxin_schemas::request::{REQUEST_TYP, RequestClaims};
 use chengxin_schemas::sd_jwt::presentations_digest;
+use chengxin_schemas::subject::SubjectId;
 use chengxin_schemas::time::UnixTime;
 use chengxin_schemas::wire::{self, PeerRequest, PeerResponse};
 use chengxin_schemas::{ErrorCode, SchemaError};
@@ -25,6 +26,14 @@ use crate::replay::ReplayFault;
 
 /// Longest compact JWS of a request: a subject, a name of 200 characters, a basis of 500.
 pub const REQUEST_LIMIT: usize = 16 * 1024;
+
+/// What an answer shows.
+struct Presented {
+    presented: Vec<PeerPresentation>,
+    /// Other identifiers of the subject in these records, whether or not the fields that hold them are shown.
+    others: Vec<SubjectId>,
+    more: bool,
+}
 
 impl Node {
     /// Handles one message from a member whose identity the transport has proven. Always gives an answer: a message
@@ -141,7 +150,7 @@ impl Node {
         permits: &SearchPermits,
         now: UnixTime,
     ) -> Result<PeerResponse> {
-        let (presented, more) = self.answer_records(request, permits).await?;
+        let Presented { presented, others, more } = self.answer_records(request, permits).await?;
         let permit = permits.asked();
         let mut disclosed: Vec<Disclosed> = Vec::new();
         let mut texts = Vec::with_capacity(presented.len());
@@ -162,7 +171,7 @@ impl Node {
             .entry(EntryDraft::new(EntryKind::AnswerDisclosed))
             .result(Sha256::of(answer.as_bytes()))
             .disclosed(disclosed);
-        self.audit_append(None, answer_entry(entry, request, digest)).await?;
+        self.audit_append_each(None, answer_entry(entry, request, digest), others.into_iter()).await?;
         Ok(PeerResponse::Check { answer, presentations: texts })
     }
 
@@ -213,20 +222,18 @@ impl Node {
         self: &Arc<Self>,
         request: &RequestClaims,
         permits: &SearchPermits,
-    ) -> Result<(Vec<PeerPresentation>, bool)> {
+    ) -> Result<Presented> {
         let limits = HeldLimits { found: ANSWER_RECORDS_LIMIT, looked_at: HELD_SCAN_LIMIT };
         let name = request.subject_name.as_deref();
         let held = self.records_held(&request.subject, name, permits, limits).await?;
-        let presented = held
-            .records
-            .iter()
-            .filter_map(|one| {
-                let asked = one.identified.then_some(&request.subject);
-                let permit = one.permit(permits)?;
-                Some(present_to_peer(permit, permits.bundle(), &one.record, one.id, one.state, asked))
-            })
-            .collect();
-        Ok((presented, held.more))
+        let (mut presented, mut others) = (Vec::with_capacity(held.records.len()), Vec::new());
+        for one in &held.records {
+            let asked = one.identified.then_some(&request.subject);
+            let Some(permit) = one.permit(permits) else { continue };
+            presented.push(present_to_peer(permit, permits.bundle(), &one.record, one.id, one.state, asked));
+            others.extend(one.record.fields().other_subject(&request.subject));
+        }
+        Ok(Presented { presented, others, more: held.more })
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the use cases write to the audit log, and reading it back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::PoisonError;
 
 use chengxin_audit_log::log::{Filter, SearchPage};
@@ -8,6 +8,7 @@ use chengxin_audit_log::verify::VerifyReport;
 use chengxin_audit_log::{Actor, Body, Disclosed, Entry, EntryIndex, Outcome};
 use chengxin_schemas::ErrorCode;
 use chengxin_schemas::agency::AgencyCode;
+use chengxin_schemas::answer::ANSWER_RECORDS_LIMIT;
 use chengxin_schemas::digest::Sha256;
 use chengxin_schemas::identity::CaseReference;
 use chengxin_schemas::operator::{OperatorName, Role};
@@ -20,6 +21,13 @@ pub use chengxin_audit_log::EntryKind;
 use crate::error::Result;
 use crate::node::Node;
 use crate::operation::Operation;
+
+/// Under which detail a further entry about the same names the first, see [`Node::audit_append_each`].
+pub(crate) const SAME_AS: &str = "same_as";
+/// Most further entries about the same: what is shown of a subject with more identifiers than one answer has records comes
+/// from peers that name them, and a peer must not fill this node's log.
+const FURTHER_LIMIT: usize = 256;
+const _: () = assert!(ANSWER_RECORDS_LIMIT <= FURTHER_LIMIT, "what one answer discloses is logged whole");
 
 /// An entry being put together. What identifies a subject or a case goes into the sealed body; the leaf gets keyed
 /// hashes only.
@@ -196,19 +204,28 @@ impl Node {
     }
 
     /// Appends an entry about a subject once for each of its identifiers, so that whoever looks for one of them finds it: a
-    /// leaf has room for one. The further entries name the first. Gives the first one's index.
+    /// leaf has room for one. The further entries name the first, under [`SAME_AS`], and say the same otherwise. Gives the
+    /// first one's index when all are durable.
+    ///
+    /// There are at most [`FURTHER_LIMIT`] further ones, about the first of `subjects`; each entry says how many identifiers
+    /// have none.
     pub(crate) async fn audit_append_each(
         &self,
         operation: Option<&Operation>,
         draft: EntryDraft,
         subjects: impl Iterator<Item = SubjectId>,
     ) -> Result<EntryIndex> {
-        let own = draft.subject.clone();
+        let mut known: HashSet<SubjectId> = draft.subject.iter().cloned().collect();
+        let others: Vec<SubjectId> = subjects.filter(|one| known.insert(one.clone())).collect();
+        let omitted = others.len().saturating_sub(FURTHER_LIMIT);
+        let draft = if omitted > 0 { draft.detail("further_omitted", &omitted.to_string()) } else { draft };
         let first = self.audit_append(operation, draft.clone()).await?;
-        for other in subjects.filter(|one| own.as_ref() != Some(one)) {
-            let further = draft.clone().subject(&other).detail("same_as", &first.0.to_string());
-            self.audit_append(operation, further).await?;
-        }
+        // Together, so that one sync does for all.
+        let further = others.iter().take(FURTHER_LIMIT).map(|other| {
+            let draft = draft.clone().subject(other).detail(SAME_AS, &first.0.to_string());
+            self.audit_append(operation, draft)
+        });
+        futures::future::try_join_all(further).await?;
         Ok(first)
     }
 

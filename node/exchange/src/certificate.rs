@@ -128,7 +128,7 @@ impl Node {
             .subject_name(result.subject_name.as_deref())
             .policy(&result.policy)
             .result(Sha256::of(file.certificate.as_bytes()));
-        self.audit_append(Some(operation), entry).await?;
+        self.audit_append_each(Some(operation), entry, result.others.iter().cloned()).await?;
         Ok(file)
     }
 

@@ -108,6 +108,9 @@ pub struct CheckResult {
     pub audit_entry: u64,
     /// Everything received, for the certificate.
     pub evidence: Vec<AnswerEvidence>,
+    /// Other identifiers of the subject that restrictions were looked up by, or that a record shown has; the log has the
+    /// result under each. May name one twice.
+    pub(crate) others: Vec<SubjectId>,
 }
 
 impl CheckResult {
@@ -167,6 +170,8 @@ struct OwnPart {
     records: Vec<FoundRecord>,
     /// The subject as all own records about it show it, of whatever category: restrictions have none.
     linked: LinkedSubject,
+    /// Other identifiers in the records that are shown.
+    others: Vec<SubjectId>,
     /// Whether there are more records, or may be.
     more: bool,
     as_of: UnixTime,
@@ -201,7 +206,12 @@ impl Node {
         let mut parts = self.peers_ask(&asking, logged, stretches).await?;
         parts.sort_by_key(|part| part.coverage.agency);
         let mut subject = own_part.linked;
-        parts.iter().flat_map(|part| &part.others).for_each(|other| subject.add(other.clone()));
+        let mut others = own_part.others;
+        others.extend(subject.identifiers().skip(1).cloned());
+        for other in parts.iter().flat_map(|part| &part.others) {
+            subject.add(other.clone());
+            others.push(other.clone());
+        }
         let restrictions = self.restrictions_in_force(&subject, operation.now()).await?;
 
         // What was cut off covers nothing: neither own records, nor restrictions.
@@ -240,6 +250,7 @@ impl Node {
             directory: directory.version(),
             audit_entry: 0,
             evidence,
+            others,
         };
         let finished = permits
             .entry(EntryDraft::new(EntryKind::CheckAnswered))
@@ -247,7 +258,9 @@ impl Node {
             .detail("complete", if complete { "true" } else { "false" })
             .detail("records", &result.records.len().to_string())
             .detail("restrictions", &result.restrictions.len().to_string());
-        result.audit_entry = self.audit_append(Some(operation), wanted.entry(finished)).await?.0;
+        let entry = wanted.entry(finished);
+        let others = result.others.iter().cloned();
+        result.audit_entry = self.audit_append_each(Some(operation), entry, others).await?.0;
         Ok(result)
     }
 
@@ -310,11 +323,13 @@ impl Node {
         let limits = HeldLimits { found: RECORD_PAGE_LIMIT, looked_at: HELD_SCAN_LIMIT };
         let held =
             self.records_held(&wanted.subject, wanted.subject_name.as_deref(), permits, limits).await?;
+        let mut others = Vec::new();
         let records: Vec<_> = held
             .records
             .into_iter()
             .filter_map(|one| {
                 let permit = one.permit(permits)?;
+                others.extend(one.record.fields().other_subject(&wanted.subject));
                 Some(FoundRecord {
                     issuer: self.parts.agency,
                     issuer_name: own.name.clone(),
@@ -328,7 +343,7 @@ impl Node {
                 })
             })
             .collect();
-        Ok(OwnPart { records, linked: held.linked, more: held.more, as_of: self.now() })
+        Ok(OwnPart { records, linked: held.linked, others, more: held.more, as_of: self.now() })
     }
 }
 

@@ -305,7 +305,7 @@ impl Node {
     /// Shows one notice with what every recipient did. Without an issuer the own notice of this number is meant, else
     /// the only one; if several other agencies use the number, the caller must say whose.
     pub async fn notice_show(
-        &self,
+        self: &Arc<Self>,
         operation: &Operation,
         id: &NoticeId,
         issuer: Option<&AgencyCode>,
@@ -316,11 +316,12 @@ impl Node {
             None => self.notice_issuer(id).await?,
         };
         let detail = self.notice_detail(id, &issuer).await?;
+        let subject = self.subject_linked(&detail.summary.content.subject).await?;
         let entry = EntryDraft::new(EntryKind::RecordRead)
             .subject(&detail.summary.content.subject)
             .detail("notice", &id.to_string())
             .detail("issuer", issuer.as_str());
-        self.audit_append(Some(operation), entry).await?;
+        self.audit_append_each(Some(operation), entry, subject.identifiers().cloned()).await?;
         Ok(detail)
     }
 

@@ -28,12 +28,13 @@ use chengxin_schemas::subject::SubjectKind;
 use chengxin_schemas::time::UnixTime;
 use chengxin_trust::VerifiedDirectory;
 
-use crate::audit::{EntryDraft, EntryKind};
+use crate::audit::{EntryDraft, EntryKind, SAME_AS};
 use crate::error::{ExchangeError, Result};
 use crate::node::Node;
 use crate::operation::Operation;
 
-/// Most requests that are replayed, the newest: each body takes some tens of microseconds to open.
+/// Most entries of requests that are looked at, the newest: each body takes some tens of microseconds to open. A request
+/// about a subject with two identifiers has two.
 pub const REQUESTS_LIMIT: u64 = 100_000;
 /// Most lines of a result; there are as many as askers, purposes and roles met each other.
 pub const LINES_LIMIT: usize = 10_000;
@@ -105,6 +106,14 @@ struct Asked {
     has_basis: bool,
 }
 
+/// What an entry says of a request.
+enum LoggedRequest {
+    Asked(Asked),
+    /// It is a further entry of one, about another identifier of the subject.
+    CountedAlready,
+    Unknown,
+}
+
 /// What happened to the requests that are asked alike.
 struct Counted {
     replayed: Replayed,
@@ -155,16 +164,22 @@ impl Node {
             ],
             ..Filter::default()
         };
+        let mut looked_at = 0;
         loop {
             let page = self.parts.log.search(filter.clone(), ENTRIES_AT_ONCE).await?;
             for logged in &page.entries {
-                if simulation.requests + simulation.skipped >= REQUESTS_LIMIT {
+                if looked_at >= REQUESTS_LIMIT {
                     simulation.complete = false;
                     break;
                 }
-                let Some(asked) = self.asked_of(&logged.leaf, logged.index).await? else {
-                    simulation.skipped += 1;
-                    continue;
+                looked_at += 1;
+                let asked = match self.asked_of(&logged.leaf, logged.index).await? {
+                    LoggedRequest::Asked(asked) => asked,
+                    LoggedRequest::CountedAlready => continue,
+                    LoggedRequest::Unknown => {
+                        simulation.skipped += 1;
+                        continue;
+                    }
                 };
                 let Some(request) = request_of(&asked, &directory, &self.parts.agency)? else {
                     simulation.skipped += 1;
@@ -192,23 +207,28 @@ impl Node {
         Ok(simulation)
     }
 
-    /// What an entry's request was; nothing if its body is gone or names no subject.
-    async fn asked_of(&self, leaf: &Leaf, index: EntryIndex) -> Result<Option<Asked>> {
+    /// What an entry's request was; unknown if its body is gone or names no subject.
+    async fn asked_of(&self, leaf: &Leaf, index: EntryIndex) -> Result<LoggedRequest> {
         let action_is_ask = matches!(leaf.kind, EntryKind::CheckAnswered | EntryKind::CheckDenied);
         // Neither a request that failed for another reason, nor one that a policy did not decide.
         if matches!(leaf.outcome, Outcome::Failed(_)) {
-            return Ok(None);
+            return Ok(LoggedRequest::Unknown);
         }
-        let (Some(purpose), Some(role)) = (&leaf.purpose, leaf.actor.role) else { return Ok(None) };
+        let (Some(purpose), Some(role)) = (&leaf.purpose, leaf.actor.role) else {
+            return Ok(LoggedRequest::Unknown);
+        };
         let body = match self.parts.log.read_body(index).await {
             Ok(body) => body,
             Err(error) => {
                 tracing::debug!(%index, %error, "a request is left out of a simulation");
-                return Ok(None);
+                return Ok(LoggedRequest::Unknown);
             }
         };
-        let Some(subject) = &body.subject else { return Ok(None) };
-        Ok(Some(Asked {
+        if body.details.contains_key(SAME_AS) {
+            return Ok(LoggedRequest::CountedAlready);
+        }
+        let Some(subject) = &body.subject else { return Ok(LoggedRequest::Unknown) };
+        Ok(LoggedRequest::Asked(Asked {
             asker: if action_is_ask { self.parts.agency } else { leaf.peer.unwrap_or(leaf.actor.agency) },
             action_is_ask,
             purpose: purpose.clone(),

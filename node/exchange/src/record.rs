@@ -334,11 +334,18 @@ impl Node {
     /// Lists own records, newest first.
     pub async fn record_list(&self, operation: &Operation, filter: RecordFilter) -> Result<RecordPage> {
         operation.require(&[Role::Clerk, Role::Reviewer], "list records")?;
+        let mut others = Vec::new();
+        let page = self.record_page(&filter, &mut others).await?;
         let mut entry = EntryDraft::new(EntryKind::RecordRead).policy(&self.policy_version());
         if let Some(subject) = &filter.subject {
             entry = entry.subject(subject);
         }
-        self.audit_append(Some(operation), entry).await?;
+        self.audit_append_each(Some(operation), entry, others.into_iter()).await?;
+        Ok(page)
+    }
+
+    /// The page of a list. Where it is of one subject, other identifiers of the subject in its records go to `others`.
+    async fn record_page(&self, filter: &RecordFilter, others: &mut Vec<SubjectId>) -> Result<RecordPage> {
         let limit = filter.limit.clamp(1, RECORD_PAGE_LIMIT);
         let stretch = limit.saturating_add(1).clamp(STRETCH_SHORTEST, STRETCH_LONGEST);
         let subject = filter.subject.as_ref().map(|subject| self.subject_key(subject));
@@ -358,6 +365,8 @@ impl Node {
                 let Some((row, sd_jwt)) = record else { continue };
                 let summary = record_summary(&row, &sd_jwt)?;
                 if filter.wants(&summary) {
+                    let asked = filter.subject.as_ref();
+                    others.extend(asked.and_then(|asked| sd_jwt.fields().other_subject(asked)));
                     records.push(summary);
                 }
             }

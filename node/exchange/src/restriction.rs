@@ -192,8 +192,8 @@ impl Node {
             .subject(subject)
             .policy(&self.policy_version())
             .detail("read", "restrictions");
-        self.audit_append(Some(operation), entry).await?;
         let subject = self.subject_linked(subject).await?;
+        self.audit_append_each(Some(operation), entry, subject.identifiers().cloned()).await?;
         self.restrictions_in_force(&subject, operation.now()).await
     }
 }

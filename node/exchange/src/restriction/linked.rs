@@ -43,7 +43,7 @@ impl LinkedSubject {
     }
 
     /// The identifiers, the one asked about first.
-    pub(super) fn identifiers(&self) -> impl Iterator<Item = &SubjectId> {
+    pub(crate) fn identifiers(&self) -> impl Iterator<Item = &SubjectId> {
         std::iter::once(&self.asked).chain(&self.others)
     }
 
@@ -55,7 +55,7 @@ impl LinkedSubject {
 
 impl Node {
     /// The identifiers that own records show a subject to have.
-    pub(super) async fn subject_linked(self: &Arc<Self>, asked: &SubjectId) -> Result<LinkedSubject> {
+    pub(crate) async fn subject_linked(self: &Arc<Self>, asked: &SubjectId) -> Result<LinkedSubject> {
         let mut linked = LinkedSubject::new(asked.clone());
         let key = self.subject_key(asked);
         let mut numbers = self.record_numbers_of(&key, HELD_SCAN_LIMIT.saturating_add(1)).await?;

@@ -17,7 +17,9 @@ use chengxin_schemas::subject::{SubjectId, SubjectKind};
 use chengxin_schemas::wire::{self, PeerResponse};
 use serde_json::Value;
 
-use crate::support::{FINANCE, Federation, MARKET, Memory, SUBJECT, as_role, nameless_debtor, sole_trader};
+use crate::support::{
+    FINANCE, Federation, MARKET, Memory, NOW, SUBJECT, as_role, nameless_debtor, sole_trader,
+};
 
 fn file(text: String) -> Arc<dyn ImportFile> {
     Arc::new(Memory(text.into_bytes()))
@@ -229,7 +231,7 @@ async fn a_sole_trader_is_bound_by_code_and_by_number() {
     let market = federation.node(MARKET);
     let reviewer = as_role(&market, Role::Reviewer).await;
     let filter = RecordFilter { limit: 10, ..RecordFilter::default() };
-    let record = market.record_list(&reviewer, filter).await.expect("list").records[0].id;
+    let record = market.record_list(&reviewer, filter.clone()).await.expect("list").records[0].id;
     market.record_show(&reviewer, &record).await.expect("shown");
     let measure = MeasureDraft {
         measure: "restrict-government-procurement".parse().expect("measure"),
@@ -238,7 +240,7 @@ async fn a_sole_trader_is_bound_by_code_and_by_number() {
         until: Some("2027-12-31".parse().expect("day")),
     };
     let draft = NoticeDraft { record, measures: vec![measure] };
-    market.notice_issue(&reviewer, draft).await.expect("issued");
+    let notice = market.notice_issue(&reviewer, draft).await.expect("issued").summary.content.id;
     federation.deliver(MARKET).await;
 
     let code = SubjectId::parse(SUBJECT).expect("code");
@@ -275,15 +277,44 @@ async fn a_sole_trader_is_bound_by_code_and_by_number() {
             assert_eq!(result.restrictions.len(), known, "{agency}");
         }
     }
-    for kind in [EntryKind::RecordRead, EntryKind::NoticeIssued] {
-        let found = async |subject: &SubjectId| {
-            let key = market.subject_key(subject);
-            let filter = Filter { kinds: vec![kind], subject: Some(key), ..Filter::default() };
-            market.log().search(filter, 10).await.expect("search").entries
-        };
-        let (by_code, by_number) = (found(&code).await, found(&number).await);
-        let body = market.log().read_body(by_number.last().expect("entry").index).await.expect("body");
-        let first = by_code.last().expect("entry").index;
-        assert_eq!(body.details.get("same_as"), Some(&first.0.to_string()), "{kind:?}");
+    let filter = |subject: &SubjectId| RecordFilter { subject: Some(subject.clone()), ..filter.clone() };
+    assert_eq!(market.record_list(&reviewer, filter(&number)).await.expect("list").records.len(), 1);
+    market.notice_show(&reviewer, &notice, None).await.expect("shown");
+    // Whoever looks for one of the two finds what was done under the other: an entry for each, and the second names the first.
+    let entries = async |agency, kind, subject: &SubjectId| {
+        let node = federation.node(agency);
+        let filter =
+            Filter { kinds: vec![kind], subject: Some(node.subject_key(subject)), ..Filter::default() };
+        let mut entries = Vec::new();
+        for entry in node.log().search(filter, 100).await.expect("search").entries.into_iter().rev() {
+            let body = node.log().read_body(entry.index).await.expect("body");
+            entries.push((entry.index.0, body.details.get("same_as").cloned()));
+        }
+        entries
+    };
+    for (agency, kind, expected) in [
+        // Shown, two lists of restrictions, a list of its records, its notice shown.
+        (MARKET, EntryKind::RecordRead, 5),
+        (MARKET, EntryKind::NoticeIssued, 1),
+        // Both were checked there, twice, and again by the other; the narrow ones found no record.
+        (MARKET, EntryKind::CheckAnswered, 4),
+        (MARKET, EntryKind::CertificateIssued, 2),
+        (MARKET, EntryKind::AnswerDisclosed, 2),
+        // Who asks by the code is not shown the number.
+        (FINANCE, EntryKind::CheckAnswered, 1),
+        (FINANCE, EntryKind::CertificateIssued, 1),
+    ] {
+        let (by_code, by_number) = (entries(agency, kind, &code).await, entries(agency, kind, &number).await);
+        let mut pairs = 0;
+        for (ones, others) in [(&by_code, &by_number), (&by_number, &by_code)] {
+            for (index, _) in ones.iter().filter(|(_, same_as)| same_as.is_none()) {
+                pairs += others.iter().filter(|(_, same_as)| *same_as == Some(index.to_string())).count();
+            }
+        }
+        assert_eq!(pairs, expected, "{agency} {kind:?} {by_code:?} {by_number:?}");
     }
+    let (clerk, new) = (as_role(&market, Role::SecurityAdministrator).await, market.policy());
+    let simulation = market.policy_simulate(&clerk, &new, NOW.plus(-3_600)).await.expect("simulated");
+    // Four checks here, and four of the other body: the further entries are no requests.
+    assert_eq!((simulation.requests, simulation.skipped), (8, 0));
 }
