@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use chengxin_schemas::category::{BreachSeverity, InformationCategory};
 use chengxin_schemas::record::{FieldValue, RecordFields};
-use chengxin_schemas::record_type::{FieldKind, RecordType};
+use chengxin_schemas::record_type::{
+    FieldKind, PERSON_DOCUMENT_TYPE, PERSON_NUMBER, RecordType, SUBJECT_CATEGORY, SUBJECT_CODE,
+};
 use chengxin_schemas::subject::SubjectKind;
 use chengxin_schemas::time::Day;
 use serde::{Deserialize, Serialize};
@@ -83,7 +85,8 @@ enum How {
     All,
     /// No value contains one of the texts.
     None,
-    /// No value is an amount above `at_most`, in whole yuan; above `person_at_most` for a natural person, where it stands.
+    /// No value is an amount above `at_most`, in whole yuan; above `person_at_most`, where it stands, in a record that states
+    /// a citizen.
     Amount,
 }
 
@@ -118,9 +121,9 @@ struct Condition {
     /// Phrases that are taken out of a value before it is looked at: they contain one of the texts and mean another
     /// thing, as 应当罚款 contains 当罚.
     ignoring: Vec<String>,
-    /// For amounts, in yuan, about an organisation.
+    /// For amounts, in yuan.
     at_most: u32,
-    /// For amounts, in yuan, about a natural person; never above `at_most`.
+    /// For amounts, in yuan, in a record that states a citizen; never above `at_most`.
     person_at_most: u32,
 }
 
@@ -144,8 +147,8 @@ impl Condition {
             How::None => !values.any(|text| matches(text)),
             How::Amount => {
                 let limit = match kind {
-                    SubjectKind::Organisation => self.at_most,
-                    SubjectKind::Person => self.person_at_most,
+                    SubjectKind::Person if states_citizen(fields) => self.person_at_most,
+                    SubjectKind::Person | SubjectKind::Organisation => self.at_most,
                 };
                 values.all(|text| is_at_most(text, limit))
             }
@@ -159,6 +162,18 @@ impl Condition {
             }
         }
     }
+}
+
+/// Whether a record says that its subject is a natural person (公民) and says nothing of a business. A record is kept as a
+/// person's for less, so that nothing of a person is public: if its row says nothing, or if a sole trader's row has its
+/// owner's number. Which limit the law sets does not follow from that.
+///
+/// By its fields alone, so that a stored record is ruled as its row was. A person's number that the file masks is no field.
+fn states_citizen(fields: &RecordFields) -> bool {
+    let category = fields.text(SUBJECT_CATEGORY).and_then(SubjectKind::of_category);
+    let has_document = [PERSON_NUMBER, PERSON_DOCUMENT_TYPE].iter().any(|name| fields.text(name).is_some());
+    let states_person = has_document || category == Some(SubjectKind::Person);
+    states_person && category != Some(SubjectKind::Organisation) && fields.text(SUBJECT_CODE).is_none()
 }
 
 /// Whether a canonical amount in yuan, `3000` or `3000.00`, is not above `limit`. What is no amount is above it, so that the

@@ -88,6 +88,10 @@ const fn field(
 pub const SUBJECT_CODE: &str = "subject_code";
 /// Name of the field that holds the subject's name, in every record type.
 pub const SUBJECT_NAME: &str = "subject_name";
+/// Name of the field that holds the category of the subject (行政相对人类别), in the record types that have one.
+pub const SUBJECT_CATEGORY: &str = "subject_category";
+/// Name of the field that holds the type of a natural person's document, in the record types that have one.
+pub const PERSON_DOCUMENT_TYPE: &str = "person_document_type";
 /// Name of the field that holds a natural person's document number, in every record type.
 pub const PERSON_NUMBER: &str = "person_number";
 
@@ -100,7 +104,7 @@ const LONG: FieldKind = FieldKind::Text(4000);
 /// The union of the 26-column, 20-column and 30-column layouts of the national penalty template.
 const ADMINISTRATIVE_PENALTY: &[FieldDefinition] = &[
     field(SUBJECT_NAME, "行政相对人名称", FieldKind::Text(200), true),
-    field("subject_category", "行政相对人类别", FieldKind::Text(100), false),
+    field(SUBJECT_CATEGORY, "行政相对人类别", FieldKind::Text(100), false),
     field(SUBJECT_CODE, "统一社会信用代码", FieldKind::UnifiedCode, false),
     field("registration_number", "工商注册号", FieldKind::Text(50), false),
     field("organisation_code", "组织机构代码", FieldKind::Text(32), false),
@@ -110,7 +114,7 @@ const ADMINISTRATIVE_PENALTY: &[FieldDefinition] = &[
     field("legal_representative", "法定代表人", FieldKind::Text(50), false),
     field("legal_representative_document_type", "法定代表人证件类型", FieldKind::Text(64), false),
     field("legal_representative_number", "法定代表人证件号码", FieldKind::PersonNumber, false),
-    field("person_document_type", "自然人证件类型", FieldKind::Text(64), false),
+    field(PERSON_DOCUMENT_TYPE, "自然人证件类型", FieldKind::Text(64), false),
     field(PERSON_NUMBER, "自然人证件号码", FieldKind::PersonNumber, false),
     field("decision_number", "行政处罚决定书文号", FieldKind::Text(128), true),
     field("breach_type", "违法行为类型", FieldKind::Text(2000), false),

@@ -9,6 +9,9 @@ use crate::unified_code::{UnifiedCode, normalise};
 
 /// Longest name of a subject, in characters: that of the registered name in every record type.
 pub const SUBJECT_NAME_LIMIT: usize = 200;
+/// The category of subjects (行政相对人类别) of a business that is its owner's: it has a code, and what identifies it may be
+/// the owner's number.
+pub const SOLE_TRADER: &str = "个体工商户";
 
 /// The identifier under which a subject is looked up.
 ///
@@ -33,6 +36,35 @@ pub enum SubjectKind {
     Organisation,
     /// 自然人.
     Person,
+}
+
+impl SubjectKind {
+    /// The kind that a category of subjects (行政相对人类别) names: the values of the national store, and spellings of
+    /// them. Other words say nothing.
+    pub fn of_category(category: &str) -> Option<Self> {
+        let zero_width = |symbol: &char| matches!(symbol, '\u{200B}'..='\u{200D}' | '\u{2060}' | '\u{FEFF}');
+        let folded: String = normalise(category).filter(|symbol| !zero_width(symbol)).collect();
+        match folded.as_str() {
+            "自然人" | "个人" | "公民" => Some(Self::Person),
+            "法人及非法人组织"
+            | "法人和非法人组织"
+            | "法人或非法人组织"
+            | "法人及其他组织"
+            | "法人和其他组织"
+            | "法人或其他组织"
+            | "法人"
+            | "非法人组织"
+            | "其他组织"
+            | "企业"
+            | "企业法人"
+            | "机关法人"
+            | "事业单位法人"
+            | "社会团体法人"
+            | "其他法人"
+            | SOLE_TRADER => Some(Self::Organisation),
+            _ => None,
+        }
+    }
 }
 
 impl SubjectId {

@@ -4,7 +4,7 @@ mod identity;
 
 use chengxin_schemas::record::{LIST_LIMIT, RecordFields};
 use chengxin_schemas::record_type::{
-    FieldDefinition, FieldKind, PERSON_NUMBER, RecordType, SUBJECT_CODE, SUBJECT_NAME,
+    FieldDefinition, FieldKind, PERSON_DOCUMENT_TYPE, PERSON_NUMBER, RecordType, SUBJECT_CODE, SUBJECT_NAME,
 };
 use chengxin_schemas::subject::SubjectKind;
 use chengxin_schemas::time::Day;
@@ -286,7 +286,7 @@ impl RowWork<'_> {
             | "tax_registration_number"
             | "public_institution_certificate"
             | "social_organisation_certificate") => self.organisation_number_map(index, name, text),
-            "person_document_type" | "legal_representative_document_type" => match document_type_read(text) {
+            PERSON_DOCUMENT_TYPE | "legal_representative_document_type" => match document_type_read(text) {
                 Some(kind) => self.insert(index, definition.name, kind),
                 None => self.issue(index, IssueCode::DocumentTypeUnknown),
             },

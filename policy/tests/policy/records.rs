@@ -115,20 +115,32 @@ fn penalties_are_classed_by_kind() {
 
 /// 《行政处罚法》第五十一条: 200 yuan for a citizen, 3,000 for an organisation.
 #[test]
-fn a_fine_by_simple_procedure_is_capped_lower_for_a_person() {
+fn a_fine_by_simple_procedure_is_capped_lower_for_a_stated_citizen() {
     use BreachSeverity::{General, Minor};
     for by_simple_procedure in [("remark", "适用简易程序"), ("decision_number", "示市监当罚〔2026〕12号")]
     {
-        for (kind, fine, severity) in [
-            (SubjectKind::Person, "200.00", Minor),
-            (SubjectKind::Person, "200.01", General),
-            (SubjectKind::Person, "2000", General),
-            (SubjectKind::Organisation, "2000", Minor),
-            (SubjectKind::Organisation, "3000.01", General),
-        ] {
-            let fields = penalty(&["罚款"], &[by_simple_procedure, ("fine", fine)]);
+        let (number, category) = (("person_number", "11010519491231002X"), "subject_category");
+        let (person, organisation) = (SubjectKind::Person, SubjectKind::Organisation);
+        type Case<'a> = (SubjectKind, &'a [(&'a str, &'a str)], &'a str, BreachSeverity);
+        let cases: [Case; 12] = [
+            (person, &[number], "200.00", Minor),
+            (person, &[number], "200.01", General),
+            (person, &[number], "2000", General),
+            (person, &[("person_document_type", "身份证")], "2000", General),
+            (person, &[(category, "自然人")], "2000", General),
+            // Kept as persons', and not said to be citizens'.
+            (person, &[], "2000", Minor),
+            (person, &[number, (category, "个体工商户")], "2000", Minor),
+            (person, &[number, ("subject_code", "91150100DEM000567Y")], "2000", Minor),
+            (person, &[], "3000.01", General),
+            (person, &[(category, "2")], "2000", Minor),
+            (organisation, &[], "2000", Minor),
+            (organisation, &[], "3000.01", General),
+        ];
+        for (kind, others, fine, severity) in cases {
+            let fields = penalty(&["罚款"], &[others, &[by_simple_procedure, ("fine", fine)]].concat());
             let ruling = BUNDLE.severity_for(&fields, kind);
-            assert_eq!(ruling.severity, Some(severity), "{kind:?} {fine} {by_simple_procedure:?}");
+            assert_eq!(ruling.severity, Some(severity), "{kind:?} {others:?} {fine} {by_simple_procedure:?}");
         }
     }
 }

@@ -3,7 +3,9 @@
 //! A code is public and a person's number is not, and what is signed as public stays public. So a text that can be a
 //! person's number never goes into a code's field unless a named person says that it is a code.
 
-use chengxin_schemas::record_type::{FieldDefinition, PERSON_NUMBER, SUBJECT_CODE};
+use chengxin_schemas::record_type::{
+    FieldDefinition, PERSON_DOCUMENT_TYPE, PERSON_NUMBER, SUBJECT_CATEGORY, SUBJECT_CODE,
+};
 use chengxin_schemas::resident_id::ResidentId;
 use chengxin_schemas::subject::SubjectKind;
 use chengxin_schemas::unified_code::{UnifiedCode, UnifiedCodeWarning, organisation_code_holds};
@@ -37,8 +39,8 @@ impl SubjectEvidence {
     /// number is masked or wrong.
     pub(super) fn column_add(&mut self, name: &str, text: &str) {
         match name {
-            PERSON_NUMBER | "person_document_type" => self.person = true,
-            "subject_category" => match category_kind(text) {
+            PERSON_NUMBER | PERSON_DOCUMENT_TYPE => self.person = true,
+            SUBJECT_CATEGORY => match SubjectKind::of_category(text) {
                 Some(SubjectKind::Person) => self.person = true,
                 Some(SubjectKind::Organisation) => self.organisation = true,
                 None => {}
@@ -52,31 +54,6 @@ impl SubjectEvidence {
     /// taken back.
     pub(super) fn kind(self) -> SubjectKind {
         if self.organisation && !self.person { SubjectKind::Organisation } else { SubjectKind::Person }
-    }
-}
-
-/// The kind a category column states. The values of the national store, and spellings of them; other words say nothing.
-fn category_kind(text: &str) -> Option<SubjectKind> {
-    let folded: String = text_fold(text).chars().filter(|symbol| !is_space(*symbol)).collect();
-    match folded.as_str() {
-        "自然人" | "个人" | "公民" => Some(SubjectKind::Person),
-        "法人及非法人组织"
-        | "法人和非法人组织"
-        | "法人或非法人组织"
-        | "法人及其他组织"
-        | "法人和其他组织"
-        | "法人或其他组织"
-        | "法人"
-        | "非法人组织"
-        | "其他组织"
-        | "企业"
-        | "企业法人"
-        | "机关法人"
-        | "事业单位法人"
-        | "社会团体法人"
-        | "其他法人"
-        | "个体工商户" => Some(SubjectKind::Organisation),
-        _ => None,
     }
 }
 
@@ -209,7 +186,7 @@ impl RowWork<'_> {
             return self.issue(index, IssueCode::PersonNumberForm);
         }
         let type_field = match definition.name {
-            PERSON_NUMBER => "person_document_type",
+            PERSON_NUMBER => PERSON_DOCUMENT_TYPE,
             _ => "legal_representative_document_type",
         };
         // Layouts without a column for the type hold resident numbers (法定代表人身份证号, 身份证号码).
