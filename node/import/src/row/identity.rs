@@ -7,7 +7,7 @@ use chengxin_schemas::record_type::{
     FieldDefinition, PERSON_DOCUMENT_TYPE, PERSON_NUMBER, SUBJECT_CATEGORY, SUBJECT_CODE,
 };
 use chengxin_schemas::resident_id::ResidentId;
-use chengxin_schemas::subject::SubjectKind;
+use chengxin_schemas::subject::{SOLE_TRADER, SubjectKind};
 use chengxin_schemas::unified_code::{UnifiedCode, UnifiedCodeWarning, organisation_code_holds};
 
 use super::RowWork;
@@ -79,15 +79,21 @@ impl RowWork<'_> {
         }
         // Old resident numbers have the fifteen digits of a registration number, of which one in thirty has a day of birth
         // in it as well. The record does without it. Every company's old tax number has as many digits: its region and its
-        // organisation code, whose check tells it from a person's number in ten of eleven cases. In the eleventh, the
-        // number of an owner who trades under it stays.
-        if is_old_resident_shaped(&plain)
-            && !(name == "tax_registration_number" && is_company_tax_number(&plain))
-        {
+        // organisation code, whose check tells it from a person's number in ten of eleven cases. In the eleventh it stays,
+        // unless the row is a sole trader's, whose old tax number is the owner's own number.
+        let is_companys =
+            name == "tax_registration_number" && is_company_tax_number(&plain) && !self.says_sole_trader();
+        if is_old_resident_shaped(&plain) && !is_companys {
             return self.issue(index, IssueCode::NumberMayBePersons);
         }
         self.insert(index, name, text);
         self.evidence.organisation |= is_organisation_number(name, &plain);
+    }
+
+    /// Whether the row's category is that of sole traders. Its column may stand behind the one that is being read.
+    fn says_sole_trader(&self) -> bool {
+        let category = self.mapper.header.column_of(SUBJECT_CATEGORY).map(|column| self.cells.text(column));
+        category.is_some_and(|text| text_fold(text).replace(is_space, "") == SOLE_TRADER)
     }
 
     fn organisation_code_map(&mut self, index: usize, code: &str) {

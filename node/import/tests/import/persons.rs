@@ -150,6 +150,17 @@ fn no_column_of_organisations_takes_a_persons_number() {
     assert!(codes(&outcome.rows[0]).is_empty());
     let fields = outcome.rows[0].fields.as_ref().expect("accepted");
     assert_eq!(fields.text("tax_registration_number"), Some("150102491231005"));
+    // The same number in a sole trader's row, wherever the category stands, is the owner's as likely as not.
+    for row in [
+        PenaltyRow::new().with("行政相对人类别", "个体工商户").with(tax, "150102491231005"),
+        PenaltyRow::new().with(tax, "150102491231005").with("行政相对人类别", " 个体 工商户"),
+    ] {
+        let outcome = import_rows(&[row]);
+        let row = &outcome.rows[0];
+        assert_eq!((codes(row), row.subject_kind), (vec!["number_may_be_persons"], Organisation));
+        let fields = row.fields.as_ref().expect("accepted");
+        assert!(fields.iter().all(|(_, value)| !value.to_text().contains("491231")));
+    }
     for column in [
         "行政相对人代码_2(工商注册号)",
         "行政相对人代码_3(组织机构代码)",
