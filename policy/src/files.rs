@@ -180,8 +180,10 @@ fn directory_read(
     texts: &mut BTreeMap<String, String>,
 ) -> Result<(), PolicyError> {
     let failed = |file: &str, source| PolicyError::Read { file: file.to_owned(), source };
-    for entry in std::fs::read_dir(path).map_err(|source| failed(".", source))? {
-        let entry = entry.map_err(|source| failed(".", source))?;
+    // As files are named: from the bundle's own folder.
+    let folder = if prefix.is_empty() { "." } else { prefix };
+    for entry in std::fs::read_dir(path).map_err(|source| failed(folder, source))? {
+        let entry = entry.map_err(|source| failed(folder, source))?;
         let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
         let kind = entry.file_type().map_err(|source| failed(&name, source))?;
         if kind.is_dir() && name == "calendar" {
@@ -221,4 +223,18 @@ fn directory_read(
         texts.insert(name, text);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_cannot_be_read_is_named() {
+        let missing = Path::new("/nowhere/bundle");
+        for (prefix, named) in [("", "."), ("calendar/", "calendar/")] {
+            let error = directory_read(missing, prefix, &mut BTreeMap::new()).expect_err("missing");
+            assert!(matches!(error, PolicyError::Read { file, .. } if file == named));
+        }
+    }
 }
