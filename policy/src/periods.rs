@@ -31,8 +31,8 @@ pub struct Period {
     pub publish: bool,
     /// Months after which repair may be applied for.
     pub minimum_months: u16,
-    /// Months after which publicity stops by itself.
-    pub maximum_months: u16,
+    /// Months after which publicity stops by itself; none where what the rule rests on gives not every record a term.
+    pub maximum_months: Option<u16>,
     /// What it rests on.
     pub provenance: Provenance,
 }
@@ -44,8 +44,8 @@ pub struct Publicity {
     pub publish: bool,
     /// From this day on repair may be applied for, the other conditions given.
     pub earliest_repair: Day,
-    /// The last day of publicity.
-    pub end: PeriodEnd,
+    /// The last day of publicity; none where the rule gives none.
+    pub end: Option<PeriodEnd>,
     /// The rule that decided.
     pub rule: RuleId,
     /// Whether the rule was read in its document and, if the end was asked for by a ruling, the severity in its own.
@@ -53,9 +53,10 @@ pub struct Publicity {
 }
 
 impl Publicity {
-    /// The end of publicity that the signature of such a record states: none for what is in principle not published.
+    /// The end of publicity that the signature of such a record states: none for what is in principle not published, and
+    /// none where the rule gives none.
     pub fn signed_end(&self) -> Option<PeriodEnd> {
-        self.publish.then_some(self.end)
+        self.end.filter(|_| self.publish)
     }
 }
 
@@ -74,7 +75,7 @@ struct RawPeriod {
     severity: BreachSeverity,
     publish: bool,
     minimum_months: u16,
-    maximum_months: u16,
+    maximum_months: Option<u16>,
     source: String,
     document: String,
     effective_from: Option<Day>,
@@ -96,7 +97,8 @@ pub(crate) fn periods_parse(text: &str, ruled: &[SeverityRule]) -> Result<Vec<Pe
         if periods.iter().any(|other| other.id == id) {
             return wrong(format!("period {id} stands twice"), "give every period its own id");
         }
-        if entry.minimum_months > entry.maximum_months || entry.maximum_months > MONTHS_LIMIT {
+        let last = entry.maximum_months.unwrap_or(entry.minimum_months);
+        if entry.minimum_months > last || last > MONTHS_LIMIT {
             return wrong(
                 format!("period {id}: minimum above maximum, or over {MONTHS_LIMIT} months"),
                 "correct the months",
@@ -158,7 +160,7 @@ impl Period {
 
 impl Bundle {
     /// The publicity of a breach of a record type determined on a day, by the rule in force on that day. None when no
-    /// rule is loaded for the type and the day: an end is never guessed.
+    /// rule is loaded for the type and the day, and without an end where the rule gives none: an end is never guessed.
     ///
     /// A period of months ends on the same day of the month, or on the month's last day where there is none. None, too,
     /// for an end in 2099: no document can say it, since such a day reads as long-term.
@@ -179,10 +181,14 @@ impl Bundle {
                 .ok()
                 .and_then(|span| determined_on.0.checked_add(span).ok())
         };
+        let end = match period.maximum_months {
+            Some(months) => Some(PeriodEnd::On(LastDay::new(after(months)?)?)),
+            None => None,
+        };
         Some(Publicity {
             publish: period.publish,
             earliest_repair: Day(after(period.minimum_months)?),
-            end: PeriodEnd::On(LastDay::new(after(period.maximum_months)?)?),
+            end,
             rule: period.id.clone(),
             verified: period.provenance.verified,
         })

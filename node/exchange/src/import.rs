@@ -457,19 +457,20 @@ impl Node {
     }
 }
 
-/// Whether a row states another end of publicity than its record will be signed with, or any where it will have none.
-/// What is signed governs (the claim `publicity_end`); stores are known to rewrite the column with every change of a
-/// row, so the difference is told and no reason to refuse the row.
+/// Whether a row states another end of publicity than its record will be signed with, or any where the record is in
+/// principle not published. Where the rule gives no end, a stated one contradicts nothing. What is signed governs (the claim
+/// `publicity_end`); stores are known to rewrite the column with every change of a row, so the difference is told and no
+/// reason to refuse the row.
 fn publicity_compare(policy: &Authoriser, row: &ImportedRow) -> Option<RowIssue> {
     let fields = row.fields.as_ref()?;
     let stated = fields.text(PUBLICITY_END)?;
     let determined = fields.determined_on()?;
     let severity = policy.bundle().severity_for(fields, row.subject_kind).severity?;
     let publicity = policy.bundle().publicity_end(fields.record_type(), severity, determined)?;
-    let Some(signed) = publicity.signed_end() else {
+    if !publicity.publish {
         return Some(RowIssue::not_published(row.row, stated));
-    };
-    let signed = signed.to_string();
+    }
+    let signed = publicity.signed_end()?.to_string();
     (stated != signed).then(|| RowIssue::publicity_end_differs(row.row, stated, &signed))
 }
 

@@ -78,6 +78,7 @@ impl Document for RecordDocument {
                     &match self.publicity_end {
                         Some(end) => view.period_end(end),
                         None if self.not_published => view.text(Key::NotPublished).to_owned(),
+                        None if self.publicity_rule.is_some() => view.text(Key::NoEndGiven).to_owned(),
                         None => String::new(),
                     },
                     self.publicity_rule.as_ref(),

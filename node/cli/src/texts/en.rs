@@ -36,6 +36,7 @@ pub(super) fn text(key: Key) -> &'static str {
             "not stated: certificates of the former form do not say whether a name was searched for"
         }
         Key::NotPublished => "not published in principle",
+        Key::NoEndGiven => "no last day by the rule",
         Key::Checking => "checking",
         Key::CheckNumber => "Check number",
         Key::Clock => "Clock",

@@ -92,6 +92,7 @@ keys! {
     NamesNotSearched,
     NameNotStated,
     NotPublished,
+    NoEndGiven,
     Checking,
     CheckNumber,
     Clock,

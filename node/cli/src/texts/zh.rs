@@ -34,6 +34,7 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::NamesNotSearched => "无: 没有代码或证件号码的记录未查",
         Key::NameNotStated => "未载明: 旧版凭证不写明是否查过名称",
         Key::NotPublished => "原则上不公示",
+        Key::NoEndGiven => "规则未定截止日",
         Key::Checking => "校验",
         Key::CheckNumber => "核查编号",
         Key::Clock => "本机时钟",

@@ -219,6 +219,14 @@ fn what_is_absent_by_rule_or_by_form_is_said_to_be() {
         let page = printed(&certificate, Format::Table, language, false);
         assert!(page.contains(name), "{page}");
     }
+    let record = RecordDocument { publicity_end: None, ..documents::record() };
+    for (language, publicity) in [
+        (Language::Zh, "公示截止  规则未定截止日 [publicity.order-36.general]"),
+        (Language::En, "Public until     no last day by the rule [publicity"),
+    ] {
+        let page = printed(&record, Format::Table, language, false);
+        assert!(page.contains(publicity), "{page}");
+    }
 }
 
 #[test]

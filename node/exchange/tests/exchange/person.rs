@@ -188,11 +188,44 @@ async fn a_debtor_with_a_masked_number_is_kept_as_a_person() {
     let detail = node.record_show(&clerk, &records[0].id).await.expect("shown");
     assert_eq!(detail.claims.subject_kind, Some(SubjectKind::Person));
     assert_eq!(detail.claims.determined_on.to_string(), "2026-09-10", "the only day the list has");
-    // As long as the list keeps an entry, and not verified.
-    let end = detail.claims.publicity_end.expect("an end");
-    assert_eq!(end.to_string(), "2028-09-10");
+    // Which of the list's terms is an entry's, its record does not say: no end is signed, and a notice must state one.
+    assert_eq!(detail.claims.publicity_end, None);
     let publicity = detail.rulings.and_then(|rulings| rulings.publicity).expect("the rule behind it");
-    assert_eq!((publicity.end, publicity.verified), (end, false));
+    assert_eq!((publicity.rule.as_str(), publicity.end), ("publicity.spc-2017.serious", None));
+}
+
+/// A notice that took over an end that nobody ordered would lift by itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notice_on_a_debtor_states_its_last_day() {
+    let federation = Federation::new().await;
+    import(
+        &federation,
+        format!(
+            "失信被执行人姓名/名称,身份证号码/组织机构代码,执行法院,立案时间,案号\n\
+             示例甲有限公司,{SUBJECT},示例区人民法院,2026-09-10,(2026)示执1号\n"
+        ),
+    )
+    .await;
+    let node = federation.node(MARKET);
+    let reviewer = as_role(&node, Role::Reviewer).await;
+    let filter = RecordFilter { limit: 10, ..RecordFilter::default() };
+    let record = node.record_list(&reviewer, filter).await.expect("list").records[0].id;
+    let draft = |until: Option<&str>| {
+        let measure = MeasureDraft {
+            measure: "restrict-government-procurement".parse().expect("measure"),
+            legal_basis: None,
+            from: None,
+            until: until.map(|day| day.parse().expect("day")),
+        };
+        NoticeDraft { record, measures: vec![measure] }
+    };
+    let error = node.notice_issue(&reviewer, draft(None)).await.expect_err("no end is known");
+    assert!(
+        error.to_string().contains("until") && error.to_string().contains("name the last day"),
+        "{error}"
+    );
+    let issued = node.notice_issue(&reviewer, draft(Some("2028-09-10"))).await.expect("issued");
+    assert_eq!(issued.summary.content.measures[0].until.to_string(), "2028-09-10");
 }
 
 #[tokio::test(flavor = "multi_thread")]
