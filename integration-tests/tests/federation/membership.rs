@@ -159,6 +159,12 @@ fn a_node_without_its_fingerprint_joins_again_and_founds_nothing() {
     let keys = stage.file("finance-keys").display().to_string();
     let found = ["--yes", "federation", "found", "--name", "other", "--keys-dir", &keys];
     stage.run(FINANCE, None, &found).refused(7, &["ran as a member's", "join the same federation again"]);
+    // Nor does it join another one, whose members would get its notices: what it verified of its own stays.
+    let timestamp = stage.home(FINANCE).join("trust/metadata/timestamp.json");
+    let kept = std::fs::read(&timestamp).expect("metadata");
+    let other = format!("{}{}", &root[..root.len() - 4], if root.ends_with("0000") { "1111" } else { "0000" });
+    stage.join(FINANCE, &token, &other).refused(7, &["ran as a member's", "the federation that it belongs to"]);
+    assert_eq!(std::fs::read(&timestamp).expect("metadata"), kept);
     stage.join(FINANCE, &token, &root).good();
     stage.start(FINANCE);
     assert_eq!(members(&stage, FINANCE), 2);

@@ -170,6 +170,12 @@ fn federation_check_none(home: &Home, fix: &'static str) -> Result<(), AppError>
     Ok(())
 }
 
+/// Whether the node was started since `init`. The first start, which needs a federation, makes the first accounts and
+/// removes their file.
+fn has_run(home: &Home) -> bool {
+    !home.first_accounts().exists()
+}
+
 /// What `federation found` made.
 pub(crate) struct FoundOutcome {
     pub(crate) fingerprint: RootFingerprint,
@@ -189,8 +195,7 @@ pub(crate) async fn found(
 ) -> Result<FoundOutcome, AppError> {
     let identity = NodeIdentity::read(home)?;
     federation_check_none(home, "a node founds or joins once; use a new home for another federation")?;
-    // The first start, which needs a federation, makes the first accounts and removes their file.
-    if !home.first_accounts().exists() {
+    if has_run(home) {
         let (what, fix) = if home.repository().exists() {
             (
                 "this node ran as a coordinator's, and the file of its federation's fingerprint is gone",
@@ -294,9 +299,21 @@ pub(crate) struct JoinOutcome {
 /// The trust store to join with. What an earlier attempt verified of the same federation is kept: it need not be fetched
 /// again, and nobody can show this node an older state. What does not hold under this fingerprint goes: it is of another
 /// federation, or damaged, and this node has pinned none yet.
+///
+/// A node that ran has pinned one, and has only lost the file: in another federation it would queue its notices for that
+/// one's members. Its metadata says which it was; where that is gone too, nothing here does.
 async fn trust_begin(home: &Home, fingerprint: RootFingerprint) -> Result<TrustStore, AppError> {
     if let Ok(kept) = TrustStore::open(home.trust(), fingerprint).await {
         return Ok(kept);
+    }
+    if has_run(home) {
+        return Err(AppError::State {
+            what: "this node ran as a member's, and the metadata that it keeps does not hold under this fingerprint"
+                .to_owned(),
+            fix: "join the federation that it belongs to, or restore federation.fingerprint and trust from the backup; \
+                  use a new home for another federation",
+            code: ErrorCode::Integrity,
+        });
     }
     folder_clear(&home.trust())?;
     Ok(TrustStore::open(home.trust(), fingerprint).await?)
@@ -320,8 +337,8 @@ pub(crate) async fn join(
     let identity = NodeIdentity::read(home)?;
     federation_check_none(home, "a node joins once; use a new home for another federation")?;
     let transport = TransportKey::from_seed(*key_read(&home.key(KeyRole::Transport), KeyRole::Transport)?);
-    let client = JoinClient::connect(&transport, address, JOIN_DEADLINE).await?;
     let trust = trust_begin(home, fingerprint).await?;
+    let client = JoinClient::connect(&transport, address, JOIN_DEADLINE).await?;
     let source = DoorSource { client: &client, turns: tokio::sync::Semaphore::new(DOOR_REQUESTS) };
     trust.refresh(&source, SystemClock.now()).await?;
     let remote = client.remote().to_string();

@@ -30,6 +30,14 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "restore federation.fingerprint from the backup, or join the same federation again; use a new home to found another",
         "从备份恢复 federation.fingerprint, 或重新加入同一联盟; 创建另一联盟须用新的节点目录",
     ),
+    (
+        "this node ran as a member's, and the metadata that it keeps does not hold under this fingerprint",
+        "本节点曾作为成员节点运行, 其保存的元数据与此指纹不符",
+    ),
+    (
+        "join the federation that it belongs to, or restore federation.fingerprint and trust from the backup; use a new home for another federation",
+        "加入其原属联盟, 或从备份恢复 federation.fingerprint 和 trust; 加入另一联盟须用新的节点目录",
+    ),
     ("ask again when it runs", "待其运行后再次请求"),
     ("this node is not a coordinator's and signs no directory", "本节点不是统筹节点, 不签署目录"),
     ("confirm the clock where the federation's coordinator runs its node", "请在联盟的统筹节点上确认时钟"),
