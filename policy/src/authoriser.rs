@@ -17,7 +17,7 @@ use crate::error::PolicyError;
 use crate::index::{FORMS, FunctionSet, Place, RuleIndex};
 use crate::permit::Permit;
 use crate::provenance::RuleId;
-use crate::purposes::Purpose;
+use crate::purposes::{Condition, Purpose};
 use crate::request::{
     AccessRequest, Action, CATEGORY_COUNT, Cell, LEVEL_COUNT, Treatment, category_index, level_index,
     subject_str,
@@ -155,21 +155,16 @@ impl Authoriser {
 
     fn permit(&self, request: &AccessRequest) -> Result<Permit, Box<Denied>> {
         let (purpose, profile) = self.profile(request)?;
-        let has_basis = request.legal_basis.is_some() || purpose.legal_basis.is_some();
         let permit =
             Permit::new(self.bundle.clone(), Arc::clone(&profile), request.action, &request.categories)
                 .ok_or_else(|| Box::new(Denied::attributed(request, purpose, &profile, &self.bundle)))?;
         let missing = if request.action == Action::Read && !request.own_records {
             Some(DenialReason::OwnRecordsOnly)
-        } else if purpose.case_reference && request.case_reference.is_none() {
-            Some(DenialReason::CaseReference)
-        } else if !has_basis {
-            Some(DenialReason::LegalBasis)
         } else {
-            None
+            purpose.unmet(request).next().map(Condition::reason)
         };
         match missing {
-            Some(reason) => Err(Box::new(Denied::condition(purpose, reason, self.bundle.rules_version()))),
+            Some(reason) => Err(Box::new(Denied::condition(request, reason, self.bundle.rules_version()))),
             None => Ok(permit),
         }
     }
@@ -182,11 +177,11 @@ impl Authoriser {
             found.and_then(|index| Some((index, self.bundle.purposes().get(index)?)))
         else {
             let reason = DenialReason::UnknownPurpose;
-            return Err(Box::new(Denied::built_in("unknown-purpose", reason, version)));
+            return Err(Box::new(Denied::built_in("unknown-purpose", request, reason, version)));
         };
         if request.categories.is_empty() {
             let reason = DenialReason::NoCategories;
-            return Err(Box::new(Denied::built_in("no-categories", reason, version)));
+            return Err(Box::new(Denied::built_in("no-categories", request, reason, version)));
         }
         let key = ProfileKey {
             functions: self.index.functions(&request.asker.functions),
@@ -198,7 +193,7 @@ impl Authoriser {
         let profile = self.profile_find(key, purpose).map_err(|error| {
             let cause = std::error::Error::source(&error).map(ToString::to_string);
             tracing::error!(%error, cause, "the rule engine failed; the request is denied");
-            Box::new(Denied::built_in("engine-failure", DenialReason::EngineFailure, version))
+            Box::new(Denied::built_in("engine-failure", request, DenialReason::EngineFailure, version))
         })?;
         Ok((purpose, profile))
     }

@@ -1,7 +1,8 @@
-//! A denial that says which rule denied and what would be needed instead.
+//! A denial that says which rule denied and why. What would be needed instead stands in [`crate::Needed`].
 
 use chengxin_schemas::category::InformationCategory;
 use chengxin_schemas::operator::Role;
+use chengxin_schemas::purpose::PurposeCode;
 use chengxin_schemas::subject::SubjectKind;
 
 use crate::authoriser::{DEFAULT_DENY, Profile};
@@ -18,10 +19,36 @@ pub struct Denied {
     /// The rule that denied: of `rules.csv`; `purpose.<code>.<condition>` for what `purposes.toml` asks; or a built-in
     /// one, `default-deny` when nothing matched.
     pub rule: RuleId,
-    /// Why, and what would be needed.
+    /// Why.
     pub reason: DenialReason,
+    /// What was asked, for whoever wants it explained.
+    pub question: DeniedQuestion,
     /// The version of the policy that decided.
     pub policy_version: String,
+}
+
+/// What was asked and denied, as far as it decides. It says nothing about the subject but of which kind it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeniedQuestion {
+    /// In which role.
+    pub role: Role,
+    /// For what.
+    pub purpose: PurposeCode,
+    /// About an organisation or a natural person.
+    pub subject_kind: SubjectKind,
+    /// The first category that was wanted; None if none was. Of several, each was denied.
+    pub category: Option<InformationCategory>,
+}
+
+impl DeniedQuestion {
+    fn of(request: &AccessRequest) -> Self {
+        Self {
+            role: request.role,
+            purpose: request.purpose.clone(),
+            subject_kind: request.subject_kind,
+            category: request.categories.first().copied(),
+        }
+    }
 }
 
 /// Why a request is denied.
@@ -71,14 +98,19 @@ pub enum DenialReason {
 }
 
 impl Denied {
-    pub(crate) fn built_in(rule: &str, reason: DenialReason, version: &str) -> Self {
-        Self { rule: RuleId::built_in(rule), reason, policy_version: version.to_owned() }
+    pub(crate) fn built_in(rule: &str, request: &AccessRequest, reason: DenialReason, version: &str) -> Self {
+        Self::by(RuleId::built_in(rule), request, reason, version)
     }
 
-    /// A condition of the purpose that is not met.
-    pub(crate) fn condition(purpose: &Purpose, reason: DenialReason, version: &str) -> Self {
-        let rule = format!("purpose.{}.{}", purpose.code, reason.as_str());
-        Self::built_in(&rule, reason, version)
+    fn by(rule: RuleId, request: &AccessRequest, reason: DenialReason, version: &str) -> Self {
+        let question = DeniedQuestion::of(request);
+        Self { rule, reason, question, policy_version: version.to_owned() }
+    }
+
+    /// Something that the declaration of the purpose asked for says, and the request does not fit.
+    pub(crate) fn condition(request: &AccessRequest, reason: DenialReason, version: &str) -> Self {
+        let rule = format!("purpose.{}.{}", request.purpose, reason.as_str());
+        Self::built_in(&rule, request, reason, version)
     }
 
     /// Finds the reason for what casbin denied: its own denying rule, or the declaration of the purpose that the
@@ -105,14 +137,13 @@ impl Denied {
         } else if !purpose.subjects.contains(&request.subject_kind) {
             DenialReason::SubjectKind { allowed: purpose.subjects.clone() }
         } else if let Some(rule) = explicit {
-            let rule = rule.clone();
-            return Self { rule, reason: DenialReason::Rule, policy_version: version.to_owned() };
+            return Self::by(rule.clone(), request, DenialReason::Rule, version);
         } else if !request.categories.iter().any(|category| purpose.categories.contains(category)) {
             DenialReason::Categories { allowed: purpose.categories.clone() }
         } else {
-            return Self::built_in(DEFAULT_DENY, DenialReason::NoRule, version);
+            return Self::built_in(DEFAULT_DENY, request, DenialReason::NoRule, version);
         };
-        Self::condition(purpose, reason, version)
+        Self::condition(request, reason, version)
     }
 
     /// The reason for people.

@@ -11,10 +11,11 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use crate::bundle::{error_at, toml_parse};
+use crate::denial::DenialReason;
 use crate::entries::Entry;
 use crate::error::PolicyError;
 use crate::functions::FunctionScope;
-use crate::request::{Action, SUBJECT_KINDS};
+use crate::request::{AccessRequest, Action, SUBJECT_KINDS};
 use crate::roles::RoleDefinition;
 use crate::rules::{Rule, Scope};
 
@@ -56,6 +57,57 @@ pub struct Purpose {
     pub case_reference: bool,
     /// Why it is as it is.
     pub note: String,
+}
+
+/// What a purpose demands of a request beside what the rules say. A request meets it by stating something; whether that
+/// is true is for whoever reads the log to judge.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Condition {
+    /// The number of an open case or project.
+    CaseReference,
+    /// A law, because the purpose states none.
+    LegalBasis,
+}
+
+impl Condition {
+    /// Every condition, in the order in which they are looked at.
+    pub const ALL: [Self; 2] = [Self::CaseReference, Self::LegalBasis];
+
+    /// The spelling in machine output: that of the denial where it is not met.
+    pub fn as_str(self) -> &'static str {
+        self.reason().as_str()
+    }
+
+    /// The denial where it is not met.
+    pub(crate) fn reason(self) -> DenialReason {
+        match self {
+            Self::CaseReference => DenialReason::CaseReference,
+            Self::LegalBasis => DenialReason::LegalBasis,
+        }
+    }
+
+    /// Whether a request states what is demanded.
+    pub(crate) fn is_met_by(self, request: &AccessRequest) -> bool {
+        match self {
+            Self::CaseReference => request.case_reference.is_some(),
+            Self::LegalBasis => request.legal_basis.is_some(),
+        }
+    }
+}
+
+impl Purpose {
+    /// What the purpose demands of every request.
+    pub fn conditions(&self) -> impl Iterator<Item = Condition> {
+        Condition::ALL.into_iter().filter(|condition| match condition {
+            Condition::CaseReference => self.case_reference,
+            Condition::LegalBasis => self.legal_basis.is_none(),
+        })
+    }
+
+    /// What it demands that a request does not state.
+    pub(crate) fn unmet(&self, request: &AccessRequest) -> impl Iterator<Item = Condition> {
+        self.conditions().filter(|condition| !condition.is_met_by(request))
+    }
 }
 
 #[derive(Deserialize)]

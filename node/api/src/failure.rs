@@ -3,7 +3,8 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chengxin_exchange::ExchangeError;
-use chengxin_policy::{DenialReason, PolicyError};
+use chengxin_policy::{DenialReason, Denied, PolicyError};
+use chengxin_schemas::subject::SubjectKind;
 use chengxin_schemas::{ErrorCode, SchemaError};
 
 use crate::chinese::{message_or_same as chinese, schema_words};
@@ -60,15 +61,7 @@ pub fn exchange_problem(error: &ExchangeError) -> Problem {
     match error {
             ExchangeError::Schema(error) => schema_problem(error),
             ExchangeError::Denied(denied) => {
-                let (en, zh) = match denied.reason {
-                    DenialReason::UnknownPurpose => {
-                        ("chengxin policy show lists the purposes", "用 chengxin policy show 查看全部用途")
-                    }
-                    _ => (
-                        "see chengxin policy explain; the coordinator changes policy",
-                        "用 chengxin policy explain 查看; 策略由统筹员修改",
-                    ),
-                };
+                let (en, zh) = denial_fix(denied);
                 Problem::new(code, denied.english(), denied.chinese())
                     .with_rule(Some(denied.rule.as_str().to_owned()))
                     .with_fix(en, zh)
@@ -107,6 +100,35 @@ pub fn exchange_problem(error: &ExchangeError) -> Problem {
                     "查看节点日志和 chengxin status",
                 )
             }
+    }
+}
+
+/// What somebody who was denied can do: the command that says what would be needed, as it has to be typed.
+fn denial_fix(denied: &Denied) -> (String, String) {
+    let question = &denied.question;
+    let Some(category) = question.category else {
+        return (
+            "name a category; chengxin policy explain says what would be permitted".to_owned(),
+            "请指明信息类别; 用 chengxin policy explain 查看可获允许的内容".to_owned(),
+        );
+    };
+    let kind = match question.subject_kind {
+        SubjectKind::Organisation => "organisation",
+        SubjectKind::Person => "person",
+    };
+    let command = format!(
+        "chengxin policy explain --as {} --purpose {} --category {category} --subject-kind {kind}",
+        question.role, question.purpose
+    );
+    match denied.reason {
+        DenialReason::UnknownPurpose => (
+            format!("{command} names the purposes that would do; chengxin policy show lists all"),
+            format!("用 {command} 查看可用的用途; 用 chengxin policy show 查看全部用途"),
+        ),
+        _ => (
+            format!("{command} says what would be needed; the coordinator changes policy"),
+            format!("用 {command} 查看所需条件; 策略由统筹员修改"),
+        ),
     }
 }
 
@@ -212,7 +234,36 @@ pub(crate) fn problem_write(mut response: Response, trace: &str) -> Response {
 mod tests {
     use std::io::{Error, ErrorKind};
 
+    use chengxin_policy::{DeniedQuestion, RuleId};
+
     use super::*;
+
+    #[test]
+    fn a_denial_says_the_command_that_explains_it() {
+        let denied = |reason, category| Denied {
+            rule: RuleId::try_from("default-deny".to_owned()).expect("rule"),
+            reason,
+            question: DeniedQuestion {
+                role: chengxin_schemas::operator::Role::AuditAdministrator,
+                purpose: "market-access".parse().expect("code"),
+                subject_kind: SubjectKind::Person,
+                category,
+            },
+            policy_version: String::new(),
+        };
+        let category = Some(chengxin_schemas::category::InformationCategory::RiskWarning);
+        let command = "chengxin policy explain --as audit_administrator --purpose market-access --category risk_warning --subject-kind person";
+        for (reason, category, command) in [
+            (DenialReason::Rule, category, command),
+            (DenialReason::UnknownPurpose, category, command),
+            (DenialReason::NoCategories, None, "chengxin policy explain"),
+        ] {
+            let problem = exchange_problem(&ExchangeError::Denied(Box::new(denied(reason, category))));
+            for fix in [problem.fix_en, problem.fix_zh] {
+                assert!(fix.as_deref().is_some_and(|fix| fix.contains(command)), "{fix:?}");
+            }
+        }
+    }
 
     #[test]
     fn what_is_wrong_with_a_bundle_has_a_fix_and_the_class_of_its_cause() {

@@ -3,14 +3,15 @@
 use std::path::Path;
 
 use chengxin_policy::{
-    Action, Authoriser, Bundle, Decision, DenialReason, Release, Treatment, WithholdReason, decision_table,
+    AccessRequest, Action, Authoriser, Bundle, Condition, Decision, DenialReason, NEEDED_LIMIT, Needed,
+    Release, Treatment, WithholdReason, decision_table,
 };
 use chengxin_schemas::category::{ClassificationLevel, InformationCategory};
 use chengxin_schemas::operator::Role;
 use chengxin_schemas::record_type::RecordType;
 use chengxin_schemas::subject::SubjectKind;
 
-use crate::support::{grid, request};
+use crate::support::{changed, grid, request};
 
 fn authoriser() -> Authoriser {
     Authoriser::new(Bundle::baseline().expect("baseline loads")).expect("casbin takes the rules")
@@ -115,6 +116,88 @@ fn a_denial_names_its_rule_and_what_would_be_needed() {
     assert_eq!(wrong_role.reason, DenialReason::Role { allowed: vec![Role::Clerk, Role::Reviewer] });
     let nothing = denied(&|one| one.categories.clear());
     assert_eq!(nothing.reason, DenialReason::NoCategories);
+    let question = wrong_role.question;
+    assert_eq!((question.role, question.purpose.as_str()), (Role::AuditAdministrator, "bidding"));
+    assert_eq!(
+        (question.subject_kind, question.category),
+        (SubjectKind::Organisation, Some(InformationCategory::Basic))
+    );
+}
+
+/// What is named as needed is what the authoriser then permits, and nothing that it would permit is left out.
+#[test]
+fn a_denied_request_is_told_the_purposes_and_conditions_that_would_do() {
+    let authoriser = authoriser();
+    let mut asked = request("market-access", &["finance"], SubjectKind::Organisation);
+    asked.categories = vec![InformationCategory::RiskWarning];
+    let needed = authoriser.needed(&asked).expect("denied");
+    assert!(needed.conditions.is_empty(), "stating more would not help: a rule denies");
+    let codes: Vec<_> = needed.purposes.iter().map(|purpose| purpose.code.as_str()).collect();
+    assert!(codes.starts_with(&["government-procurement", "bidding", "funding-support"]), "{codes:?}");
+    let first = &needed.purposes[0];
+    assert_eq!((first.chinese.as_str(), first.english.as_str()), ("政府采购", "Government procurement"));
+    assert_eq!(first.conditions, [Condition::CaseReference]);
+    let mut checked = 0;
+    let bundle = authoriser.bundle();
+    for functions in [&["finance"][..], &[], &["securities-regulation"]] {
+        for mut one in grid(bundle, functions) {
+            one.categories = vec![InformationCategory::Enhancing, InformationCategory::RiskWarning];
+            let Some(needed) = authoriser.needed(&one) else { continue };
+            assert!(needed.conditions.is_empty() && !needed.more, "{one:?}");
+            let expected: Vec<_> = bundle
+                .purposes()
+                .iter()
+                .filter(|purpose| {
+                    let code = purpose.code.clone();
+                    match authoriser.authorize(&AccessRequest { purpose: code, ..one.clone() }) {
+                        Decision::Permit(permit) => permit.categories().len() == 2,
+                        Decision::Denied(_) => false,
+                    }
+                })
+                .map(|purpose| purpose.code.clone())
+                .collect();
+            let named: Vec<_> = needed.purposes.into_iter().map(|purpose| purpose.code).collect();
+            assert_eq!(named, expected, "{one:?}");
+            checked += usize::from(!expected.is_empty());
+        }
+    }
+    assert!(checked > 50, "{checked}");
+}
+
+#[test]
+fn a_condition_that_is_not_met_is_what_is_needed() {
+    let authoriser = authoriser();
+    let mut bare = request("other-administrative-decision", &[], SubjectKind::Organisation);
+    bare.case_reference = None;
+    let needed = authoriser.needed(&bare).expect("denied");
+    assert_eq!(needed.conditions, [Condition::CaseReference, Condition::LegalBasis], "all of them at once");
+    assert!(needed.purposes.is_empty(), "the purpose asked for would do");
+    bare.case_reference = Some("CG-2026-031".parse().expect("case"));
+    let needed = authoriser.explain(&bare).needed.expect("denied");
+    assert_eq!(needed.conditions, [Condition::LegalBasis]);
+    bare.legal_basis = Some("《行政许可法》第六十九条".parse().expect("basis"));
+    assert_eq!(authoriser.needed(&bare), None, "permitted");
+    // Nothing that the asker could add helps to read what another body holds.
+    let purpose =
+        authoriser.bundle().purposes().iter().find(|purpose| purpose.actions.contains(&Action::Read));
+    let mut foreign =
+        request(purpose.expect("a purpose to read").code.as_str(), &[], SubjectKind::Organisation);
+    foreign.action = Action::Read;
+    foreign.legal_basis = bare.legal_basis;
+    foreign.role = purpose.expect("a purpose to read").roles[0];
+    assert_eq!(authoriser.needed(&foreign), Some(Needed::default()));
+}
+
+#[test]
+fn of_very_many_purposes_that_would_do_some_are_named() {
+    let template = "\n[[purpose]]\ncode = \"made-NUMBER\"\nchinese = \"新增用途NUMBER\"\nenglish = \"Added NUMBER\"\nrequirement = \"QU-02\"\ngroup = \"public-money\"\nlegal_basis = \"内政发〔2021〕12号\"\nverified = false\nroles = [\"clerk\", \"reviewer\"]\nfunctions = [\"*\"]\nsubjects = [\"organisation\", \"person\"]\ncategories = [\"basic\", \"enhancing\", \"general_breach\", \"serious_breach\", \"risk_warning\"]\nactions = [\"ask\", \"answer\"]\ncase_reference = true\nnote = \"\"\n";
+    let bundle = changed("purposes.toml", |text| {
+        let added = (0..NEEDED_LIMIT).map(|number| template.replace("NUMBER", &number.to_string()));
+        format!("{text}{}", added.collect::<String>())
+    });
+    let authoriser = Authoriser::new(bundle.expect("loads")).expect("casbin takes the rules");
+    let needed = authoriser.needed(&request("curiosity", &[], SubjectKind::Organisation)).expect("denied");
+    assert_eq!((needed.purposes.len(), needed.more), (NEEDED_LIMIT, true));
 }
 
 #[test]

@@ -235,7 +235,9 @@ fn a_long_text_of_a_peer_costs_little() {
 
 #[test]
 fn what_a_policy_decided_reads_in_both_languages() {
-    use chengxin_policy::{DeclineReason, DenialReason, Denied, Function, NotApplicableReason, RuleId};
+    use chengxin_policy::{
+        DeclineReason, DenialReason, Denied, DeniedQuestion, Function, NotApplicableReason, RuleId,
+    };
     use chengxin_schemas::category::InformationCategory as Category;
     use chengxin_schemas::operator::Role;
     use chengxin_schemas::subject::SubjectKind;
@@ -264,7 +266,13 @@ fn what_a_policy_decided_reads_in_both_languages() {
     ];
     for reason in reasons {
         let rule = RuleId::try_from("default-deny".to_owned()).expect("rule");
-        let denied = Denied { rule, reason, policy_version: String::new() };
+        let question = DeniedQuestion {
+            role: Role::Clerk,
+            purpose: "bidding".parse().expect("code"),
+            subject_kind: SubjectKind::Organisation,
+            category: Some(Category::Basic),
+        };
+        let denied = Denied { rule, reason, question, policy_version: String::new() };
         assert_eq!(english(&denied.chinese()).as_deref(), Some(denied.english().as_str()));
         assert_eq!(message(&denied.english()).as_deref(), Some(denied.chinese().as_str()));
     }

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Query, State};
-use chengxin_policy::{AccessRequest, Action, AskerContext, Decision, Permit, Release};
+use chengxin_policy::{AccessRequest, Action, AskerContext, Condition, Decision, Permit, Release};
 use chengxin_schemas::ErrorCode;
 use chengxin_schemas::category::InformationCategory;
 use chengxin_schemas::operator::Role;
@@ -18,8 +18,9 @@ use super::{Answer, document, query};
 use crate::failure::Failure;
 use crate::services::Services;
 use crate::types::policy::{
-    FieldExplanation, MeasureEntry, Policy, PolicyCell, PolicyExplainRequest, PolicyExplanation,
-    PolicyExplanationSchema, PolicySchema, PolicyTable, PolicyTableQuery, PolicyTableSchema, PurposeEntry,
+    FieldExplanation, MeasureEntry, Needed, NeededPurpose, Policy, PolicyCell, PolicyExplainRequest,
+    PolicyExplanation, PolicyExplanationSchema, PolicySchema, PolicyTable, PolicyTableQuery,
+    PolicyTableSchema, PurposeEntry,
 };
 use crate::types::problem::Problem;
 use crate::types::record::FieldShown;
@@ -86,6 +87,8 @@ pub(crate) async fn policy_explain(
             (false, denied.rule.as_str().to_owned(), denied.chinese(), denied.english(), Vec::new())
         }
     };
+    let bare = AccessRequest { case_reference: None, legal_basis: None, ..request };
+    let needed = policy.needed(&bare).map(needed);
     Ok(Json(PolicyExplanation {
         schema: PolicyExplanationSchema::V1,
         question,
@@ -93,9 +96,23 @@ pub(crate) async fn policy_explain(
         rule: Some(rule),
         reason_zh,
         reason_en,
+        needed,
         fields,
         policy: policy.bundle().rules_version().to_owned(),
     }))
+}
+
+fn needed(needed: chengxin_policy::Needed) -> Needed {
+    let codes = |conditions: Vec<Condition>| {
+        conditions.into_iter().map(|condition| condition.as_str().to_owned()).collect()
+    };
+    let purposes = needed.purposes.into_iter().map(|purpose| NeededPurpose {
+        code: purpose.code,
+        name: purpose.chinese,
+        name_en: purpose.english,
+        conditions: codes(purpose.conditions),
+    });
+    Needed { purposes: purposes.collect(), conditions: codes(needed.conditions), more: needed.more }
 }
 
 pub(crate) async fn policy_table(

@@ -116,10 +116,38 @@ pub struct PolicyExplanation {
     pub reason_zh: String,
     /// Why, in English.
     pub reason_en: String,
+    /// What such a query would need: what it has to state beside role, purpose and category, which the decision above takes
+    /// as stated; or, where the rules deny, which purposes would do. Absent where nothing is needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needed: Option<Needed>,
     /// What would be shown of each field of a record about a subject of this kind.
     pub fields: Vec<FieldExplanation>,
     /// Version of the policy.
     pub policy: String,
+}
+
+/// What a query would need to be permitted. Empty where nothing that the asker may state would do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Needed {
+    /// What the purpose demands: `case-reference`, `legal-basis`. Empty where the rules deny.
+    pub conditions: Vec<String>,
+    /// Where the rules deny: purposes under which they would permit the same query.
+    pub purposes: Vec<NeededPurpose>,
+    /// Whether there are more purposes than are named.
+    pub more: bool,
+}
+
+/// A purpose that would do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NeededPurpose {
+    /// Its code.
+    pub code: PurposeCode,
+    /// Its name in Chinese.
+    pub name: String,
+    /// Its name in English.
+    pub name_en: String,
+    /// What it demands of every query: `case-reference`, `legal-basis`.
+    pub conditions: Vec<String>,
 }
 
 /// What would be shown of one field.

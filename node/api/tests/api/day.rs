@@ -292,6 +292,21 @@ async fn the_decision_table_says_what_the_committed_one_says() {
     let explained: PolicyExplanation =
         post(&served, "clerk", "/api/v1/policy/explain", question).await.json();
     assert!(!explained.permitted, "the purpose concerns persons only");
+    let needed = explained.needed.expect("denied");
+    assert!(needed.conditions.is_empty() && !needed.more, "{needed:?}");
+    let bidding =
+        needed.purposes.iter().find(|purpose| purpose.code.as_str() == "bidding").expect("would do");
+    assert_eq!(
+        (bidding.name.as_str(), bidding.conditions.as_slice()),
+        ("招标投标", &["case-reference".to_owned()][..])
+    );
+    // What the decision takes as stated is named.
+    let question = r#"{"role":"clerk","purpose":"other-administrative-decision","category":"basic"}"#;
+    let explained: PolicyExplanation =
+        post(&served, "clerk", "/api/v1/policy/explain", question.to_owned()).await.json();
+    let needed = explained.needed.expect("something is to be stated");
+    assert!(explained.permitted && needed.purposes.is_empty());
+    assert_eq!(needed.conditions, ["case-reference", "legal-basis"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,7 +19,7 @@ use super::audit::Since;
 pub enum PolicyCommand {
     /// Show version, purposes and measures
     Show,
-    /// Explain one decision: permitted or not, by which rule, with which fields
+    /// Explain one decision: permitted or not, by which rule, with which fields; and what it would need
     Explain(PolicyExplainArguments),
     /// Print the decision table
     Table(PolicyTableArguments),

@@ -135,7 +135,7 @@ pub(super) const HELP: &[(&str, &str)] = &[
     ("restriction list SUBJECT", "统一社会信用代码或居民身份号码; - 表示从标准输入读取"),
     ("policy", "查看、解释和更改策略"),
     ("policy show", "显示版本、用途和措施"),
-    ("policy explain", "解释一次决定: 是否允许, 依哪条规则, 显示哪些字段"),
+    ("policy explain", "解释一次决定: 是否允许, 依哪条规则, 显示哪些字段, 须具备什么"),
     ("policy explain --as", "以什么角色"),
     ("policy explain --purpose", "为什么用途"),
     ("policy explain --category", "查哪个类别"),

@@ -1,6 +1,6 @@
 //! The policy: codes, one decision, the decision table.
 
-use chengxin_api::types::policy::{Policy, PolicyExplanation, PolicyTable};
+use chengxin_api::types::policy::{Needed, Policy, PolicyExplanation, PolicyTable};
 use chengxin_api::types::record::FieldShown;
 use chengxin_schemas::subject::SubjectKind;
 
@@ -101,7 +101,7 @@ impl Document for PolicyExplanation {
         let (key, tone) =
             if self.permitted { (Key::Permitted, Tone::Good) } else { (Key::Denied, Tone::Bad) };
         page.line([Cell::new(view.text(key)).toned(tone)]);
-        page.pairs(vec![
+        let mut pairs = vec![
             (Key::Role, Cell::new(view.role(self.question.role))),
             (Key::Purpose, Cell::of(&self.question.purpose)),
             (Key::Category, Cell::new(view.category(self.question.category))),
@@ -112,13 +112,53 @@ impl Document for PolicyExplanation {
             (Key::Rule, Cell::new(self.rule.as_deref().unwrap_or(""))),
             (Key::Reason, Cell::new(view.pick(&self.reason_zh, &self.reason_en))),
             (Key::PolicyVersion, Cell::new(&self.policy)),
-        ]);
+        ];
+        let needed = self.needed.as_ref();
+        if let Some(needed) = needed.filter(|needed| !needed.conditions.is_empty()) {
+            pairs.push((Key::NeededConditions, Cell::new(conditions_text(&needed.conditions, view))));
+        }
+        page.pairs(pairs);
+        if let Some(needed) = needed {
+            purposes_write(needed, &mut page, view);
+        }
         if !self.fields.is_empty() {
             page.heading(view.text(Key::Fields));
             page.table(self.table(view));
         }
         page
     }
+}
+
+/// The purposes that would do.
+fn purposes_write(needed: &Needed, page: &mut Page, view: View) {
+    if needed.purposes.is_empty() {
+        return;
+    }
+    page.heading(view.text(Key::NeededPurposes));
+    let mut table = Table::new(&[
+        column("code", Key::Code),
+        column("name", Key::Name),
+        column("conditions", Key::NeededConditions),
+    ]);
+    for purpose in &needed.purposes {
+        table.row([
+            Cell::of(&purpose.code),
+            Cell::new(view.pick(&purpose.name, &purpose.name_en)),
+            Cell::new(conditions_text(&purpose.conditions, view)),
+        ]);
+    }
+    page.table(table);
+    if needed.more {
+        page.line([Cell::new(view.text(Key::NeededMore)).toned(Tone::Dim)]);
+    }
+}
+
+fn conditions_text(conditions: &[String], view: View) -> String {
+    view.join(conditions.iter().map(|condition| match condition.as_str() {
+        "case-reference" if !view.machine => view.text(Key::NeededCase),
+        "legal-basis" if !view.machine => view.text(Key::NeededBasis),
+        other => other,
+    }))
 }
 
 fn decision_table(explanation: &PolicyExplanation, view: View) -> Table {
@@ -132,7 +172,17 @@ fn decision_table(explanation: &PolicyExplanation, view: View) -> Table {
         column("level", Key::Level),
         column("shown", Key::Shown),
         column("field_reason", Key::Reason),
+        column("needed_conditions", Key::NeededConditions),
+        column("needed_purposes", Key::NeededPurposes),
     ]);
+    let needed = || {
+        let needed = explanation.needed.as_ref();
+        let purposes = needed.iter().flat_map(|needed| &needed.purposes);
+        [
+            Cell::new(needed.map(|needed| conditions_text(&needed.conditions, view)).unwrap_or_default()),
+            Cell::new(view.join(purposes.map(|purpose| purpose.code.as_str()))),
+        ]
+    };
     let decision = || {
         [
             Cell::new(view.yes_no(explanation.permitted)),
@@ -157,10 +207,11 @@ fn decision_table(explanation: &PolicyExplanation, view: View) -> Table {
             Cell::new(shown),
             Cell::new(reason),
         ];
-        table.rows.push(decision().into_iter().chain(cells).collect());
+        table.rows.push(decision().into_iter().chain(cells).chain(needed()).collect());
     }
     if explanation.fields.is_empty() {
-        table.rows.push(decision().into_iter().chain((0..5).map(|_| Cell::empty())).collect());
+        let empty = (0..5).map(|_| Cell::empty());
+        table.rows.push(decision().into_iter().chain(empty).chain(needed()).collect());
     }
     table
 }

@@ -221,10 +221,24 @@ pub fn policy_explanation() -> PolicyExplanation {
     parse(json!({"schema": "policy-explanation/v1",
         "question": {"role": "clerk", "purpose": "government-procurement", "category": "general_breach", "subject_kind": "organisation", "type": "administrative-penalty"},
         "permitted": true, "rule": "ask-procurement", "reason_zh": "规则 ask-procurement 允许", "reason_en": "rule ask-procurement allows it",
+        "needed": {"conditions": ["case-reference", "legal-basis"], "purposes": [], "more": false},
         "fields": [
             {"name": "facts", "label": "违法事实", "level": "L1", "shown": "shown"},
             {"name": "person_number", "label": "自然人证件号码", "level": "L4", "shown": "withheld", "reason_zh": "级别过高", "reason_en": "level too high"}
         ], "policy": "baseline-1"}))
+}
+
+pub fn policy_explanation_denied() -> PolicyExplanation {
+    parse(json!({"schema": "policy-explanation/v1",
+        "question": {"role": "clerk", "purpose": "administrative-licensing", "category": "risk_warning", "subject_kind": "organisation"},
+        "permitted": false, "rule": "entry.no-risk-warning", "reason_zh": "规则 entry.no-risk-warning 明确禁止",
+        "reason_en": "rule entry.no-risk-warning forbids it",
+        "needed": {"conditions": [], "purposes": [
+            {"code": "government-procurement", "name": "政府采购", "name_en": "Government procurement", "conditions": ["case-reference"]},
+            {"code": "other-decision", "name": "其他行政决定", "name_en": "Other decision", "conditions": ["case-reference", "legal-basis"]},
+            {"code": "awards", "name": "评优评先", "name_en": "Awards", "conditions": []}
+        ], "more": true},
+        "fields": [], "policy": "baseline-1"}))
 }
 
 pub fn policy_table() -> PolicyTable {

@@ -159,6 +159,7 @@ fn pages_of_notices_and_restrictions() {
 fn pages_of_policy_and_audit() {
     document("policy", &documents::policy());
     document("policy-explanation", &documents::policy_explanation());
+    document("policy-explanation-denied", &documents::policy_explanation_denied());
     document("policy-table", &documents::policy_table());
     document("breaches", &documents::breaches());
     document("policy-test", &documents::policy_test());

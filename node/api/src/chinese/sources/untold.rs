@@ -2,6 +2,11 @@
 
 /// The reason, the file, the texts.
 pub(super) const UNTOLD: &[(&str, &str, &[&str])] = &[
+    (
+        "a command to type",
+        "node/api/src/failure.rs",
+        &["chengxin policy explain --as {} --purpose {} --category {} --subject-kind {}"],
+    ),
     ("a command to type", "node/api/src/handlers/import_file.rs", &["chengxin import show"]),
     ("a command to type", "node/api/src/handlers/status.rs", &["chengxin peer list", "chengxin import list"]),
     ("a command to type", "node/cli/src/commands/import.rs", &["chengxin import resume {}"]),
