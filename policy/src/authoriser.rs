@@ -155,9 +155,9 @@ impl Authoriser {
 
     fn permit(&self, request: &AccessRequest) -> Result<Permit, Box<Denied>> {
         let (purpose, profile) = self.profile(request)?;
-        let permit =
-            Permit::new(self.bundle.clone(), Arc::clone(&profile), request.action, &request.categories)
-                .ok_or_else(|| Box::new(Denied::attributed(request, purpose, &profile, &self.bundle)))?;
+        let owed = (request.action, purpose.obligations(request.action));
+        let permit = Permit::new(self.bundle.clone(), Arc::clone(&profile), owed, &request.categories)
+            .ok_or_else(|| Box::new(Denied::attributed(request, purpose, &profile, &self.bundle)))?;
         let missing = if request.action == Action::Read && !request.own_records {
             Some(DenialReason::OwnRecordsOnly)
         } else {

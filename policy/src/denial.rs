@@ -91,6 +91,11 @@ pub enum DenialReason {
     LegalBasis,
     /// Only records of the asking body itself may be read.
     OwnRecordsOnly,
+    /// The asker's requests of the day are used up ([`crate::Obligations`]).
+    DailyLimit {
+        /// How many there may be.
+        limit: u32,
+    },
     /// No rule matched the combination.
     NoRule,
     /// The rule engine failed; nothing was decided.
@@ -111,6 +116,11 @@ impl Denied {
     pub(crate) fn condition(request: &AccessRequest, reason: DenialReason, version: &str) -> Self {
         let rule = format!("purpose.{}.{}", request.purpose, reason.as_str());
         Self::built_in(&rule, request, reason, version)
+    }
+
+    /// What is permitted, but not so often: for whoever fulfils the permit's obligations.
+    pub fn over_daily_limit(request: &AccessRequest, limit: u32, policy_version: &str) -> Self {
+        Self::condition(request, DenialReason::DailyLimit { limit }, policy_version)
     }
 
     /// Finds the reason for what casbin denied: its own denying rule, or the declaration of the purpose that the
@@ -178,6 +188,7 @@ impl Denied {
             DenialReason::CaseReference => "该用途须填写案件或项目编号".to_owned(),
             DenialReason::LegalBasis => "该用途没有默认依据，须写明法律依据".to_owned(),
             DenialReason::OwnRecordsOnly => "只能读取本单位自己的记录".to_owned(),
+            DenialReason::DailyLimit { limit } => format!("该用途每日限 {limit} 次，今日次数已用完"),
             DenialReason::NoRule => "没有规则允许".to_owned(),
             DenialReason::EngineFailure => "策略引擎故障，按拒绝处理".to_owned(),
         }
@@ -217,6 +228,9 @@ impl Denied {
             }
             DenialReason::LegalBasis => "the purpose has no basis of its own: cite one".to_owned(),
             DenialReason::OwnRecordsOnly => "only the body's own records may be read".to_owned(),
+            DenialReason::DailyLimit { limit } => {
+                format!("the purpose allows {limit} requests a day, which are used up")
+            }
             DenialReason::NoRule => "no rule allows it".to_owned(),
             DenialReason::EngineFailure => "the rule engine failed, so the request is denied".to_owned(),
         }
@@ -248,6 +262,7 @@ impl DenialReason {
             Self::CaseReference => "case-reference",
             Self::LegalBasis => "legal-basis",
             Self::OwnRecordsOnly => "own-records",
+            Self::DailyLimit { .. } => "daily-limit",
             Self::NoRule => "no-rule",
             Self::EngineFailure => "engine-failure",
         }

@@ -115,7 +115,10 @@ impl Authoriser {
                 needed.conditions =
                     purpose.map(|purpose| purpose.unmet(request).collect()).unwrap_or_default();
             }
-            DenialReason::NoCategories | DenialReason::OwnRecordsOnly | DenialReason::EngineFailure => {}
+            DenialReason::NoCategories
+            | DenialReason::OwnRecordsOnly
+            | DenialReason::DailyLimit { .. }
+            | DenialReason::EngineFailure => {}
             DenialReason::UnknownPurpose
             | DenialReason::Rule
             | DenialReason::Action { .. }

@@ -58,7 +58,7 @@ pub use measures::{
     Applicability, DeclineReason, Measure, MeasureGround, NotApplicableReason, SanctionObject,
 };
 pub use periods::{Period, Publicity};
-pub use permit::{Permit, Release, WithholdReason};
+pub use permit::{Obligations, Permit, Release, WithholdReason};
 pub use provenance::{Provenance, RuleId};
 pub use published::{published_encode, published_unpack};
 pub use purposes::{Condition, Purpose};

@@ -17,10 +17,20 @@ pub struct Permit {
     bundle: Bundle,
     profile: Arc<Profile>,
     action: Action,
+    obligations: Obligations,
     categories: [InformationCategory; CATEGORY_COUNT],
     category_count: usize,
     refused: [InformationCategory; CATEGORY_COUNT],
     refused_count: usize,
+}
+
+/// What is owed by whoever acts on a permit. Deciding takes neither a clock nor a memory, so these are not decided here:
+/// the caller fulfils them before anything is asked, read or shown, and denies where it cannot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Obligations {
+    /// How many requests under this purpose one asker may make in one calendar day of Asia/Shanghai, this one counted:
+    /// one operator at the asking node, one body at the answering node. None for any number.
+    pub daily_limit: Option<u32>,
 }
 
 /// What may leave of one field.
@@ -98,7 +108,7 @@ impl Permit {
     pub(crate) fn new(
         bundle: Bundle,
         profile: Arc<Profile>,
-        action: Action,
+        (action, obligations): (Action, Obligations),
         wanted: &[InformationCategory],
     ) -> Option<Self> {
         let mut categories = [InformationCategory::Basic; CATEGORY_COUNT];
@@ -116,8 +126,16 @@ impl Permit {
                 refused_count += 1;
             }
         }
-        let permit =
-            Self { bundle, profile, action, categories, category_count: count, refused, refused_count };
+        let permit = Self {
+            bundle,
+            profile,
+            action,
+            obligations,
+            categories,
+            category_count: count,
+            refused,
+            refused_count,
+        };
         (count > 0).then_some(permit)
     }
 
@@ -147,6 +165,11 @@ impl Permit {
     /// What is permitted to be done.
     pub fn action(&self) -> Action {
         self.action
+    }
+
+    /// What is owed before the permit is made use of.
+    pub fn obligations(&self) -> Obligations {
+        self.obligations
     }
 
     /// What happens at one category and level, whether or not the category was asked for.

@@ -15,6 +15,7 @@ use crate::denial::DenialReason;
 use crate::entries::Entry;
 use crate::error::PolicyError;
 use crate::functions::FunctionScope;
+use crate::permit::Obligations;
 use crate::request::{AccessRequest, Action, SUBJECT_KINDS};
 use crate::roles::RoleDefinition;
 use crate::rules::{Rule, Scope};
@@ -23,6 +24,9 @@ const FILE: &str = "purposes.toml";
 /// Most purposes. The State's list of licensing items has about a thousand, and a province adds its own; the baseline
 /// has sixteen. The decision table grows with their number.
 const PURPOSES_LIMIT: usize = 2_000;
+/// Highest daily limit: a hundred thousand requests a day are one in each second of all working hours and more, so a higher
+/// figure would limit nothing.
+const DAILY_LIMIT_MOST: u32 = 100_000;
 
 /// A purpose of a query.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -55,6 +59,8 @@ pub struct Purpose {
     pub actions: Vec<Action>,
     /// Whether an open file must be named.
     pub case_reference: bool,
+    /// How many requests one asker may make under it in one day; None for any number. See [`crate::Obligations`].
+    pub daily_limit: Option<u32>,
     /// Why it is as it is.
     pub note: String,
 }
@@ -104,6 +110,11 @@ impl Purpose {
         })
     }
 
+    /// What whoever acts under it owes beside what a permit lets out.
+    pub(crate) fn obligations(&self, action: Action) -> Obligations {
+        Obligations { daily_limit: self.daily_limit.filter(|_| action.is_query()) }
+    }
+
     /// What it demands that a request does not state.
     pub(crate) fn unmet(&self, request: &AccessRequest) -> impl Iterator<Item = Condition> {
         self.conditions().filter(|condition| !condition.is_met_by(request))
@@ -132,6 +143,7 @@ struct RawPurpose {
     categories: Vec<InformationCategory>,
     actions: Vec<Action>,
     case_reference: bool,
+    daily_limit: Option<u32>,
     note: String,
 }
 
@@ -168,6 +180,15 @@ pub(crate) fn purposes_parse(
                 );
             }
         }
+        if entry.daily_limit.is_some_and(|limit| !(1..=DAILY_LIMIT_MOST).contains(&limit)) {
+            return wrong("the daily limit is not between 1 and 100000", "correct daily_limit, or remove it");
+        }
+        if entry.daily_limit.is_some() && !entry.actions.iter().any(|action| action.is_query()) {
+            return wrong(
+                "a daily limit counts queries, and the purpose is for none",
+                "remove daily_limit, or add ask or answer to its actions",
+            );
+        }
         purposes.push(Purpose {
             line: crate::bundle::line_of(text, entry.code.span().start),
             code,
@@ -183,6 +204,7 @@ pub(crate) fn purposes_parse(
             categories: sorted(entry.categories),
             actions: sorted(entry.actions),
             case_reference: entry.case_reference,
+            daily_limit: entry.daily_limit,
             note: entry.note,
         });
     }

@@ -31,6 +31,11 @@ impl Action {
     /// Every action, in order.
     pub const ALL: [Self; 4] = [Self::Ask, Self::Answer, Self::Read, Self::ReceiveNotice];
 
+    /// Whether a subject is asked about: at the asking or at the answering node.
+    pub(crate) fn is_query(self) -> bool {
+        matches!(self, Self::Ask | Self::Answer)
+    }
+
     /// The spelling in policy and machine output.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -125,6 +125,11 @@ fn denial_fix(denied: &Denied) -> (String, String) {
             format!("{command} names the purposes that would do; chengxin policy show lists all"),
             format!("用 {command} 查看可用的用途; 用 chengxin policy show 查看全部用途"),
         ),
+        DenialReason::DailyLimit { .. } => (
+            "ask again tomorrow; chengxin policy show -o wide lists the limits, the coordinator changes them"
+                .to_owned(),
+            "请明日再核查; 用 chengxin policy show -o wide 查看各用途限次, 限次由统筹员修改".to_owned(),
+        ),
         _ => (
             format!("{command} says what would be needed; the coordinator changes policy"),
             format!("用 {command} 查看所需条件; 策略由统筹员修改"),
@@ -257,6 +262,7 @@ mod tests {
             (DenialReason::Rule, category, command),
             (DenialReason::UnknownPurpose, category, command),
             (DenialReason::NoCategories, None, "chengxin policy explain"),
+            (DenialReason::DailyLimit { limit: 3 }, category, "chengxin policy show -o wide"),
         ] {
             let problem = exchange_problem(&ExchangeError::Denied(Box::new(denied(reason, category))));
             for fix in [problem.fix_en, problem.fix_zh] {

@@ -25,6 +25,7 @@ use chengxin_trust::limits::MEMBERS_LIMIT;
 use crate::answer_verify::covers;
 use crate::asking::{Asking, PEERS_AT_ONCE};
 use crate::audit::{EntryDraft, EntryKind};
+use crate::daily_limit::within_limit;
 use crate::error::{ExchangeError, Result};
 use crate::held::{HELD_SCAN_LIMIT, HeldLimits, SearchPermits};
 use crate::node::Node;
@@ -298,8 +299,15 @@ impl Node {
                 return Ok(permits);
             }
             // Asked for alone, what is refused is denied with its rule and reason.
-            SearchPermits::authorize(&authoriser, AccessRequest { categories: refused, ..request }, false)
+            let alone = AccessRequest { categories: refused, ..request.clone() };
+            SearchPermits::authorize(&authoriser, alone, false)
         });
+        let permits = match permits {
+            Ok(permits) => {
+                within_limit(&self.asked_today, operation.account(), &request, permits, self.now())?
+            }
+            Err(denied) => Err(denied),
+        };
         match permits {
             Ok(permits) => Ok(permits),
             Err(denied) => {

@@ -15,6 +15,7 @@ pub mod budget;
 pub mod certificate;
 mod certificate_verify;
 pub mod check;
+mod daily_limit;
 pub mod delivery;
 mod divergence;
 pub mod error;

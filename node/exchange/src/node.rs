@@ -11,6 +11,7 @@ use chengxin_schemas::digest::HmacKey;
 use chengxin_schemas::directory::DirectoryEntry;
 use chengxin_schemas::identity::{BatchId, Nonce, NoticeId};
 use chengxin_schemas::key::SigningKey;
+use chengxin_schemas::operator::OperatorName;
 use chengxin_schemas::seal::SealIdentity;
 use chengxin_schemas::sealing_key::{DataKey, NONCE_LENGTH};
 use chengxin_schemas::time::{Clock, UnixTime};
@@ -22,6 +23,7 @@ use zeroize::Zeroizing;
 use crate::budget::{
     DayBudget, INTAKE_BYTES_PER_DAY, INTAKE_ITEMS_PER_DAY, REPORTS_PER_DAY, REWINDS_PER_DAY,
 };
+use crate::daily_limit::DailyCounts;
 use crate::error::{ExchangeError, Result};
 use crate::held::STEPS_AT_ONCE;
 use crate::import_lock::ImportLock;
@@ -104,6 +106,10 @@ pub struct Node {
     /// One step of a coordinator's plans at a time.
     pub(crate) planning: tokio::sync::Mutex<()>,
     pub(crate) replay: Mutex<ReplayGuard>,
+    /// How often operators here asked today under purposes with a daily limit.
+    pub(crate) asked_today: Mutex<DailyCounts<OperatorName>>,
+    /// How often members did.
+    pub(crate) answered_today: Mutex<DailyCounts<AgencyCode>>,
     pub(crate) delivery: Mutex<DeliverySchedule>,
     /// Recipients whose streams are compared with theirs at the next contact.
     pub(crate) comparing: Mutex<BTreeSet<AgencyCode>>,
@@ -153,6 +159,8 @@ impl Node {
             planning: tokio::sync::Mutex::default(),
             parts,
             replay: Mutex::default(),
+            asked_today: Mutex::default(),
+            answered_today: Mutex::default(),
             delivery: Mutex::default(),
             comparing: Mutex::default(),
             intake: Mutex::new(DayBudget::new(INTAKE_ITEMS_PER_DAY, INTAKE_BYTES_PER_DAY)),

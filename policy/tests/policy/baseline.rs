@@ -4,7 +4,7 @@ use std::path::Path;
 
 use chengxin_policy::{
     AccessRequest, Action, Authoriser, Bundle, Condition, Decision, DenialReason, NEEDED_LIMIT, Needed,
-    Release, Treatment, WithholdReason, decision_table,
+    Obligations, PolicyDiff, Release, Treatment, ValueChangeKind, WithholdReason, decision_table,
 };
 use chengxin_schemas::category::{ClassificationLevel, InformationCategory};
 use chengxin_schemas::operator::Role;
@@ -186,6 +186,36 @@ fn a_condition_that_is_not_met_is_what_is_needed() {
     foreign.legal_basis = bare.legal_basis;
     foreign.role = purpose.expect("a purpose to read").roles[0];
     assert_eq!(authoriser.needed(&foreign), Some(Needed::default()));
+}
+
+#[test]
+fn a_daily_limit_is_handed_out_with_the_permit_and_decides_nothing() {
+    let code = "code = \"bidding\"\n";
+    let limited =
+        changed("purposes.toml", |text| text.replacen(code, &format!("{code}daily_limit = 7\n"), 1));
+    let limited = Authoriser::new(limited.expect("loads")).expect("casbin takes the rules");
+    let permit = |authoriser: &Authoriser, purpose, action| {
+        let asked = AccessRequest { action, ..request(purpose, &[], SubjectKind::Organisation) };
+        match authoriser.authorize(&asked) {
+            Decision::Permit(permit) => permit.obligations(),
+            Decision::Denied(denied) => panic!("{denied}"),
+        }
+    };
+    for action in [Action::Ask, Action::Answer] {
+        for _ in 0..10 {
+            assert_eq!(permit(&limited, "bidding", action), Obligations { daily_limit: Some(7) });
+        }
+        assert_eq!(permit(&limited, "government-procurement", action), Obligations::default());
+        assert_eq!(permit(&authoriser(), "bidding", action), Obligations::default(), "no source demands one");
+    }
+    let diff = PolicyDiff::new(&authoriser(), &limited).expect("diff");
+    assert!(diff.cells.is_empty(), "what is let out is the same");
+    let said: Vec<_> = diff.values.iter().map(|change| (change.entry.as_str(), &change.kind)).collect();
+    let (field, to) = ("daily_limit".to_owned(), Some("7".to_owned()));
+    assert_eq!(said, [("bidding", &ValueChangeKind::Changed { field, from: None, to })]);
+    assert!(
+        decision_table(&limited).contains("bidding 招标投标 (case needed, own legal basis, at most 7 a day)")
+    );
 }
 
 #[test]

@@ -148,6 +148,22 @@ fn a_purpose_says_exactly_what_its_rules_grant() {
 }
 
 #[test]
+fn a_daily_limit_is_a_number_and_counts_queries() {
+    let case = "case_reference = true\n";
+    for limit in ["0", "100001"] {
+        let message = refused("purposes.toml", case, &format!("{case}daily_limit = {limit}\n"));
+        assert!(message.contains("not between 1 and 100000"), "{message}");
+    }
+    for limit in ["-1", "\"many\""] {
+        let message = refused("purposes.toml", case, &format!("{case}daily_limit = {limit}\n"));
+        assert!(message.starts_with("purposes.toml line "), "{message}");
+    }
+    let read = "actions = [\"read\"]\n";
+    let message = refused("purposes.toml", read, &format!("{read}daily_limit = 5\n"));
+    assert!(message.contains("counts queries"), "{message}");
+}
+
+#[test]
 fn every_field_is_classified_once_and_strictly() {
     let entry = "[[field]]\nrecord_type = \"administrative-penalty\"\nname = \"remark\"";
     let message = refused("classification.toml", entry, &entry.replace("remark", "remarks"));

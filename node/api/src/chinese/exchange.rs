@@ -36,6 +36,11 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("the member directory has changed since the check: check again", "核查之后成员目录已有变化: 请重新核查"),
     ("it does not serialise", "无法编码"),
     ("the import cannot be resumed: roll it back", "该导入无法继续: 请撤回"),
+    // daily_limit.rs
+    (
+        "too many bodies asked today under purposes with a daily limit: ask again tomorrow",
+        "今日在有每日限次的用途下询问的单位过多: 请明日再问",
+    ),
     // certificate_verify.rs
     (
         "not a check certificate of version 2 or 3: line {} column {}",

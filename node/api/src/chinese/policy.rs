@@ -125,6 +125,13 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     // purposes.rs
     ("purposes", "项用途"),
     ("the purpose stands twice", "该用途出现两次"),
+    ("the daily limit is not between 1 and 100000", "每日限次不在 1 到 100000 之间"),
+    ("correct daily_limit, or remove it", "改正或删除 daily_limit"),
+    ("a daily limit counts queries, and the purpose is for none", "每日限次只计查询, 而该用途不用于查询"),
+    (
+        "remove daily_limit, or add ask or answer to its actions",
+        "删除 daily_limit, 或在 actions 中加入 ask 或 answer",
+    ),
     ("the purpose has the name of a role", "该用途与角色同名"),
     ("rename it", "请改名"),
     ("the group is not a label, or is the name of a purpose or role", "该组不是代码, 或与用途或角色同名"),

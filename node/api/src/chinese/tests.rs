@@ -261,6 +261,7 @@ fn what_a_policy_decided_reads_in_both_languages() {
         DenialReason::CaseReference,
         DenialReason::LegalBasis,
         DenialReason::OwnRecordsOnly,
+        DenialReason::DailyLimit { limit: 20 },
         DenialReason::NoRule,
         DenialReason::EngineFailure,
     ];

@@ -39,6 +39,7 @@ pub(crate) async fn policy_show(State(services): State<Arc<Services>>) -> Answer
             legal_basis: purpose.legal_basis.as_ref().map(ToString::to_string),
             roles: purpose.roles.clone(),
             case_reference: purpose.case_reference,
+            daily_limit: purpose.daily_limit,
         })
         .collect();
     let measures = bundle

@@ -56,6 +56,9 @@ pub struct PurposeEntry {
     pub roles: Vec<Role>,
     /// Whether an open file must be named.
     pub case_reference: bool,
+    /// How many requests one operator may make under it in one day, and one body of each peer; absent for any number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub daily_limit: Option<u32>,
 }
 
 /// A sanction measure against one kind of subject; a measure that strikes several kinds has an entry for each, because

@@ -20,6 +20,7 @@ impl Document for Policy {
             wide("severity_floor", Key::SeverityFloor),
             wide("roles", Key::Roles),
             wide("source", Key::Source),
+            wide("daily_limit", Key::DailyLimit),
         ]);
         let label = |code: &'static str, key| if view.machine { code } else { view.text(key) };
         for purpose in &self.purposes {
@@ -33,6 +34,7 @@ impl Document for Policy {
                 Cell::empty(),
                 Cell::new(view.join(purpose.roles.iter().map(|role| view.role(*role)))),
                 Cell::new(&purpose.requirement),
+                Cell::optional(purpose.daily_limit),
             ]);
         }
         for measure in &self.measures {
@@ -50,6 +52,7 @@ impl Document for Policy {
                 Cell::new(view.severity(measure.severity_floor)),
                 Cell::empty(),
                 Cell::new(&measure.document),
+                Cell::empty(),
             ]);
         }
         table

@@ -122,6 +122,7 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::JoinedLine => "Joined the federation {0}",
         Key::JoinHint => "the body then types: chengxin join {0} --fingerprint {1} --token-file FILE",
         Key::Kind => "Kind",
+        Key::DailyLimit => "Daily limit",
         Key::LegalBasis => "Legal basis",
         Key::NeededBasis => "legal basis",
         Key::NeededCase => "case or project number",

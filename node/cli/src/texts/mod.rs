@@ -231,6 +231,7 @@ keys! {
     BundleHolds,
     Change,
     ComparedVersions,
+    DailyLimit,
     DecisionTests,
     DecisionsNarrower,
     DecisionsWider,

@@ -118,6 +118,7 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::JoinedLine => "已加入联盟 {0}",
         Key::JoinHint => "对方执行: chengxin join {0} --fingerprint {1} --token-file FILE",
         Key::Kind => "种类",
+        Key::DailyLimit => "每日限次",
         Key::LegalBasis => "法律依据",
         Key::NeededBasis => "法律依据",
         Key::NeededCase => "案件或项目编号",
