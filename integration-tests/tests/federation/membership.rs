@@ -162,8 +162,11 @@ fn a_node_without_its_fingerprint_joins_again_and_founds_nothing() {
     // Nor does it join another one, whose members would get its notices: what it verified of its own stays.
     let timestamp = stage.home(FINANCE).join("trust/metadata/timestamp.json");
     let kept = std::fs::read(&timestamp).expect("metadata");
-    let other = format!("{}{}", &root[..root.len() - 4], if root.ends_with("0000") { "1111" } else { "0000" });
-    stage.join(FINANCE, &token, &other).refused(7, &["ran as a member's", "the federation that it belongs to"]);
+    let other =
+        format!("{}{}", &root[..root.len() - 4], if root.ends_with("0000") { "1111" } else { "0000" });
+    stage
+        .join(FINANCE, &token, &other)
+        .refused(7, &["ran as a member's", "the federation that it belongs to"]);
     assert_eq!(std::fs::read(&timestamp).expect("metadata"), kept);
     stage.join(FINANCE, &token, &root).good();
     stage.start(FINANCE);
