@@ -6,6 +6,9 @@
 //! members that are entitled to it and have no item of it get one. A member that can no longer open what waits for it,
 //! since it was sealed to its former key, rejects it; such an item is queued again, sealed to the present key.
 //!
+//! A member whose stream cannot be read gets nothing for the time being, and is marked in the row of members looked at: each
+//! later pass looks at it again, and at nobody else.
+//!
 //! What this does not do: take a notice back from a member that lost the function it was sent for, and queue a notice
 //! whose record no longer counts, which waits to be withdrawn.
 //!
@@ -13,7 +16,7 @@
 //! [`crate::outbox`]); at the end the row with the members looked at. A crash before that leads to the same pass again,
 //! which skips what has its item. So does a notice that cannot be read, which does not hold back the others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chengxin_policy::{Applicability, Authoriser, Bundle, SanctionObject};
@@ -31,7 +34,7 @@ use crate::error::{ExchangeError, Result};
 use crate::keyspace;
 use crate::node::Node;
 use crate::notice::NoticeRow;
-use crate::outbox::{OutboxRow, Outgoing, RECIPIENTS_LIMIT};
+use crate::outbox::{OutboxRow, Outgoing, RECIPIENTS_LIMIT, Staged};
 use crate::row::Row;
 
 /// Notices read at once while looking for what a new member is entitled to.
@@ -48,6 +51,15 @@ struct MembersServed {
 impl Row for MembersServed {
     const NAME: &'static str = "members served";
     const VERSION: u8 = 1;
+}
+
+/// Stands for the entry of a member that is to be looked at again: no entry has this digest.
+const LOOK_AGAIN: Sha256 = Sha256([0; 32]);
+
+impl MembersServed {
+    fn look_again(&mut self, members: impl IntoIterator<Item = AgencyCode>) {
+        self.members.extend(members.into_iter().map(|member| (member, LOOK_AGAIN)));
+    }
 }
 
 fn entry_digest(entry: &DirectoryEntry) -> Sha256 {
@@ -77,13 +89,14 @@ impl Node {
     pub async fn backlog_queue(self: &Arc<Self>) -> Result<usize> {
         let directory = self.directory_current()?;
         let others = || directory.entries().filter(|entry| entry.agency != self.parts.agency);
-        let present = MembersServed {
+        let mut present = MembersServed {
             policy: self.policy_version(),
             members: others().map(|entry| (entry.agency, entry_digest(entry))).collect(),
         };
         let key = keyspace::members_served();
-        let held = match self.parts.store.get(&key).await? {
-            Some(bytes) => MembersServed::decode(&bytes)?,
+        let held_bytes = self.parts.store.get(&key).await?;
+        let held = match &held_bytes {
+            Some(bytes) => MembersServed::decode(bytes)?,
             None => MembersServed::default(),
         };
         if held == present {
@@ -98,6 +111,7 @@ impl Node {
         // ones are issued to the members of this directory or a newer one.
         drop(self.issuing.lock().await);
         let (mut queued, mut unreadable) = (0_usize, 0_usize);
+        let mut left_out = BTreeSet::new();
         let mut range = KeyRange::prefix(&keyspace::notices());
         while !new.is_empty() {
             let page = self.readable_page(&range, NOTICES_AT_ONCE).await?;
@@ -109,7 +123,7 @@ impl Node {
                     unreadable = unreadable.saturating_add(1);
                     continue;
                 };
-                match self.backlog_notice(&notice, &new, &held).await {
+                match self.backlog_notice(&notice, &new, &held, &mut left_out).await {
                     Ok(items) => queued = queued.saturating_add(items),
                     // One notice that cannot be sent does not hold back the others.
                     Err(error @ (ExchangeError::Denied(_) | ExchangeError::Schema(_))) => {
@@ -122,13 +136,33 @@ impl Node {
         if queued > 0 {
             tracing::info!(items = queued, members = new.len(), "the backlog of new members was queued");
         }
+        present.look_again(left_out);
         // What cannot be read is looked at again the next time: it may be this node's key that is not the right one.
-        if unreadable == 0 {
-            let mut batch = Batch::new();
-            batch.put(key, present.encode()?);
-            self.parts.store.commit(batch).await?;
+        if unreadable == 0 && held != present {
+            // A notice issued meanwhile may have marked a member; then the next pass writes the row.
+            let _issuing = self.issuing.lock().await;
+            if self.parts.store.get(&key).await? == held_bytes {
+                let mut batch = Batch::new();
+                batch.put(key, present.encode()?);
+                self.parts.store.commit(batch).await?;
+            }
         }
         Ok(queued)
+    }
+
+    /// Adds to a batch that members get what they were left out of: the next pass looks at them. The caller holds the lock on
+    /// issuing, under which a pass writes its own row.
+    pub(crate) async fn members_look_again(&self, batch: &mut Batch, members: &[AgencyCode]) -> Result<()> {
+        if members.is_empty() {
+            return Ok(());
+        }
+        let key = keyspace::members_served();
+        // Without the row the next pass looks at everybody.
+        let Some(bytes) = self.parts.store.get(&key).await? else { return Ok(()) };
+        let mut served = MembersServed::decode(&bytes)?;
+        served.look_again(members.iter().copied());
+        batch.put(key, served.encode()?);
+        Ok(())
     }
 
     async fn backlog_notice(
@@ -136,6 +170,7 @@ impl Node {
         notice: &NoticeRow,
         new: &[DirectoryEntry],
         held: &MembersServed,
+        left_out: &mut BTreeSet<AgencyCode>,
     ) -> Result<usize> {
         let today = self.now().shanghai_date();
         let content = &notice.content;
@@ -153,8 +188,15 @@ impl Node {
                 Some(place)
                     if held.members.get(&entry.agency).is_some_and(|seen| *seen != entry_digest(entry)) =>
                 {
-                    let (_, row) = self.outbox_row(&entry.agency, *place).await?;
-                    !sealed_in_vain(&row, entry, None)?
+                    match self.outbox_row(&entry.agency, *place).await {
+                        Ok((_, row)) => !sealed_in_vain(&row, entry, None)?,
+                        Err(error) if error.is_of_one_row() => {
+                            tracing::error!(peer = %entry.agency, place, %error, "a queued item cannot be read");
+                            left_out.insert(entry.agency);
+                            true
+                        }
+                        Err(error) => return Err(error),
+                    }
                 }
                 Some(_) => true,
                 None => false,
@@ -166,7 +208,9 @@ impl Node {
         if owed.is_empty() {
             return Ok(0);
         }
-        self.notice_append(policy, notice, owed).await
+        let staged = self.notice_append(policy, notice, owed).await?;
+        left_out.extend(staged.left_out);
+        Ok(staged.places.len())
     }
 
     /// Before the receipt of an item is kept: if the recipient rejected it and it was sealed to a key that is not the
@@ -188,6 +232,7 @@ impl Node {
         if is_newest && notice.content.version == row.version {
             tracing::info!(peer = %entry.agency, "an item was sealed to a former key, queueing it again");
             match self.notice_append(self.policy(), &notice, vec![entry.clone()]).await {
+                // If its stream could not be read, the receipt cannot be kept either, and the item is sent again.
                 Ok(_) => {}
                 // Then the rejection stands, and the items behind it go on.
                 Err(error @ (ExchangeError::Denied(_) | ExchangeError::Schema(_))) => {
@@ -205,7 +250,7 @@ impl Node {
         policy: Arc<Authoriser>,
         notice: &NoticeRow,
         to: Vec<DirectoryEntry>,
-    ) -> Result<usize> {
+    ) -> Result<Staged> {
         let content = notice.content.clone();
         let node = self.clone();
         let task = tokio::spawn(async move { node.notice_append_run(policy, content, to).await });
@@ -217,14 +262,14 @@ impl Node {
         policy: Arc<Authoriser>,
         content: NoticeContent,
         to: Vec<DirectoryEntry>,
-    ) -> Result<usize> {
+    ) -> Result<Staged> {
         let _issuing = self.issuing.lock().await;
         let _resting = self.resting.read().await;
         let record = match self.record_find(&content.record).await {
             Ok((_, row, record)) if row.state.counts() => record,
             Ok(_) | Err(ExchangeError::NotFound { .. }) => {
                 tracing::warn!(notice = %content.id, "its record does not count any more: not queued for new members");
-                return Ok(0);
+                return Ok(Staged::default());
             }
             Err(error) => return Err(error),
         };
@@ -234,33 +279,37 @@ impl Node {
         let mut row = NoticeRow::open(bytes.as_ref().ok_or(missing)?, &key, &self.parts.keys.data)?;
         if row.recipients.len().saturating_add(to.len()) > RECIPIENTS_LIMIT {
             tracing::error!(notice = %content.id, limit = RECIPIENTS_LIMIT, "a notice has no room for more recipients");
-            return Ok(0);
+            return Ok(Staged::default());
         }
+        let outgoing = Arc::new(Outgoing { content, record, now: self.now(), policy });
+        let mut staged = self.items_stage(&outgoing, &to).await?;
+        if staged.places.is_empty() {
+            return Ok(staged);
+        }
+        let content = &outgoing.content;
         let entry = EntryDraft::new(EntryKind::NoticeIssued)
             .subject(&content.subject)
-            .policy(policy.bundle().rules_version())
+            .policy(outgoing.policy.bundle().rules_version())
             .result(content.digest())
             .detail("notice", &content.id.to_string())
             .detail("version", &content.version.to_string())
-            .detail("recipients", &to.len().to_string())
+            .detail("recipients", &staged.places.len().to_string())
             .detail("reason", "backlog of members that became entitled later");
-        self.audit_append_each(None, entry, record.fields().subjects()).await?;
-        let outgoing = Arc::new(Outgoing { content, record, now: self.now(), policy });
-        let places = self.items_stage(&outgoing, &to).await?;
-        for place in &places {
+        self.audit_append_each(None, entry, outgoing.record.fields().subjects()).await?;
+        let _heads = self.heads.lock().await;
+        let mut batch = Batch::new();
+        self.heads_move(&mut batch, &mut staged).await?;
+        for place in &staged.places {
             row.recipients.retain(|(agency, _)| *agency != place.agency);
             row.recipients.push((place.agency, place.place));
         }
-        let _heads = self.heads.lock().await;
-        let mut batch = Batch::new();
-        self.heads_move(&mut batch, &places).await?;
         let sealed = row.seal(&key, &self.parts.keys.data, self.row_nonce())?;
         batch.expect(key.clone(), bytes);
         batch.put(key, sealed);
         let outcome = self.parts.store.commit(batch).await;
-        places.iter().for_each(|place| self.delivery_wake(&place.agency));
+        staged.places.iter().for_each(|place| self.delivery_wake(&place.agency));
         outcome?;
-        Ok(places.len())
+        Ok(staged)
     }
 }
 

@@ -7,6 +7,8 @@ use chengxin_schemas::operator::{OperatorName, Role};
 use chengxin_schemas::{ErrorCode, SchemaError};
 use chengxin_store::StoreError;
 
+use crate::readable::is_of_one_value;
+
 /// Every way in which a use case fails.
 #[derive(Debug, thiserror::Error)]
 pub enum ExchangeError {
@@ -106,6 +108,12 @@ pub enum ExchangeError {
 }
 
 impl ExchangeError {
+    /// Of a read: whether one stored row could not be read, or not understood, and nothing follows for others.
+    pub(crate) fn is_of_one_row(&self) -> bool {
+        matches!(self, Self::Schema(_) | Self::Stored { .. })
+            || matches!(self, Self::Store(error) if is_of_one_value(error))
+    }
+
     /// The outward code.
     pub fn code(&self) -> ErrorCode {
         match self {

@@ -252,15 +252,22 @@ impl Node {
     ) -> Result<()> {
         let content = &outgoing.content;
         let bundle = outgoing.policy.bundle();
+        // Before the entry, which says for how many: what is staged does not exist yet.
+        let mut staged = self.items_stage(&outgoing, recipients).await?;
         let entry = EntryDraft::new(EntryKind::NoticeIssued)
             .subject(&content.subject)
             .policy(bundle.rules_version())
             .result(content.digest())
             .detail("notice", &content.id.to_string())
             .detail("version", &content.version.to_string())
-            .detail("recipients", &recipients.len().to_string());
+            .detail("recipients", &staged.places.len().to_string());
         self.audit_append_each(Some(operation), entry, outgoing.record.fields().subjects()).await?;
-        let places = self.items_stage(&outgoing, recipients).await?;
+        let _receiving = self.receiving.lock().await;
+        let own_row = self.own_restriction(&outgoing).await?;
+        let _heads = self.heads.lock().await;
+        let mut batch = Batch::new();
+        self.heads_move(&mut batch, &mut staged).await?;
+        self.members_look_again(&mut batch, &staged.left_out).await?;
         let row = NoticeRow {
             issuer: self.parts.agency,
             issued_here: true,
@@ -268,21 +275,16 @@ impl Node {
             by: Some(operation.account().clone()),
             content: content.clone(),
             jws: None,
-            recipients: places.iter().map(|place| (place.agency, place.place)).collect(),
+            recipients: staged.places.iter().map(|place| (place.agency, place.place)).collect(),
         };
         let key = keyspace::notice(&content.id, &self.parts.agency);
-        let _receiving = self.receiving.lock().await;
-        let own_row = self.own_restriction(&outgoing).await?;
-        let _heads = self.heads.lock().await;
-        let mut batch = Batch::new();
-        self.heads_move(&mut batch, &places).await?;
         batch.expect_absent(key.clone());
         let sealed = row.seal(&key, &self.parts.keys.data, self.row_nonce())?;
         batch.put(key, sealed);
         self.restriction_put(&mut batch, &own_row)?;
         let outcome = self.parts.store.commit(batch).await;
         // Whatever the outcome: one that is unknown may be a success, and a recipient that is owed nothing costs a look.
-        places.iter().for_each(|place| self.delivery_wake(&place.agency));
+        staged.places.iter().for_each(|place| self.delivery_wake(&place.agency));
         outcome?;
         Ok(())
     }

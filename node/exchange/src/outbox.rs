@@ -148,20 +148,31 @@ pub(crate) struct Place {
     pub(crate) place: u64,
 }
 
+/// For whom a notice was staged, and for whom it was not.
+#[derive(Debug, Default)]
+pub(crate) struct Staged {
+    pub(crate) places: Vec<Place>,
+    /// Members whose streams cannot be read. The backlog comes back to them, see [`crate::backlog`].
+    pub(crate) left_out: Vec<AgencyCode>,
+}
+
 impl Node {
-    /// Stages an item for every recipient. The caller holds the issuing lock until it has moved the heads: only issuing
+    /// Stages an item for every recipient whose stream can be read. The caller holds the issuing lock until it has moved the heads: only issuing
     /// makes streams longer.
     pub(crate) async fn items_stage(
         self: &Arc<Self>,
         outgoing: &Arc<Outgoing>,
         recipients: &[DirectoryEntry],
-    ) -> Result<Vec<Place>> {
-        let mut places = Vec::with_capacity(recipients.len());
+    ) -> Result<Staged> {
+        let mut staged = Staged::default();
         let mut batch = Batch::new();
         for some in recipients.chunks(SEALED_AT_ONCE) {
             let mut targets = Vec::with_capacity(some.len());
             for recipient in some {
-                let (_, head) = self.outbox_head(&recipient.agency).await?;
+                let Some((_, head)) = self.readable_head(&recipient.agency).await? else {
+                    staged.left_out.push(recipient.agency);
+                    continue;
+                };
                 let place = head.last.checked_add(1).ok_or(ExchangeError::Conflict {
                     what: "stream",
                     reason: "its numbers are used up".to_owned(),
@@ -180,7 +191,7 @@ impl Node {
                 sealing.await.map_err(|_| ExchangeError::Task { what: "sealing a notice" })?;
             for (place, row) in items? {
                 batch.put(keyspace::outbox(&place.agency, place.place), row.encode()?);
-                places.push(place);
+                staged.places.push(place);
                 if batch.bytes() >= STAGED_BYTES {
                     self.parts.store.commit(std::mem::take(&mut batch)).await?;
                 }
@@ -189,13 +200,17 @@ impl Node {
         if !batch.is_empty() {
             self.parts.store.commit(batch).await?;
         }
-        Ok(places)
+        Ok(staged)
     }
 
-    /// Adds the heads that cover the staged items to `batch`. The caller holds the lock on heads until it has committed.
-    pub(crate) async fn heads_move(&self, batch: &mut Batch, places: &[Place]) -> Result<()> {
-        for place in places {
-            let (bytes, mut head) = self.outbox_head(&place.agency).await?;
+    /// Adds the heads that cover the staged items to `batch`; what cannot be read any more is left out as well. The caller
+    /// holds the lock on heads until it has committed.
+    pub(crate) async fn heads_move(&self, batch: &mut Batch, staged: &mut Staged) -> Result<()> {
+        for place in std::mem::take(&mut staged.places) {
+            let Some((bytes, mut head)) = self.readable_head(&place.agency).await? else {
+                staged.left_out.push(place.agency);
+                continue;
+            };
             if head.last.checked_add(1) != Some(place.place) {
                 return Err(ExchangeError::Conflict {
                     what: "stream",
@@ -206,8 +221,22 @@ impl Node {
             let key = keyspace::outbox_head(&place.agency);
             batch.expect(key.clone(), bytes);
             batch.put(key, head.encode()?);
+            staged.places.push(place);
         }
         Ok(())
+    }
+
+    /// The head of a stream; none, and an alarm, if what is stored of this stream cannot be read. That holds back neither the
+    /// others nor the notice.
+    async fn readable_head(&self, recipient: &AgencyCode) -> Result<Option<(Option<Bytes>, OutboxHead)>> {
+        match self.outbox_head(recipient).await {
+            Ok(head) => Ok(Some(head)),
+            Err(error) if error.is_of_one_row() => {
+                tracing::error!(peer = %recipient, %error, "a stream's head cannot be read, its notices wait");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     pub(crate) async fn outbox_head(&self, recipient: &AgencyCode) -> Result<(Option<Bytes>, OutboxHead)> {

@@ -25,14 +25,19 @@ impl ReadablePage {
     }
 }
 
+/// Of a read: whether the store is in order and could not give one value. A scan names its key, a read of one key knows it.
+pub(crate) fn is_of_one_value(error: &StoreError) -> bool {
+    matches!(error, StoreError::Unreadable { .. } | StoreError::Damaged { .. } | StoreError::Io { .. })
+}
+
 impl Node {
     /// The value under `key`; none, and an alarm, if the store cannot read it. For what is told of many rows at once, where
     /// the one is told as not there.
     pub(crate) async fn readable_value(&self, key: &[u8]) -> Result<Option<Bytes>> {
         match self.parts.store.get(key).await {
             Ok(value) => Ok(value),
-            Err(StoreError::Unreadable { source, .. }) => {
-                tracing::error!(error = %source, "a stored value cannot be read, going on without it");
+            Err(error) if is_of_one_value(&error) => {
+                tracing::error!(%error, "a stored value cannot be read, going on without it");
                 Ok(None)
             }
             Err(error) => Err(error.into()),

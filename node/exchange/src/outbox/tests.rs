@@ -71,4 +71,25 @@ async fn a_stream_that_cannot_be_read_holds_back_neither_the_start_nor_the_other
     let (_, head) = node.outbox_head(&agency(LEAGUE)).await.expect("head");
     assert_eq!((head.last, head.acknowledged), (1, 1));
     assert!(node.outbox_head(&lost).await.is_err());
+    let item = node.readable_value(&keyspace::outbox(&lost, 1)).await.expect("an alarm");
+    assert!(item.is_none(), "told as not there");
+
+    // A further notice reaches who can be reached, and the backlog comes back to who was left out.
+    assert_eq!(node.backlog_queue().await.expect("a pass"), 0, "everybody has an item");
+    issue(&node).await;
+    federation.deliver(MARKET).await;
+    let (_, head) = node.outbox_head(&agency(LEAGUE)).await.expect("head");
+    assert_eq!((head.last, head.acknowledged), (2, 2));
+    let logged = node.log().tree_size();
+    for _ in 0..2 {
+        assert_eq!(node.backlog_queue().await.expect("a pass"), 0, "it cannot be read");
+    }
+    assert_eq!(node.log().tree_size(), logged, "nothing was issued");
+    let mut batch = Batch::new();
+    batch.put(keyspace::outbox_head(&lost), OutboxHead::default().encode().expect("encodes"));
+    batch.delete(keyspace::outbox(&lost, 1));
+    node.parts.store.commit(batch).await.expect("committed");
+    assert_eq!(node.backlog_queue().await.expect("a pass"), 1, "the notice that it was left out of");
+    assert_eq!(node.outbox_head(&lost).await.expect("head").1.last, 1);
+    assert_eq!(node.backlog_queue().await.expect("a pass"), 0, "once");
 }
