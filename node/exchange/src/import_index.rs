@@ -103,6 +103,9 @@ pub(crate) struct StretchEntries {
     pub(crate) entries: Vec<RecordEntries>,
     /// Numbers of records that cannot be read.
     pub(crate) unreadable: BTreeSet<u64>,
+    /// Whether some of them may be readable another time: the disk failed, or this node's data key is not the right one. What
+    /// the store finds damaged stays so until a backup is restored.
+    pub(crate) may_return: bool,
 }
 
 impl Node {
@@ -137,7 +140,8 @@ impl Node {
     /// entered one with a code and a person's number under the code only, and a search by the number found nothing. Reads
     /// all their records, once: an import is written in the present form when its records are entered, and a crash
     /// before that leads to the same at the next start. A record that cannot be read keeps the entries it has: it holds
-    /// back neither the others nor the start of the node.
+    /// back neither the others nor the start of the node. If it may be readable another time, its import is read again at
+    /// the next start; an import cut short that is resumed meanwhile is not.
     pub(crate) async fn import_index_upgrade(self: &Arc<Self>) -> Result<()> {
         let former = self.batches_former().await?;
         if former.is_empty() {
@@ -150,9 +154,12 @@ impl Node {
                 BatchState::Staging | BatchState::Committed => batch.indexed.min(batch.next),
                 BatchState::RollingBack | BatchState::RolledBack => first,
             };
+            let mut may_return = false;
             while first < end {
                 let next = end.min(first.saturating_add(STRETCH_RECORDS));
-                let StretchEntries { entries, .. } = self.entries_between(first, next).await?;
+                let stretch = self.entries_between(first, next).await?;
+                may_return |= stretch.may_return;
+                let entries = stretch.entries;
                 let (store, merger) = (self.parts.store.clone(), turn.writer().clone());
                 turn.writer()
                     .write_run(async move {
@@ -160,6 +167,10 @@ impl Node {
                     })
                     .await?;
                 first = next;
+            }
+            if may_return {
+                tracing::error!(import = %batch.id, "its records are entered anew at the next start");
+                continue;
             }
             self.batch_write(turn.writer(), &batch).await?;
         }
@@ -178,6 +189,7 @@ impl Node {
             // Beside the runtime's threads: a page takes long enough to open and read to hold up answers.
             let node = self.clone();
             let (rows, lost) = (page.rows, page.lost);
+            stretch.may_return |= page.lost_may_return;
             let derived = tokio::task::spawn_blocking(move || node.page_entries(&rows, stretch)).await;
             stretch = derived.map_err(|_| ExchangeError::Task { what: "reading records" })??;
             if let Some(key) = lost {
@@ -199,6 +211,7 @@ impl Node {
                 Err(error) => {
                     tracing::error!(number, %error, "a stored record cannot be read");
                     stretch.unreadable.insert(number);
+                    stretch.may_return = true;
                 }
             }
         }

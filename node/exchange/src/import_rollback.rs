@@ -130,7 +130,7 @@ impl Node {
         let mut first = batch.first;
         while first < batch.next {
             let end = batch.next.min(first.saturating_add(stretch.max(1)));
-            let StretchEntries { stored, entries, unreadable } = self.entries_between(first, end).await?;
+            let StretchEntries { stored, entries, unreadable, .. } = self.entries_between(first, end).await?;
             let (store, merger) = (self.parts.store.clone(), writer.clone());
             writer
                 .write_run(async move {

@@ -14,6 +14,8 @@ pub(crate) struct ReadablePage {
     pub(crate) rows: Vec<(Bytes, Bytes)>,
     /// The key of the row passed over because the store cannot read its value. It stands behind the others.
     pub(crate) lost: Option<Bytes>,
+    /// Whether that value may be readable another time: the disk failed to give it, and gave nothing wrong.
+    pub(crate) lost_may_return: bool,
     /// What follows. None behind the last row.
     pub(crate) rest: Option<KeyRange>,
 }
@@ -50,14 +52,15 @@ impl Node {
     /// For passes alone. A search that answers somebody must fail instead: what is passed over would be missing in silence.
     pub(crate) async fn readable_page(&self, range: &KeyRange, limit: usize) -> Result<ReadablePage> {
         let store = &self.parts.store;
-        let (rows, lost) = match store.scan(range.clone(), limit).await {
-            Ok(rows) => (rows, None),
+        let (rows, lost, lost_may_return) = match store.scan(range.clone(), limit).await {
+            Ok(rows) => (rows, None, false),
             Err(StoreError::Unreadable { key, source }) => {
                 let notice = keyspace::notice_of(key.bytes()).map(|id| id.to_string());
                 let record = keyspace::record_number(key.bytes());
                 tracing::error!(notice, record, error = %source, "a stored value cannot be read, going on without it");
                 let before = range.before(key.bytes());
-                (store.scan(before, limit).await?, Some(key.bytes().clone()))
+                let may_return = !matches!(*source, StoreError::Damaged { .. });
+                (store.scan(before, limit).await?, Some(key.bytes().clone()), may_return)
             }
             Err(error) => return Err(error.into()),
         };
@@ -65,7 +68,7 @@ impl Node {
             Some(key) => Some(key.clone()),
             None => rows.last().map(|(key, _)| key.clone()),
         };
-        Ok(ReadablePage { rows, lost, rest: last.map(|key| range.after(&key)) })
+        Ok(ReadablePage { rows, lost, lost_may_return, rest: last.map(|key| range.after(&key)) })
     }
 }
 

@@ -3,8 +3,10 @@
 use chengxin_import::ImportOptions;
 use chengxin_schemas::identity::RecordId;
 use chengxin_schemas::operator::Role;
+use chengxin_schemas::sealing_key::DataKey;
 use chengxin_schemas::subject::SubjectKey;
 use chengxin_store::{Batch, SledOptions, SledStore};
+use zeroize::Zeroizing;
 
 use super::*;
 use crate::import::ImportFile;
@@ -187,6 +189,39 @@ async fn a_former_index_gets_every_identifier_at_the_next_start() {
     assert_eq!(index_bytes(&node).await, kept);
     assert!(node.batches_former().await.expect("batches").is_empty(), "once");
     assert_eq!(node.batch_read(&batch.id).await.expect("batch"), batch);
+}
+
+/// As with the data key of another node: the rows are whole, and do not open.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_former_index_waits_for_records_that_do_not_open() {
+    let federation = Federation::new().await;
+    let node = federation.node(MARKET);
+    let clerk = as_role(&node, Role::Clerk).await;
+    let file: Arc<dyn ImportFile> = Arc::new(Memory(sole_trader().into_bytes()));
+    let (_, batch) =
+        node.import_run(&clerk, file, ImportOptions::default(), Arc::new(|_| {})).await.expect("import");
+    let batch = batch.expect("batch");
+    let kept = index_bytes(&node).await;
+    let (row, record) = node.record_read(batch.first).await.expect("read").expect("record");
+    let subjects: Vec<_> = record.fields().subjects().map(|subject| node.subject_key(&subject)).collect();
+    let key = keyspace::record(batch.first);
+    let others = DataKey::new(&Zeroizing::new([9; 32])).expect("key");
+    let mut write = Batch::new();
+    kept.iter().for_each(|(key, _)| {
+        write.delete(key.clone());
+    });
+    write.put(keyspace::batch(&batch.id), ImportBatchV1(batch.clone()).encode().expect("encoded"));
+    node.parts.store.commit(write).await.expect("committed");
+    for (data, opens) in [(&others, false), (&node.parts.keys.data, true)] {
+        let mut write = Batch::new();
+        write.put(key.clone(), row.seal(&key, data, node.row_nonce()).expect("sealed"));
+        node.parts.store.commit(write).await.expect("committed");
+        node.import_index_upgrade().await.expect("upgraded");
+        let found = node.record_numbers_of(&subjects[1], 10).await.expect("numbers");
+        assert_eq!(found.len(), usize::from(opens), "by the person's number");
+        assert_eq!(node.batches_former().await.expect("batches").is_empty(), opens);
+    }
+    assert_eq!(index_bytes(&node).await, kept);
 }
 
 /// The disk has lost one record of two: the node starts, the other gets all its identifiers, and the import can be taken
