@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chengxin_schemas::agency::AgencyCode;
+use chengxin_schemas::authorisation::{AuthorisationReference, SubjectAuthorisation};
 use chengxin_schemas::category::{ClassificationLevel, InformationCategory};
 use chengxin_schemas::federation::FunctionCode;
 use chengxin_schemas::identity::CaseReference;
@@ -53,6 +54,7 @@ struct RawTest {
     categories: Vec<InformationCategory>,
     case_reference: Option<CaseReference>,
     legal_basis: Option<LegalBasis>,
+    authorisation: Option<AuthorisationReference>,
     #[serde(default)]
     own_records: bool,
     expect: Expectation,
@@ -123,6 +125,9 @@ pub(crate) fn tests_parse(
                 purpose: entry.purpose,
                 case_reference: entry.case_reference,
                 legal_basis: entry.legal_basis,
+                authorisation: entry
+                    .authorisation
+                    .map(|reference| SubjectAuthorisation { reference, document: None }),
                 subject_kind: entry.subject,
                 own_records: entry.own_records,
                 categories: entry.categories,

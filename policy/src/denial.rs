@@ -89,6 +89,8 @@ pub enum DenialReason {
     CaseReference,
     /// A legal basis must be cited.
     LegalBasis,
+    /// The subject must have authorised the query.
+    SubjectAuthorisation,
     /// Only records of the asking body itself may be read.
     OwnRecordsOnly,
     /// The asker's requests of the day are used up ([`crate::Obligations`]).
@@ -187,6 +189,7 @@ impl Denied {
             }
             DenialReason::CaseReference => "该用途须填写案件或项目编号".to_owned(),
             DenialReason::LegalBasis => "该用途没有默认依据，须写明法律依据".to_owned(),
+            DenialReason::SubjectAuthorisation => "该用途须有信用主体的书面授权".to_owned(),
             DenialReason::OwnRecordsOnly => "只能读取本单位自己的记录".to_owned(),
             DenialReason::DailyLimit { limit } => format!("该用途每日限 {limit} 次，今日次数已用完"),
             DenialReason::NoRule => "没有规则允许".to_owned(),
@@ -227,6 +230,9 @@ impl Denied {
                 "the purpose needs the number of an open case or project".to_owned()
             }
             DenialReason::LegalBasis => "the purpose has no basis of its own: cite one".to_owned(),
+            DenialReason::SubjectAuthorisation => {
+                "the purpose needs the subject's written authorisation".to_owned()
+            }
             DenialReason::OwnRecordsOnly => "only the body's own records may be read".to_owned(),
             DenialReason::DailyLimit { limit } => {
                 format!("the purpose allows {limit} requests a day, which are used up")
@@ -261,6 +267,7 @@ impl DenialReason {
             Self::Categories { .. } => "categories",
             Self::CaseReference => "case-reference",
             Self::LegalBasis => "legal-basis",
+            Self::SubjectAuthorisation => "subject-authorisation",
             Self::OwnRecordsOnly => "own-records",
             Self::DailyLimit { .. } => "daily-limit",
             Self::NoRule => "no-rule",

@@ -178,8 +178,8 @@ impl Permit {
     }
 
     /// What may leave of one field of a record. A field that is queried by authorisation (授权查询) needs no condition of
-    /// its own here: there is no permit without a legal basis, and the purpose's rules grade its level. An authorisation
-    /// by the subject itself is not carried by requests yet. `is_person` says whether the record's subject is a natural person.
+    /// its own here: there is no permit without a legal basis, and the purpose's rules grade its level; whether
+    /// the subject itself must have authorised the query is a condition of the purpose. `is_person` says whether the record's subject is a natural person.
     pub fn release(
         &self,
         record_type: RecordType,

@@ -59,6 +59,8 @@ pub struct Purpose {
     pub actions: Vec<Action>,
     /// Whether an open file must be named.
     pub case_reference: bool,
+    /// Whether the subject must have authorised the query in writing (授权查询).
+    pub subject_authorisation: bool,
     /// How many requests one asker may make under it in one day; None for any number. See [`crate::Obligations`].
     pub daily_limit: Option<u32>,
     /// Why it is as it is.
@@ -73,11 +75,13 @@ pub enum Condition {
     CaseReference,
     /// A law, because the purpose states none.
     LegalBasis,
+    /// The subject's written authorisation.
+    SubjectAuthorisation,
 }
 
 impl Condition {
     /// Every condition, in the order in which they are looked at.
-    pub const ALL: [Self; 2] = [Self::CaseReference, Self::LegalBasis];
+    pub const ALL: [Self; 3] = [Self::CaseReference, Self::LegalBasis, Self::SubjectAuthorisation];
 
     /// The spelling in machine output: that of the denial where it is not met.
     pub fn as_str(self) -> &'static str {
@@ -89,6 +93,7 @@ impl Condition {
         match self {
             Self::CaseReference => DenialReason::CaseReference,
             Self::LegalBasis => DenialReason::LegalBasis,
+            Self::SubjectAuthorisation => DenialReason::SubjectAuthorisation,
         }
     }
 
@@ -97,6 +102,7 @@ impl Condition {
         match self {
             Self::CaseReference => request.case_reference.is_some(),
             Self::LegalBasis => request.legal_basis.is_some(),
+            Self::SubjectAuthorisation => request.authorisation.is_some(),
         }
     }
 }
@@ -107,6 +113,7 @@ impl Purpose {
         Condition::ALL.into_iter().filter(|condition| match condition {
             Condition::CaseReference => self.case_reference,
             Condition::LegalBasis => self.legal_basis.is_none(),
+            Condition::SubjectAuthorisation => self.subject_authorisation,
         })
     }
 
@@ -143,6 +150,8 @@ struct RawPurpose {
     categories: Vec<InformationCategory>,
     actions: Vec<Action>,
     case_reference: bool,
+    #[serde(default)]
+    subject_authorisation: bool,
     daily_limit: Option<u32>,
     note: String,
 }
@@ -189,6 +198,12 @@ pub(crate) fn purposes_parse(
                 "remove daily_limit, or add ask or answer to its actions",
             );
         }
+        if entry.subject_authorisation && !entry.actions.iter().all(|action| action.is_query()) {
+            return wrong(
+                "the subject's authorisation comes with a query, and the purpose is for more than queries",
+                "remove subject_authorisation, or every action but ask and answer",
+            );
+        }
         purposes.push(Purpose {
             line: crate::bundle::line_of(text, entry.code.span().start),
             code,
@@ -204,6 +219,7 @@ pub(crate) fn purposes_parse(
             categories: sorted(entry.categories),
             actions: sorted(entry.actions),
             case_reference: entry.case_reference,
+            subject_authorisation: entry.subject_authorisation,
             daily_limit: entry.daily_limit,
             note: entry.note,
         });

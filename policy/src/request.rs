@@ -1,6 +1,7 @@
 //! What is asked of policy, and the smallest thing policy decides: one cell.
 
 use chengxin_schemas::agency::AgencyCode;
+use chengxin_schemas::authorisation::SubjectAuthorisation;
 use chengxin_schemas::category::{ClassificationLevel, InformationCategory};
 use chengxin_schemas::federation::FunctionCode;
 use chengxin_schemas::identity::CaseReference;
@@ -104,6 +105,8 @@ pub struct AccessRequest {
     pub case_reference: Option<CaseReference>,
     /// Needed where the purpose has no basis of its own.
     pub legal_basis: Option<LegalBasis>,
+    /// The subject's own authorisation; some purposes need one.
+    pub authorisation: Option<SubjectAuthorisation>,
     /// About an organisation or a natural person.
     pub subject_kind: SubjectKind,
     /// Whether only records of the asking body itself are touched.

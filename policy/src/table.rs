@@ -26,9 +26,10 @@ pub fn decision_table(authoriser: &Authoriser) -> String {
         let case = if purpose.case_reference { "case needed" } else { "no case needed" };
         let basis =
             if purpose.legal_basis.is_some() { "own legal basis" } else { "legal basis must be cited" };
+        let subject = if purpose.subject_authorisation { ", the subject's authorisation needed" } else { "" };
         let limit = purpose.daily_limit.map(|limit| format!(", at most {limit} a day")).unwrap_or_default();
         // Writing to a String cannot fail.
-        let _ = writeln!(table, "\n{} {} ({case}, {basis}{limit})", purpose.code, purpose.chinese);
+        let _ = writeln!(table, "\n{} {} ({case}, {basis}{subject}{limit})", purpose.code, purpose.chinese);
         for (body, functions) in bodies(purpose) {
             rows_write(authoriser, purpose, &body, &functions, &mut table);
         }

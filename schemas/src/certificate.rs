@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::agency::AgencyCode;
+use crate::authorisation::SubjectAuthorisation;
 use crate::catalogue::MeasureCode;
 use crate::category::{BreachSeverity, InformationCategory, RecordState};
 use crate::digest::Sha256;
@@ -40,6 +41,9 @@ pub struct CertificateClaims {
     /// Under which law, where the purpose alone does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub legal_basis: Option<LegalBasis>,
+    /// The subject's own authorisation, where the asker has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorisation: Option<SubjectAuthorisation>,
     /// The open file.
     pub case_reference: CaseReference,
     /// By whom.

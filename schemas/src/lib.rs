@@ -6,6 +6,7 @@
 pub mod adoption;
 pub mod agency;
 pub mod answer;
+pub mod authorisation;
 pub mod catalogue;
 pub mod category;
 pub mod certificate;

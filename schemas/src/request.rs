@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::agency::AgencyCode;
+use crate::authorisation::SubjectAuthorisation;
 use crate::category::InformationCategory;
 use crate::error::SchemaError;
 use crate::identity::{CaseReference, Nonce};
@@ -42,6 +43,9 @@ pub struct RequestClaims {
     /// Under which law, where the purpose alone does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub legal_basis: Option<LegalBasis>,
+    /// The subject's own authorisation, where the asker has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorisation: Option<SubjectAuthorisation>,
     /// The open file.
     pub case_reference: CaseReference,
     /// What the asker wants to know; policy may answer less.

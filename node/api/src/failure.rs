@@ -125,6 +125,10 @@ fn denial_fix(denied: &Denied) -> (String, String) {
             format!("{command} names the purposes that would do; chengxin policy show lists all"),
             format!("用 {command} 查看可用的用途; 用 chengxin policy show 查看全部用途"),
         ),
+        DenialReason::SubjectAuthorisation => (
+            format!("state it with --authorisation; {command} says what else would be needed"),
+            format!("用 --authorisation 写明书面授权; 用 {command} 查看其他所需条件"),
+        ),
         DenialReason::DailyLimit { .. } => (
             "ask again tomorrow; chengxin policy show -o wide lists the limits, the coordinator changes them"
                 .to_owned(),
@@ -262,6 +266,7 @@ mod tests {
             (DenialReason::Rule, category, command),
             (DenialReason::UnknownPurpose, category, command),
             (DenialReason::NoCategories, None, "chengxin policy explain"),
+            (DenialReason::SubjectAuthorisation, category, command),
             (DenialReason::DailyLimit { limit: 3 }, category, "chengxin policy show -o wide"),
         ] {
             let problem = exchange_problem(&ExchangeError::Denied(Box::new(denied(reason, category))));

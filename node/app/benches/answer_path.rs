@@ -233,6 +233,7 @@ impl Asker {
             subject_name: None,
             purpose: "government-procurement".parse().unwrap(),
             legal_basis: None,
+            authorisation: None,
             case_reference: "CG-2026-031".parse().unwrap(),
             categories: InformationCategory::ALL.to_vec(),
             operator: OperatorReference { account: "zhang".parse().unwrap(), role: Role::Clerk },

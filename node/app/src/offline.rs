@@ -113,6 +113,7 @@ fn content(certificate: &VerifiedCertificate, names: &Bundle) -> CertificateCont
         name_not_stated: !certificate.name_stated(),
         purpose: claims.purpose.clone(),
         legal_basis: claims.legal_basis.clone(),
+        authorisation: claims.authorisation.clone(),
         purpose_name: names
             .purpose(&claims.purpose)
             .map(|purpose| (purpose.chinese.clone(), purpose.english.clone())),

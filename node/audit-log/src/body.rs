@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chengxin_schemas::authorisation::SubjectAuthorisation;
 use chengxin_schemas::identity::CaseReference;
 use chengxin_schemas::purpose::LegalBasis;
 use chengxin_schemas::subject::SubjectId;
@@ -25,6 +26,8 @@ pub struct Body {
     pub case_reference: Option<CaseReference>,
     /// The law it rests on.
     pub legal_basis: Option<LegalBasis>,
+    /// The subject's own authorisation.
+    pub authorisation: Option<SubjectAuthorisation>,
     /// Names of the fields disclosed.
     pub fields: Vec<String>,
     /// Anything else worth keeping, by name.
@@ -42,6 +45,8 @@ struct BodyV1 {
     case_reference: Option<CaseReference>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     legal_basis: Option<LegalBasis>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    authorisation: Option<SubjectAuthorisation>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     fields: Vec<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -63,8 +68,16 @@ impl std::fmt::Debug for Body {
 impl Body {
     /// The JSON of the body, padded with spaces to a multiple of [`BODY_PADDING`].
     pub(crate) fn encode(self) -> Result<Zeroizing<Vec<u8>>, LogError> {
-        let Self { subject, case_reference, legal_basis, fields, details } = self;
-        let stored = BodyV1 { v: BodyVersion::V1, subject, case_reference, legal_basis, fields, details };
+        let Self { subject, case_reference, legal_basis, authorisation, fields, details } = self;
+        let stored = BodyV1 {
+            v: BodyVersion::V1,
+            subject,
+            case_reference,
+            legal_basis,
+            authorisation,
+            fields,
+            details,
+        };
         let mut bytes = Zeroizing::new(
             serde_json::to_vec(&stored)
                 .map_err(|_| LogError::malformed("audit body", "it does not encode"))?,
@@ -82,16 +95,24 @@ impl Body {
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, LogError> {
-        let BodyV1 { v: BodyVersion::V1, subject, case_reference, legal_basis, fields, details } =
-            serde_json::from_slice(bytes)
-                .map_err(|_| LogError::malformed("audit body", "not a body that this version knows"))?;
-        Ok(Self { subject, case_reference, legal_basis, fields, details })
+        let BodyV1 {
+            v: BodyVersion::V1,
+            subject,
+            case_reference,
+            legal_basis,
+            authorisation,
+            fields,
+            details,
+        } = serde_json::from_slice(bytes)
+            .map_err(|_| LogError::malformed("audit body", "not a body that this version knows"))?;
+        Ok(Self { subject, case_reference, legal_basis, authorisation, fields, details })
     }
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use chengxin_schemas::digest::Sha256;
     use proptest::prelude::*;
 
     pub(crate) fn full_body() -> Body {
@@ -99,6 +120,10 @@ pub(crate) mod tests {
             subject: Some(SubjectId::parse("91320100748204660Q").expect("subject")),
             case_reference: Some("CG-2026-031".parse().expect("case")),
             legal_basis: Some("《中华人民共和国政府采购法》第二十二条".parse().expect("basis")),
+            authorisation: Some(SubjectAuthorisation {
+                reference: "授权书〔2026〕15号".parse().expect("reference"),
+                document: Some(Sha256::of(b"scan")),
+            }),
             fields: vec!["decision_number".to_owned()],
             details: BTreeMap::from([("note".to_owned(), "开标后".to_owned())]),
         }

@@ -8,6 +8,7 @@ use chengxin_api::types::check::Coverage;
 use chengxin_api::types::config::Config;
 use chengxin_api::types::time::Moment;
 use chengxin_schemas::agency::AgencyCode;
+use chengxin_schemas::authorisation::SubjectAuthorisation;
 use chengxin_schemas::category::InformationCategory;
 use chengxin_schemas::certificate::{CertificateRecord, CertificateRestriction};
 use chengxin_schemas::federation::FederationId;
@@ -280,6 +281,9 @@ pub struct CertificateContent {
     /// Under which law, where the purpose alone does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub legal_basis: Option<LegalBasis>,
+    /// By which authorisation of the subject, where one was stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorisation: Option<SubjectAuthorisation>,
     /// The purpose's name in Chinese and English, if the policy built into this program knows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purpose_name: Option<(String, String)>,

@@ -25,7 +25,7 @@ use crate::node::Node;
 use crate::presentation::{PeerPresentation, present_to_peer};
 use crate::replay::ReplayFault;
 
-/// Longest compact JWS of a request: a subject, a name of 200 characters, a basis of 500.
+/// Longest compact JWS of a request: a subject, a name of 200 characters, a basis of 500, an authorisation of 200.
 pub const REQUEST_LIMIT: usize = 16 * 1024;
 
 /// What an answer shows.
@@ -133,6 +133,7 @@ impl Node {
             purpose: request.purpose.clone(),
             case_reference: Some(request.case_reference.clone()),
             legal_basis: request.legal_basis.clone(),
+            authorisation: request.authorisation.clone(),
             subject_kind: request.subject.kind(),
             own_records: false,
             categories: request.categories.clone(),
@@ -248,6 +249,7 @@ fn answer_entry(entry: EntryDraft, request: &RequestClaims, digest: Sha256) -> E
     entry
         .peer(request.iss, Some(request.operator.clone()))
         .purpose(&request.purpose, &request.case_reference, request.legal_basis.as_ref())
+        .authorisation(request.authorisation.as_ref())
         .subject(&request.subject)
         .subject_name(request.subject_name.as_deref())
         .request(digest)

@@ -37,7 +37,7 @@ const REQUEST_MARGIN: i64 = 30;
 /// Bytes of a log entry's body that one agency and the digest of its request take as JSON.
 const ASKED_BYTES: usize = 128;
 
-// Half the body is left for the subject, the case and the legal basis.
+// Half the body is left for the subject, the case, the legal basis and the authorisation.
 const _: () =
     assert!(PEERS_AT_ONCE * ASKED_BYTES <= BODY_LIMIT / 2, "the requests of one stretch fit one entry");
 const _: () = assert!(
@@ -111,6 +111,7 @@ impl Node {
             subject_name: wanted.subject_name.clone(),
             purpose: wanted.purpose.clone(),
             legal_basis: wanted.legal_basis.clone(),
+            authorisation: wanted.authorisation.clone(),
             case_reference: wanted.case_reference.clone(),
             categories: asking.permits.asked().categories().to_vec(),
             operator: asking.operator.clone(),

@@ -9,6 +9,7 @@ use chengxin_audit_log::{Actor, Body, Disclosed, Entry, EntryIndex, Outcome};
 use chengxin_schemas::ErrorCode;
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::answer::ANSWER_RECORDS_LIMIT;
+use chengxin_schemas::authorisation::SubjectAuthorisation;
 use chengxin_schemas::digest::Sha256;
 use chengxin_schemas::identity::CaseReference;
 use chengxin_schemas::operator::{OperatorName, Role};
@@ -47,6 +48,7 @@ pub struct EntryDraft {
     disclosed: Vec<Disclosed>,
     case_reference: Option<CaseReference>,
     legal_basis: Option<LegalBasis>,
+    authorisation: Option<SubjectAuthorisation>,
     details: BTreeMap<String, String>,
 }
 
@@ -68,6 +70,7 @@ impl EntryDraft {
             disclosed: Vec::new(),
             case_reference: None,
             legal_basis: None,
+            authorisation: None,
             details: BTreeMap::new(),
         }
     }
@@ -101,6 +104,12 @@ impl EntryDraft {
         self.purpose = Some(purpose.clone());
         self.case_reference = Some(case.clone());
         self.legal_basis = basis.cloned();
+        self
+    }
+
+    /// By which authorisation of the subject, where one was stated.
+    pub fn authorisation(mut self, authorisation: Option<&SubjectAuthorisation>) -> Self {
+        self.authorisation = authorisation.cloned();
         self
     }
 
@@ -197,6 +206,7 @@ impl Node {
             subject: draft.subject,
             case_reference: draft.case_reference,
             legal_basis: draft.legal_basis,
+            authorisation: draft.authorisation,
             fields: Vec::new(),
             details,
         };

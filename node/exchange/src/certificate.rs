@@ -87,6 +87,7 @@ impl Node {
             subject_name: result.subject_name.clone(),
             purpose: result.purpose.clone(),
             legal_basis: result.legal_basis.clone(),
+            authorisation: result.authorisation.clone(),
             case_reference: result.case_reference.clone(),
             operator: result.operator.clone(),
             policy: result.policy.clone(),
@@ -124,6 +125,7 @@ impl Node {
         file_length_check(&file)?;
         let entry = EntryDraft::new(EntryKind::CertificateIssued)
             .purpose(&result.purpose, &result.case_reference, result.legal_basis.as_ref())
+            .authorisation(result.authorisation.as_ref())
             .subject(&result.subject)
             .subject_name(result.subject_name.as_deref())
             .policy(&result.policy)

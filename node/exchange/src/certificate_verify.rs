@@ -143,6 +143,7 @@ fn request_agrees(
         ("about the name it says was searched for", no_name || request.subject_name == claims.subject_name),
         ("for its purpose", request.purpose == claims.purpose),
         ("on its legal basis", no_basis || request.legal_basis == claims.legal_basis),
+        ("by the subject's authorisation", request.authorisation == claims.authorisation),
         ("for its case", request.case_reference == claims.case_reference),
         ("by its operator", request.operator == claims.operator),
         ("about its categories", request.categories == claims.categories),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use chengxin_policy::{AccessRequest, Action, AskerContext};
 use chengxin_schemas::agency::AgencyCode;
+use chengxin_schemas::authorisation::SubjectAuthorisation;
 use chengxin_schemas::category::{InformationCategory, RecordState};
 use chengxin_schemas::certificate::{CoverageEntry, CoverageOutcome};
 use chengxin_schemas::digest::Sha256;
@@ -58,6 +59,8 @@ pub struct CheckRequest {
     pub case_reference: CaseReference,
     /// The law, where the purpose alone does not say.
     pub legal_basis: Option<LegalBasis>,
+    /// The subject's own authorisation, where there is one.
+    pub authorisation: Option<SubjectAuthorisation>,
     /// The categories of interest, all of which the purpose must allow; empty means all that it allows.
     pub categories: Vec<InformationCategory>,
     /// How long to wait for each peer, in milliseconds.
@@ -69,6 +72,7 @@ impl CheckRequest {
     pub(crate) fn entry(&self, entry: EntryDraft) -> EntryDraft {
         entry
             .purpose(&self.purpose, &self.case_reference, self.legal_basis.as_ref())
+            .authorisation(self.authorisation.as_ref())
             .subject(&self.subject)
             .subject_name(self.subject_name.as_deref())
     }
@@ -85,6 +89,8 @@ pub struct CheckResult {
     pub purpose: PurposeCode,
     /// Under which law, where the purpose alone does not say.
     pub legal_basis: Option<LegalBasis>,
+    /// By which authorisation of the subject, where one was stated.
+    pub authorisation: Option<SubjectAuthorisation>,
     /// Under which file.
     pub case_reference: CaseReference,
     /// Who asked.
@@ -239,6 +245,7 @@ impl Node {
             subject_name: wanted.subject_name.clone(),
             purpose: wanted.purpose.clone(),
             legal_basis: wanted.legal_basis.clone(),
+            authorisation: wanted.authorisation.clone(),
             case_reference: wanted.case_reference.clone(),
             operator,
             at: self.now(),
@@ -286,6 +293,7 @@ impl Node {
             purpose: wanted.purpose.clone(),
             case_reference: Some(wanted.case_reference.clone()),
             legal_basis: wanted.legal_basis.clone(),
+            authorisation: wanted.authorisation.clone(),
             subject_kind: wanted.subject.kind(),
             own_records: false,
             categories,
@@ -372,3 +380,6 @@ fn result_digest(result: &CheckResult) -> Sha256 {
     parts.extend(result.restrictions.iter().map(|restriction| restriction.notice.0.to_vec()));
     Sha256::of_parts(&parts.iter().map(Vec::as_slice).collect::<Vec<_>>())
 }
+
+#[cfg(test)]
+mod tests;

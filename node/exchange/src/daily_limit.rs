@@ -139,6 +139,7 @@ mod tests {
             purpose: purpose.parse().expect("purpose"),
             case_reference: "CG-2026-031".parse().expect("case"),
             legal_basis: None,
+            authorisation: None,
             categories: Vec::new(),
             deadline_ms: 1_000,
         }

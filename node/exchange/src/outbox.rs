@@ -351,6 +351,7 @@ impl Node {
             purpose: "notice-basis".parse()?,
             case_reference: Some(content.id.to_string().parse()?),
             legal_basis: None,
+            authorisation: None,
             subject_kind: content.subject.kind(),
             own_records: false,
             categories: vec![content.category],

@@ -2,7 +2,7 @@
 //!
 //! What is replayed: checks that operators here began, and requests of peers that were answered or refused. The log knows
 //! purpose, role and asker in the open, and the subject in a sealed body, of which only its kind is used here, and whether
-//! a case and a legal basis were given. It does not know which categories were asked about, so each request counts as one
+//! a case, a legal basis and the subject's authorisation were given. It does not know which categories were asked about, so each request counts as one
 //! about all of them. Functions are those the directory lists today; a request of a body that is no member any more is
 //! left out and counted.
 //!
@@ -20,6 +20,7 @@ use chengxin_policy::{
     Treatment,
 };
 use chengxin_schemas::agency::AgencyCode;
+use chengxin_schemas::authorisation::SubjectAuthorisation;
 use chengxin_schemas::category::InformationCategory;
 use chengxin_schemas::operator::Role;
 use chengxin_schemas::policy_version::PolicyVersion;
@@ -104,6 +105,7 @@ struct Asked {
     is_person: bool,
     has_case: bool,
     has_basis: bool,
+    has_authorisation: bool,
 }
 
 /// What an entry says of a request.
@@ -236,6 +238,7 @@ impl Node {
             is_person: subject.kind() == SubjectKind::Person,
             has_case: body.case_reference.is_some(),
             has_basis: body.legal_basis.is_some(),
+            has_authorisation: body.authorisation.is_some(),
         }))
     }
 
@@ -308,9 +311,11 @@ fn request_of(
     own: &AgencyCode,
 ) -> Result<Option<AccessRequest>> {
     let Some(entry) = directory.entry(&asked.asker) else { return Ok(None) };
-    // Which case and which law do not decide, only whether there are any.
+    // Which case, law and authorisation do not decide, only whether there are any.
     let case = asked.has_case.then(|| "replayed".parse()).transpose().map_err(ExchangeError::Schema)?;
     let basis = asked.has_basis.then(|| "replayed".parse()).transpose().map_err(ExchangeError::Schema)?;
+    let authorised = asked.has_authorisation.then(|| "replayed".parse()).transpose();
+    let authorised = authorised.map_err(ExchangeError::Schema)?;
     let is_own = asked.asker == *own;
     Ok(Some(AccessRequest {
         asker: AskerContext { agency: asked.asker, functions: entry.functions.clone(), region: entry.region },
@@ -318,6 +323,7 @@ fn request_of(
         purpose: asked.purpose.clone(),
         case_reference: case,
         legal_basis: basis,
+        authorisation: authorised.map(|reference| SubjectAuthorisation { reference, document: None }),
         subject_kind: subject_kind(asked.is_person),
         own_records: false,
         categories: InformationCategory::ALL.to_vec(),

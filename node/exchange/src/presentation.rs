@@ -216,6 +216,7 @@ mod tests {
             purpose: "bidding".parse().expect("purpose"),
             case_reference: Some("ZB-2026-007".parse().expect("case")),
             legal_basis: None,
+            authorisation: None,
             subject_kind: SubjectKind::Person,
             own_records: false,
             categories: vec![record.claims().category],

@@ -415,6 +415,7 @@ impl Node {
             purpose: own_records_purpose()?,
             case_reference: None,
             legal_basis: None,
+            authorisation: None,
             subject_kind: sd_jwt.subject_kind(),
             own_records: true,
             categories: vec![sd_jwt.claims().category],

@@ -3,15 +3,16 @@
 use std::path::Path;
 
 use chengxin_policy::{
-    AccessRequest, Action, Authoriser, Bundle, Condition, Decision, DenialReason, NEEDED_LIMIT, Needed,
-    Obligations, PolicyDiff, Release, Treatment, ValueChangeKind, WithholdReason, decision_table,
+    AccessRequest, Action, Authoriser, Bundle, BundleFiles, Condition, Decision, DenialReason, NEEDED_LIMIT,
+    Needed, Obligations, PolicyDiff, Release, Treatment, ValueChangeKind, WithholdReason, decision_table,
 };
+use chengxin_schemas::authorisation::SubjectAuthorisation;
 use chengxin_schemas::category::{ClassificationLevel, InformationCategory};
 use chengxin_schemas::operator::Role;
 use chengxin_schemas::record_type::RecordType;
 use chengxin_schemas::subject::SubjectKind;
 
-use crate::support::{changed, grid, request};
+use crate::support::{baseline_texts, changed, grid, request};
 
 fn authoriser() -> Authoriser {
     Authoriser::new(Bundle::baseline().expect("baseline loads")).expect("casbin takes the rules")
@@ -216,6 +217,47 @@ fn a_daily_limit_is_handed_out_with_the_permit_and_decides_nothing() {
     assert!(
         decision_table(&limited).contains("bidding 招标投标 (case needed, own legal basis, at most 7 a day)")
     );
+}
+
+/// The baseline in which a purpose needs the subject's authorisation, its decision tests changed to match.
+fn authorised_only() -> Bundle {
+    let mut texts = baseline_texts();
+    let code = "code = \"bidding\"\n";
+    let needs =
+        |text: &mut String| *text = text.replacen(code, &format!("{code}subject_authorisation = true\n"), 1);
+    texts.entry("purposes.toml".to_owned()).and_modify(needs);
+    assert!(
+        BundleFiles::new(texts.clone()).and_then(Bundle::from_files).is_err(),
+        "the bundle's own tests ask without one"
+    );
+    let purpose = "purpose = \"bidding\"\n";
+    let states = format!("{purpose}authorisation = \"授权书〔2026〕15号\"\n");
+    texts.entry("tests.toml".to_owned()).and_modify(|text| *text = text.replace(purpose, &states));
+    BundleFiles::new(texts).and_then(Bundle::from_files).expect("loads")
+}
+
+#[test]
+fn a_purpose_may_need_the_subjects_authorisation() {
+    let authoriser = Authoriser::new(authorised_only()).expect("casbin takes the rules");
+    let mut asked = request("bidding", &[], SubjectKind::Person);
+    let Decision::Denied(denied) = authoriser.authorize(&asked) else { panic!("permitted without one") };
+    assert_eq!(denied.rule.as_str(), "purpose.bidding.subject-authorisation");
+    assert_eq!(denied.reason, DenialReason::SubjectAuthorisation);
+    assert_eq!(denied.chinese(), "该用途须有信用主体的书面授权");
+    let needed = authoriser.needed(&asked).expect("denied");
+    assert_eq!(needed.conditions, [Condition::SubjectAuthorisation]);
+    let reference = "授权书〔2026〕15号".parse().expect("reference");
+    asked.authorisation = Some(SubjectAuthorisation { reference, document: None });
+    assert!(matches!(authoriser.authorize(&asked), Decision::Permit(_)));
+    let table = decision_table(&authoriser);
+    assert!(
+        table.contains("bidding 招标投标 (case needed, own legal basis, the subject's authorisation needed)")
+    );
+    // Whoever is refused elsewhere is told that this purpose needs one.
+    asked.purpose = "curiosity".parse().expect("label");
+    let needed = authoriser.needed(&asked).expect("denied").purposes;
+    let bidding = needed.iter().find(|purpose| purpose.code.as_str() == "bidding").expect("would do");
+    assert_eq!(bidding.conditions, [Condition::CaseReference, Condition::SubjectAuthorisation]);
 }
 
 #[test]

@@ -148,7 +148,7 @@ fn a_purpose_says_exactly_what_its_rules_grant() {
 }
 
 #[test]
-fn a_daily_limit_is_a_number_and_counts_queries() {
+fn what_a_query_owes_is_asked_of_queries_only() {
     let case = "case_reference = true\n";
     for limit in ["0", "100001"] {
         let message = refused("purposes.toml", case, &format!("{case}daily_limit = {limit}\n"));
@@ -161,6 +161,8 @@ fn a_daily_limit_is_a_number_and_counts_queries() {
     let read = "actions = [\"read\"]\n";
     let message = refused("purposes.toml", read, &format!("{read}daily_limit = 5\n"));
     assert!(message.contains("counts queries"), "{message}");
+    let message = refused("purposes.toml", read, &format!("{read}subject_authorisation = true\n"));
+    assert!(message.contains("comes with a query"), "{message}");
 }
 
 #[test]

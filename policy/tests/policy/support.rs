@@ -20,6 +20,7 @@ pub(crate) fn request(purpose: &str, functions: &[&str], subject_kind: SubjectKi
         purpose: purpose.parse().expect("purpose"),
         case_reference: Some("CG-2026-031".parse().expect("case")),
         legal_basis: None,
+        authorisation: None,
         subject_kind,
         own_records: false,
         categories: InformationCategory::ALL.to_vec(),

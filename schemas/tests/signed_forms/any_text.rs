@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::answer::AnswerClaims;
+use chengxin_schemas::authorisation::AuthorisationReference;
 use chengxin_schemas::catalogue::{CatalogueItemCode, MeasureCode};
 use chengxin_schemas::category::{InformationCategory, RecordState};
 use chengxin_schemas::certificate::CertificateClaims;
@@ -47,7 +48,7 @@ fn round_trips<T: FromStr + Display + PartialEq>(text: &str) -> bool {
 }
 
 fn every_parser(text: &str) -> usize {
-    let parsers: [fn(&str) -> bool; 25] = [
+    let parsers: [fn(&str) -> bool; 26] = [
         round_trips::<AgencyCode>,
         round_trips::<UnifiedCode>,
         round_trips::<RegionCode>,
@@ -58,6 +59,7 @@ fn every_parser(text: &str) -> usize {
         round_trips::<PurposeCode>,
         round_trips::<OperatorName>,
         round_trips::<LegalBasis>,
+        round_trips::<AuthorisationReference>,
         round_trips::<CaseReference>,
         round_trips::<RecordId>,
         round_trips::<NoticeId>,

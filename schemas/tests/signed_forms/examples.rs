@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use chengxin_schemas::answer::{AnswerClaims, AnswerOutcome};
+use chengxin_schemas::authorisation::SubjectAuthorisation;
 use chengxin_schemas::certificate::CertificateClaims;
 use chengxin_schemas::delivery::{ItemClaims, SEALED_LIMIT, SealedNotice};
 use chengxin_schemas::digest::Sha256;
@@ -162,6 +163,17 @@ fn a_request_and_its_answers() {
         ..certificate(verified.digest())
     };
     message("certificate-by-name", &by_name, &asker_key(), &asker_entry());
+
+    let authorisation = SubjectAuthorisation {
+        reference: "授权书〔2026〕15号".parse().expect("reference"),
+        document: Some(Sha256::of(b"the scan of the written authorisation")),
+    };
+    let authorised = RequestClaims { authorisation: Some(authorisation.clone()), ..request() };
+    let asked = message("request-authorised", &authorised, &asker_key(), &asker_entry());
+    asked.claims().check(&ISSUER.parse().expect("agency"), NOW).expect("request");
+    let authorised =
+        CertificateClaims { authorisation: Some(authorisation), ..certificate(verified.digest()) };
+    message("certificate-authorised", &authorised, &asker_key(), &asker_entry());
 }
 
 #[test]

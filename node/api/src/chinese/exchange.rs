@@ -57,6 +57,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("about the name it says was searched for", "所查名称"),
     ("for its purpose", "用途"),
     ("on its legal basis", "法律依据"),
+    ("by the subject's authorisation", "信用主体授权"),
     ("for its case", "案件或项目编号"),
     ("by its operator", "操作员"),
     ("about its categories", "信息类别"),

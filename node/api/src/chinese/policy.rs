@@ -125,6 +125,14 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     // purposes.rs
     ("purposes", "项用途"),
     ("the purpose stands twice", "该用途出现两次"),
+    (
+        "the subject's authorisation comes with a query, and the purpose is for more than queries",
+        "信用主体授权随查询给出, 而该用途不只用于查询",
+    ),
+    (
+        "remove subject_authorisation, or every action but ask and answer",
+        "删除 subject_authorisation, 或只保留 ask 和 answer",
+    ),
     ("the daily limit is not between 1 and 100000", "每日限次不在 1 到 100000 之间"),
     ("correct daily_limit, or remove it", "改正或删除 daily_limit"),
     ("a daily limit counts queries, and the purpose is for none", "每日限次只计查询, 而该用途不用于查询"),

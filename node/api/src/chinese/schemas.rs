@@ -23,6 +23,15 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "a field said to be concealed is disclosed, or is none of the record's type",
         "所称未披露的字段已披露, 或不是此类记录的字段",
     ),
+    // authorisation.rs
+    (
+        "a reference of 2 to 200 characters on one line is needed",
+        "需要 2 到 200 个字符的单行授权书编号或名称",
+    ),
+    (
+        "name the subject's written authorisation by its number, or by its title and date",
+        "写明信用主体书面授权的编号, 或其名称和日期",
+    ),
     // category.rs
     ("unknown value", "未知的值"),
     // delivery.rs

@@ -260,6 +260,7 @@ fn what_a_policy_decided_reads_in_both_languages() {
         DenialReason::Categories { allowed: vec![Category::Basic, Category::SeriousBreach] },
         DenialReason::CaseReference,
         DenialReason::LegalBasis,
+        DenialReason::SubjectAuthorisation,
         DenialReason::OwnRecordsOnly,
         DenialReason::DailyLimit { limit: 20 },
         DenialReason::NoRule,

@@ -46,6 +46,7 @@ pub(crate) async fn check_run(
         purpose: request.purpose,
         case_reference: request.case_reference,
         legal_basis: request.legal_basis,
+        authorisation: request.authorisation,
         categories: request.categories,
         deadline_ms,
     };

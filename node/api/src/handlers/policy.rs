@@ -8,6 +8,7 @@ use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Query, State};
 use chengxin_policy::{AccessRequest, Action, AskerContext, Condition, Decision, Permit, Release};
 use chengxin_schemas::ErrorCode;
+use chengxin_schemas::authorisation::SubjectAuthorisation;
 use chengxin_schemas::category::InformationCategory;
 use chengxin_schemas::operator::Role;
 use chengxin_schemas::purpose::PurposeCode;
@@ -39,6 +40,7 @@ pub(crate) async fn policy_show(State(services): State<Arc<Services>>) -> Answer
             legal_basis: purpose.legal_basis.as_ref().map(ToString::to_string),
             roles: purpose.roles.clone(),
             case_reference: purpose.case_reference,
+            subject_authorisation: purpose.subject_authorisation,
             daily_limit: purpose.daily_limit,
         })
         .collect();
@@ -88,7 +90,7 @@ pub(crate) async fn policy_explain(
             (false, denied.rule.as_str().to_owned(), denied.chinese(), denied.english(), Vec::new())
         }
     };
-    let bare = AccessRequest { case_reference: None, legal_basis: None, ..request };
+    let bare = AccessRequest { case_reference: None, legal_basis: None, authorisation: None, ..request };
     let needed = policy.needed(&bare).map(needed);
     Ok(Json(PolicyExplanation {
         schema: PolicyExplanationSchema::V1,
@@ -177,6 +179,7 @@ fn request(
         purpose: purpose.clone(),
         case_reference: Some("policy-explain".parse()?),
         legal_basis: Some("policy explain".parse()?),
+        authorisation: Some(SubjectAuthorisation { reference: "policy explain".parse()?, document: None }),
         subject_kind,
         own_records: action == Action::Read,
         categories,

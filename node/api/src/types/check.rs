@@ -2,6 +2,7 @@
 //! nothing without it.
 
 use chengxin_schemas::agency::AgencyCode;
+use chengxin_schemas::authorisation::SubjectAuthorisation;
 use chengxin_schemas::catalogue::MeasureCode;
 use chengxin_schemas::category::{BreachSeverity, InformationCategory, RecordState};
 use chengxin_schemas::error::ErrorCode;
@@ -45,6 +46,9 @@ pub struct CheckRequest {
     /// Under which law, where the purpose alone does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub legal_basis: Option<LegalBasis>,
+    /// The subject's own authorisation, where there is one: `reference`, and `document`, the SHA-256 of its scan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorisation: Option<SubjectAuthorisation>,
     /// How long to wait for peers, in milliseconds; [`CHECK_DEADLINE_DEFAULT_MS`] when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline_ms: Option<u64>,

@@ -56,6 +56,9 @@ pub struct PurposeEntry {
     pub roles: Vec<Role>,
     /// Whether an open file must be named.
     pub case_reference: bool,
+    /// Whether the subject must have authorised the query in writing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub subject_authorisation: bool,
     /// How many requests one operator may make under it in one day, and one body of each peer; absent for any number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub daily_limit: Option<u32>,
@@ -132,7 +135,7 @@ pub struct PolicyExplanation {
 /// What a query would need to be permitted. Empty where nothing that the asker may state would do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Needed {
-    /// What the purpose demands: `case-reference`, `legal-basis`. Empty where the rules deny.
+    /// What the purpose demands: `case-reference`, `legal-basis`, `subject-authorisation`. Empty where the rules deny.
     pub conditions: Vec<String>,
     /// Where the rules deny: purposes under which they would permit the same query.
     pub purposes: Vec<NeededPurpose>,
@@ -149,7 +152,7 @@ pub struct NeededPurpose {
     pub name: String,
     /// Its name in English.
     pub name_en: String,
-    /// What it demands of every query: `case-reference`, `legal-basis`.
+    /// What it demands of every query: `case-reference`, `legal-basis`, `subject-authorisation`.
     pub conditions: Vec<String>,
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use chengxin_schemas::authorisation::AuthorisationReference;
 use chengxin_schemas::category::InformationCategory;
 use chengxin_schemas::identity::CaseReference;
 use chengxin_schemas::purpose::{LegalBasis, PurposeCode};
@@ -31,6 +32,12 @@ pub struct CheckArguments {
     /// The law that permits the query, where the purpose alone does not say
     #[arg(long, value_name = "CITATION")]
     pub basis: Option<LegalBasis>,
+    /// The subject's written authorisation, where the purpose needs one: its number, or its title and date
+    #[arg(long, value_name = "REFERENCE")]
+    pub authorisation: Option<AuthorisationReference>,
+    /// The scan of the authorisation; its digest is stated and logged, the file is not sent
+    #[arg(long, value_name = "FILE", requires = "authorisation")]
+    pub authorisation_file: Option<PathBuf>,
     /// How long to wait for the other agencies
     #[arg(long, value_name = "SPAN")]
     pub deadline: Option<Span>,

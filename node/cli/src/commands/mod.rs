@@ -1,5 +1,6 @@
 //! One function per command: build the request, call the node or the host, print the document, choose the exit code.
 
+mod authorisation;
 mod import;
 mod policy;
 mod policy_plan;

@@ -9,6 +9,7 @@ use chengxin_api::types::notice::{MeasureRequest, NoticeDocument, NoticeIssueReq
 use chengxin_api::types::operator::{OperatorAddRequest, OperatorDocument};
 use chengxin_api::types::record::RecordDocument;
 
+use super::authorisation::authorisation;
 use super::{Context, Ended, block_on};
 use crate::arguments::{
     CheckArguments, EnrolArguments, NoticeIssueArguments, OperatorAddArguments, OperatorDisableArguments,
@@ -42,6 +43,7 @@ impl Context<'_> {
             case_reference: arguments.reference,
             categories: arguments.categories,
             legal_basis: arguments.basis,
+            authorisation: authorisation(arguments.authorisation, arguments.authorisation_file.as_deref())?,
             deadline_ms,
             certificate: arguments.certificate.is_some(),
         };

@@ -109,6 +109,8 @@ pub(super) const HELP: &[(&str, &str)] = &[
     ("check --name", "主体名称, 用于查找没有代码的记录"),
     ("check --category", "仅此类别; 可重复"),
     ("check --basis", "允许查询的法律依据, 用途本身不足以说明时给出"),
+    ("check --authorisation", "信用主体的书面授权, 用途要求时给出: 编号, 或名称和日期"),
+    ("check --authorisation-file", "授权书扫描件; 只写明并记录其摘要, 不发送文件"),
     ("check --deadline", "等待其他机关多久"),
     ("check --certificate", "把签名的核查凭证写入此文件"),
     ("certificate", "验证核查凭证"),

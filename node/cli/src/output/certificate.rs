@@ -99,6 +99,10 @@ fn certificate_lines(page: &mut Page, claims: &CertificateContent, view: View) {
     if let Some(basis) = &claims.legal_basis {
         pairs.push((Key::LegalBasis, Cell::of(basis)));
     }
+    if let Some(stated) = &claims.authorisation {
+        let scan = stated.document.map(|digest| format!(" ({digest})")).unwrap_or_default();
+        pairs.push((Key::SubjectAuthorisation, Cell::new(format!("{}{scan}", stated.reference))));
+    }
     page.pairs(pairs);
 }
 

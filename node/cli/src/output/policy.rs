@@ -160,6 +160,7 @@ fn conditions_text(conditions: &[String], view: View) -> String {
     view.join(conditions.iter().map(|condition| match condition.as_str() {
         "case-reference" if !view.machine => view.text(Key::NeededCase),
         "legal-basis" if !view.machine => view.text(Key::NeededBasis),
+        "subject-authorisation" if !view.machine => view.text(Key::NeededAuthorisation),
         other => other,
     }))
 }

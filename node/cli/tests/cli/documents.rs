@@ -235,7 +235,7 @@ pub fn policy_explanation_denied() -> PolicyExplanation {
         "reason_en": "rule entry.no-risk-warning forbids it",
         "needed": {"conditions": [], "purposes": [
             {"code": "government-procurement", "name": "政府采购", "name_en": "Government procurement", "conditions": ["case-reference"]},
-            {"code": "other-decision", "name": "其他行政决定", "name_en": "Other decision", "conditions": ["case-reference", "legal-basis"]},
+            {"code": "other-decision", "name": "其他行政决定", "name_en": "Other decision", "conditions": ["case-reference", "legal-basis", "subject-authorisation"]},
             {"code": "awards", "name": "评优评先", "name_en": "Awards", "conditions": []}
         ], "more": true},
         "fields": [], "policy": "baseline-1"}))
@@ -461,6 +461,7 @@ pub fn certificate() -> CertificateVerification {
             {"agency": OWN, "name": "示例财政厅", "outcome": "answered", "as_of": AT, "records": 0}]},
         "check": "x-0123456789abcdef0123456789abcdef", "agency": OWN, "agency_name": "示例财政厅", "subject": "91320100748204660Q",
         "purpose": "government-procurement", "case_reference": "CG-2026-031", "purpose_name": ["政府采购", "government procurement"],
+        "authorisation": {"reference": "授权书〔2026〕15号", "document": DIGEST},
         "categories": ["general_breach", "serious_breach"], "operator": "zhang", "role": "clerk", "records": [{
             "issuer": OWN, "record": RECORD, "vct": "urn:chengxin:record:administrative-penalty:1", "category": "general_breach",
             "severity": "general", "state": "effective", "determined_on": "2026-05-04", "presented": "x", "name_match_only": true}],

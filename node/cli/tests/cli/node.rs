@@ -3,6 +3,9 @@
 use std::path::Path;
 
 use chengxin_cli::exit::Exit;
+use chengxin_schemas::certificate::{CERTIFICATE_LIMIT, CERTIFICATE_TYP, CertificateClaims};
+use chengxin_schemas::digest::Sha256;
+use chengxin_schemas::jws::UnverifiedJws;
 use serde_json::Value;
 
 use crate::runner::{Ran, chengxin_reading, chengxin_words};
@@ -308,10 +311,14 @@ fn an_incomplete_check_ends_with_5_and_leaves_a_certificate() {
     let (subject, record) =
         (breach["subject"].as_str().expect("code"), breach["record"].as_str().expect("id"));
     let certificate = stage.served.folder.path().join("certificate.json");
+    let scan = stage.file("scan.pdf", "the scan");
+    let stated = format!("--authorisation 授权书〔2026〕15号 --authorisation-file {scan}");
     let line = format!(
-        "chengxin check {subject} --purpose government-procurement --ref CG-1 --certificate {}",
+        "chengxin check {subject} --purpose government-procurement --ref CG-1 {stated} --certificate {}",
         certificate.display()
     );
+    let only_a_scan = line.replace("--authorisation 授权书〔2026〕15号 ", "");
+    assert_eq!(stage.run("clerk", &only_a_scan).exit, Exit::Usage);
     let nowhere = line.replace("certificate.json", "nowhere/certificate.json");
     let asked = || {
         let entries = stage.json("audit", "chengxin audit search --actor clerk --limit 200", Exit::Done);
@@ -327,6 +334,14 @@ fn an_incomplete_check_ends_with_5_and_leaves_a_certificate() {
     assert!(page.err.contains("certificate.json"), "{}", page.err);
     let file: Value = serde_json::from_slice(&std::fs::read(&certificate).expect("file")).expect("json");
     assert_eq!(file["schema"], "chengxin/check-certificate/v3");
+    let signed = file["certificate"].as_str().expect("signed");
+    let claims: CertificateClaims = UnverifiedJws::parse(signed, CERTIFICATE_TYP, CERTIFICATE_LIMIT)
+        .expect("jws")
+        .claims_unverified()
+        .expect("claims");
+    let authorisation = claims.authorisation.expect("stated");
+    assert_eq!(authorisation.reference.as_str(), "授权书〔2026〕15号");
+    assert_eq!(authorisation.document, Some(Sha256::of(b"the scan")));
     assert!(!Path::new(&format!("{}.part", certificate.display())).exists());
 
     let issue = format!(

@@ -12,6 +12,7 @@ use chengxin_exchange::check::{CheckRequest, CheckResult};
 use chengxin_schemas::ErrorCode;
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::answer::{ANSWER_TYP, AnswerClaims, AnswerOutcome};
+use chengxin_schemas::authorisation::SubjectAuthorisation;
 use chengxin_schemas::certificate::{
     CERTIFICATE_LIMIT, CERTIFICATE_TYP, CertificateClaims, CoverageEntry, CoverageOutcome,
 };
@@ -24,7 +25,7 @@ use chengxin_schemas::subject::SubjectId;
 use chengxin_schemas::wire::{self, PeerRequest, PeerResponse};
 use chengxin_trust::RootFingerprint;
 
-use crate::check::{check, wanted};
+use crate::check::{check, newest_entry, wanted};
 use crate::support::{
     CROWD_KEY, FINANCE, Federation, LEAGUE, MARKET, SUBJECT, agency, as_role, crowd_agency, signing,
 };
@@ -48,6 +49,51 @@ fn claims_of(file: &CertificateFile) -> CertificateClaims {
         .expect("jws")
         .claims_unverified()
         .expect("claims")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_subjects_authorisation_goes_with_the_request_into_both_logs_and_the_certificate() {
+    let federation = Federation::new().await;
+    let node = federation.node(FINANCE);
+    let clerk = as_role(&node, Role::Clerk).await;
+    let authorisation = Some(SubjectAuthorisation {
+        reference: "授权书〔2026〕15号".parse().expect("reference"),
+        document: Some(Sha256::of(b"scan")),
+    });
+    let request =
+        CheckRequest { authorisation: authorisation.clone(), ..wanted(SUBJECT, "government-procurement") };
+    let result = node.check_run(&clerk, request).await.expect("check");
+    let file = issued(&federation, &result).await;
+    for (code, kind) in [
+        (FINANCE, EntryKind::CheckRequested),
+        (FINANCE, EntryKind::CheckAnswered),
+        (FINANCE, EntryKind::CertificateIssued),
+        (MARKET, EntryKind::AnswerDisclosed),
+    ] {
+        let logged = newest_entry(&federation, code, kind).await;
+        let body = federation.node(code).log().read_body(logged.index).await.expect("body");
+        assert_eq!(body.authorisation, authorisation, "{kind:?}");
+        assert!(!format!("{:?}", logged.leaf).contains("授权书"), "in the sealed body only");
+    }
+    let root = federation.fingerprint;
+    assert_eq!(verify(&file, root).await.expect("verifies").authorisation, authorisation);
+    // Neither kept silent about, nor another document.
+    let changes: [Change; 2] = [
+        |claims| claims.authorisation = None,
+        |claims| claims.authorisation.as_mut().expect("stated").document = Some(Sha256::of(b"another")),
+    ];
+    for change in changes {
+        let error = verify(&with_claims(&file, change), root).await.expect_err("another").to_string();
+        assert!(error.contains("by the subject's authorisation"), "{error}");
+    }
+    // Nor claimed where the request stated none.
+    let file = issued(&federation, &check(&federation).await).await;
+    let change: Change = |claims| {
+        let reference = "授权书〔2026〕15号".parse().expect("reference");
+        claims.authorisation = Some(SubjectAuthorisation { reference, document: None });
+    };
+    let error = verify(&with_claims(&file, change), root).await.expect_err("claimed").to_string();
+    assert!(error.contains("by the subject's authorisation"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -29,6 +29,7 @@ pub(crate) fn wanted(subject: &str, purpose: &str) -> CheckRequest {
         purpose: purpose.parse().expect("purpose"),
         case_reference: "CG-2026-031".parse().expect("case"),
         legal_basis: None,
+        authorisation: None,
         categories: Vec::new(),
         deadline_ms: 1_000,
     }
@@ -89,7 +90,7 @@ async fn a_record_is_found_redacted_and_logged_at_both_ends() {
     assert!(requested.index < finished.index);
 }
 
-async fn newest_entry(federation: &Federation, code: &str, kind: EntryKind) -> LoggedEntry {
+pub(crate) async fn newest_entry(federation: &Federation, code: &str, kind: EntryKind) -> LoggedEntry {
     let filter = Filter { kinds: vec![kind], ..Filter::default() };
     federation.node(code).log().search(filter, 10).await.expect("search").entries.remove(0)
 }

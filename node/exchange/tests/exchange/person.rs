@@ -56,6 +56,7 @@ async fn shown_payload(federation: &Federation) -> Value {
         purpose: "government-procurement".parse().expect("purpose"),
         case_reference: "CG-2026-031".parse().expect("case"),
         legal_basis: None,
+        authorisation: None,
         categories: Vec::new(),
         deadline_ms: 1_000,
     };
@@ -113,6 +114,7 @@ async fn what_is_disclosed_by_name_is_found_by_name_in_both_logs() {
         purpose: "bidding".parse().expect("purpose"),
         case_reference: "ZB-2026-007".parse().expect("case"),
         legal_basis: None,
+        authorisation: None,
         categories: Vec::new(),
         deadline_ms: 1_000,
     };
@@ -149,6 +151,7 @@ async fn a_sole_trader_is_found_by_code_and_by_number() {
                 purpose: "government-procurement".parse().expect("purpose"),
                 case_reference: "CG-2026-031".parse().expect("case"),
                 legal_basis: None,
+                authorisation: None,
                 categories: Vec::new(),
                 deadline_ms: 1_000,
             };
@@ -246,6 +249,7 @@ async fn a_debtor_filed_long_before_is_determined_when_published() {
         purpose: "bidding".parse().expect("purpose"),
         case_reference: "ZB-2026-007".parse().expect("case"),
         legal_basis: None,
+        authorisation: None,
         categories: Vec::new(),
         deadline_ms: 1_000,
     };
@@ -288,6 +292,7 @@ async fn a_sole_trader_is_bound_by_code_and_by_number() {
                 purpose: "government-procurement".parse().expect("purpose"),
                 case_reference: "CG-2026-031".parse().expect("case"),
                 legal_basis: None,
+                authorisation: None,
                 categories: Vec::new(),
                 deadline_ms: 1_000,
             };

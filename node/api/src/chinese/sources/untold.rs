@@ -134,6 +134,11 @@ pub(super) const UNTOLD: &[(&str, &str, &[&str])] = &[
     ("describes a JSON Schema", "schemas/src/money.rs", &["amount in yuan with two decimals"]),
     ("describes a JSON Schema", "schemas/src/policy_version.rs", &["policy version"]),
     ("describes a JSON Schema", "schemas/src/purpose.rs", &["citation of a legal instrument"]),
+    (
+        "describes a JSON Schema",
+        "schemas/src/authorisation.rs",
+        &["reference of the subject's written authorisation"],
+    ),
     ("describes a JSON Schema", "schemas/src/region.rs", &["division code, GB/T 2260"]),
     ("describes a JSON Schema", "schemas/src/resident_id.rs", &["resident identity number, GB 11643-1999"]),
     ("describes a JSON Schema", "schemas/src/subject.rs", &["keyed hash of a subject identifier"]),
