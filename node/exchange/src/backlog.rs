@@ -157,9 +157,11 @@ impl Node {
             return Ok(());
         }
         let key = keyspace::members_served();
-        // Without the row the next pass looks at everybody.
-        let Some(bytes) = self.parts.store.get(&key).await? else { return Ok(()) };
-        let mut served = MembersServed::decode(&bytes)?;
+        // A first pass that is under way finds the row changed then, and the next one looks at everybody.
+        let mut served = match self.parts.store.get(&key).await? {
+            Some(bytes) => MembersServed::decode(&bytes)?,
+            None => MembersServed::default(),
+        };
         served.look_again(members.iter().copied());
         batch.put(key, served.encode()?);
         Ok(())
