@@ -1,3 +1,5 @@
+//! Checks that owe something: an authorisation, at both ends.
+
 use chengxin_policy::{Authoriser, Bundle, BundleFiles, DenialReason, ReplayOutcome};
 use chengxin_schemas::authorisation::SubjectAuthorisation;
 
