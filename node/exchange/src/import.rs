@@ -188,7 +188,7 @@ impl Node {
         let Some(fields) = row.fields.clone() else { return Ok(None) };
         let new = self.row_record(policy, row, fields, Sha256([0; 32]))?;
         match self.pointer_of(&new).await? {
-            Some(held) if held.content == new.content => {
+            Some(held) if self.content_is_held(&new, &held.content) => {
                 *already_held = already_held.saturating_add(1);
                 Ok(None)
             }
@@ -421,7 +421,7 @@ impl Node {
             };
             let held = if empty { None } else { self.pointer_of(&new).await? };
             match held {
-                Some(held) if held.content == new.content => {
+                Some(held) if self.content_is_held(&new, &held.content) => {
                     batch.duplicates = batch.duplicates.saturating_add(1)
                 }
                 Some(_) => {

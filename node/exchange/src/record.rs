@@ -209,13 +209,27 @@ impl Node {
             parts.push(chengxin_schemas::subject::name_normalise(text).into_bytes());
         }
         let id = self.parts.keys.record.hash(&parts.iter().map(Vec::as_slice).collect::<Vec<_>>());
-        let mut content: Vec<Vec<u8>> = vec![b"content".to_vec(), draft.category().as_str().into()];
+        let content = self.content_hash(fields, draft.category());
+        NewRecord { policy, id: RecordId(first_half(&id)), content, draft, source }
+    }
+
+    fn content_hash(&self, fields: &RecordFields, category: InformationCategory) -> [u8; 16] {
+        let mut content: Vec<Vec<u8>> = vec![b"content".to_vec(), category.as_str().into()];
         for (name, value) in fields.iter() {
             content.push(name.as_str().into());
             content.push(value.to_text().into_bytes());
         }
-        let content = self.parts.keys.record.hash(&content.iter().map(Vec::as_slice).collect::<Vec<_>>());
-        NewRecord { policy, id: RecordId(first_half(&id)), content: first_half(&content), draft, source }
+        first_half(&self.parts.keys.record.hash(&content.iter().map(Vec::as_slice).collect::<Vec<_>>()))
+    }
+
+    /// Whether a record says what the one held under this content hash says. The category in the hash is a policy's ruling
+    /// and not what the source says: another policy may rule the same row otherwise, and the record keeps the ruling that
+    /// it was signed with.
+    pub(crate) fn content_is_held(&self, new: &NewRecord, held: &[u8; 16]) -> bool {
+        let other = |category: &InformationCategory| {
+            *category != new.draft.category() && self.content_hash(new.draft.fields(), *category) == *held
+        };
+        new.content == *held || InformationCategory::ALL.iter().any(other)
     }
 
     /// Signs a record under its number, adds its row to `batch` and returns its index entries.
