@@ -157,8 +157,8 @@ pub(crate) struct Staged {
 }
 
 impl Node {
-    /// Stages an item for every recipient whose stream can be read. The caller holds the issuing lock until it has moved the heads: only issuing
-    /// makes streams longer.
+    /// Stages an item for every recipient whose stream can be read. The caller holds the issuing lock until it has moved the
+    /// heads: only issuing makes streams longer.
     pub(crate) async fn items_stage(
         self: &Arc<Self>,
         outgoing: &Arc<Outgoing>,

@@ -107,9 +107,13 @@ pub async fn policy_at_start(
     directory: &VerifiedDirectory,
     now: UnixTime,
 ) -> Result<Arc<Authoriser>> {
-    let published = policies_published(directory)?;
-    let Some(last) = published.last() else { return Ok(Arc::new(Authoriser::new(Bundle::baseline()?)?)) };
-    if let Some(row) = row_read(store).await? {
+    // One that cannot be read is no reason not to start with what is kept.
+    let published = policies_published(directory);
+    if published.as_ref().is_ok_and(Vec::is_empty) {
+        return Ok(Arc::new(Authoriser::new(Bundle::baseline()?)?));
+    }
+    let row = row_read(store).await?;
+    if let Some(row) = &row {
         match row.load() {
             Ok(authoriser) => return Ok(Arc::new(authoriser)),
             Err(error) => {
@@ -117,6 +121,10 @@ pub async fn policy_at_start(
             }
         }
     }
+    let published = published?;
+    let last = published
+        .last()
+        .ok_or(ExchangeError::NotFound { what: "a policy bundle that the schedule names" })?;
     let today = Day(now.shanghai_date());
     let Some(due) = published.iter().rev().find(|policy| policy.publication.effective <= today) else {
         return Err(ExchangeError::Conflict {
@@ -127,6 +135,10 @@ pub async fn policy_at_start(
             ),
         });
     };
+    let is_another = |row: &PolicyRow| due.publication.base.is_none() && row.bundle != due.publication.bundle;
+    if let Some(row) = row.filter(is_another) {
+        return Err(ExchangeError::Conflict { what: "policy", reason: unapproved(&row.version) });
+    }
     due.approvals_check(directory)?;
     Ok(Arc::new(due.load()?))
 }
@@ -371,11 +383,15 @@ fn backward(publication: &Publication, in_force: &Authoriser, held: &Held) -> Op
         return Some(format!("it does not follow {present}: the coordinator publishes a later version"));
     }
     if publication.base.is_none() {
-        return Some(format!(
-            "nobody approved it, and this node decides by {present} already: the coordinator publishes it with approvals"
-        ));
+        return Some(unapproved(present));
     }
     None
+}
+
+fn unapproved(present: &PolicyVersion) -> String {
+    format!(
+        "nobody approved it, and this node decides by {present} already: the coordinator publishes it with approvals"
+    )
 }
 
 /// The digests a node has left, with one more.

@@ -133,13 +133,7 @@ impl Node {
         packed: Vec<u8>,
     ) -> Result<PolicyPlan> {
         self.coordinates(operation, "stage a policy")?;
-        let loaded = tokio::task::spawn_blocking(move || -> Result<(Bundle, Vec<u8>)> {
-            let bundle = Bundle::from_packed(&packed)?;
-            let content = published_encode(bundle.files())?;
-            Ok((bundle, content))
-        });
-        let (bundle, content) =
-            loaded.await.map_err(|_| ExchangeError::Task { what: "loading a policy" })??;
+        let (bundle, content) = bundle_load(move || Ok(BundleFiles::unpack(&packed)?)).await?;
         let _turn = self.planning.lock().await;
         self.plan_put(operation, &bundle, content, "staged").await
     }
@@ -164,14 +158,8 @@ impl Node {
             version = version.next().ok_or_else(no_version)?;
         }
         let today = operation.today();
-        let loaded = tokio::task::spawn_blocking(move || -> Result<(Bundle, Vec<u8>)> {
-            let files = BundleFiles::unpack(&published_unpack(&content)?)?.reissue(&version, today)?;
-            let bundle = Bundle::from_files(files)?;
-            let content = published_encode(bundle.files())?;
-            Ok((bundle, content))
-        });
-        let (bundle, content) =
-            loaded.await.map_err(|_| ExchangeError::Task { what: "loading a policy" })??;
+        let files = move || Ok(BundleFiles::unpack(&published_unpack(&content)?)?.reissue(&version, today)?);
+        let (bundle, content) = bundle_load(files).await?;
         self.plan_put(operation, &bundle, content, "reverted").await
     }
 
@@ -438,6 +426,7 @@ impl Node {
         if effective < today {
             return Err(conflict(format!("{effective} is over: give today, {today}, or a later day")));
         }
+        // Loaded once more: another program may have staged it.
         let plan = self.policy_plan(&row.version).await?;
         let allowed = plan.bundle().manifest().effective;
         if effective < allowed {
@@ -567,6 +556,18 @@ impl PlanRow {
             self.version, self.base_version, base.version
         )))
     }
+}
+
+/// Loads files as a bundle, with its tests, beside its published form. On a thread that may take its time.
+async fn bundle_load(
+    files: impl FnOnce() -> Result<BundleFiles> + Send + 'static,
+) -> Result<(Bundle, Vec<u8>)> {
+    let loaded = tokio::task::spawn_blocking(move || -> Result<(Bundle, Vec<u8>)> {
+        let bundle = Bundle::from_files(files()?)?;
+        let content = published_encode(bundle.files())?;
+        Ok((bundle, content))
+    });
+    loaded.await.map_err(|_| ExchangeError::Task { what: "loading a policy" })?
 }
 
 /// Whether `text` names the digest: its first digits, with or without the name of the algorithm.

@@ -2,9 +2,9 @@
 //!
 //! What is replayed: checks that operators here began, and requests of peers that were answered or refused. The log knows
 //! purpose, role and asker in the open, and the subject in a sealed body, of which only its kind is used here, and whether
-//! a case, a legal basis and the subject's authorisation were given. It does not know which categories were asked about, so each request counts as one
-//! about all of them. Functions are those the directory lists today; a request of a body that is no member any more is
-//! left out and counted.
+//! a case, a legal basis and the subject's authorisation were given. It does not know which categories were asked about, so
+//! each request counts as one about all of them. Functions are those the directory lists today; a request of a body that is
+//! no member any more is left out and counted.
 //!
 //! Requests are compared by what is let out at each category and level. A bundle that classifies fields otherwise may
 //! decide every request alike and show every answer otherwise, so the fields it does that to are named beside the counts.

@@ -192,8 +192,8 @@ impl RecordFilter {
 }
 
 impl Node {
-    /// Derives identifier and content hash of a draft that `policy` ruled. The same duplicate key gives the same identifier on this node
-    /// for ever; nobody without the node's key can compute it.
+    /// Derives identifier and content hash of a draft that `policy` ruled. The same duplicate key gives the same identifier on
+    /// this node for ever; nobody without the node's key can compute it.
     pub(crate) fn record_prepare(
         &self,
         policy: Arc<Authoriser>,

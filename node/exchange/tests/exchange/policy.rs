@@ -383,6 +383,11 @@ async fn a_bundle_that_does_not_hold_changes_nothing_and_is_told() {
     assert!(report.fault.as_ref().is_some_and(|fault| fault.reason.contains("policy schedule")));
     assert_eq!(adopt(&federation, MARKET).await, report);
     assert_eq!(kinds(&federation.node(MARKET), EntryKind::PolicyRefused).await, logged + 1);
+    // Nor is it a reason not to start.
+    federation.node_drop(MARKET);
+    federation.node_start(MARKET, false).await;
+    assert_eq!(federation.node(MARKET).policy_version(), old.to_string());
+    assert!(adopt(&federation, MARKET).await.fault.is_some());
     tell(&federation, MARKET, report).await;
     assert_eq!(states(&federation).await[MARKET], AdoptionState::Refused);
     // The good one heals all.
