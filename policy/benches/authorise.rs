@@ -175,7 +175,7 @@ fn requests(bundle: &Bundle, spread: Spread) -> Vec<AccessRequest> {
     let generated: Vec<_> = generated.map(|function| function.code.clone()).collect();
     (0..REQUESTS)
         .map(|_| {
-            let rule = &bundle.rules()[dice.below(bundle.rules().len())];
+            let rule = bundle.rules().get(dice.below(bundle.rules().len())).expect("a rule");
             let aimed = bundle.purposes().iter().find(|purpose| match &rule.purpose {
                 Scope::Every => true,
                 Scope::One(name) => purpose.code.as_str() == name || purpose.group.as_ref() == Some(name),

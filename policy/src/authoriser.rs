@@ -14,7 +14,7 @@ use crate::bundle::Bundle;
 use crate::denial::{DenialReason, Denied};
 use crate::engine::{Engine, Judge, Question};
 use crate::error::PolicyError;
-use crate::index::{FORMS, FunctionSet, Place, RuleIndex};
+use crate::index::{Candidates, FORMS, FunctionSet, Place, RuleIndex};
 use crate::permit::Permit;
 use crate::provenance::RuleId;
 use crate::purposes::{Condition, Purpose};
@@ -101,7 +101,7 @@ pub struct Authoriser {
 }
 
 impl Authoriser {
-    /// Orders the bundle's rules for casbin and proves that casbin denies what no rule can name.
+    /// Orders the bundle's rules, an overlay's among them, for casbin and proves that casbin denies what no rule can name.
     pub fn new(bundle: Bundle) -> Result<Self, PolicyError> {
         let index = RuleIndex::new(bundle.rules(), bundle.purposes(), bundle.roles())?;
         let authoriser = Self {
@@ -207,12 +207,34 @@ impl Authoriser {
         action: Action,
         subject: SubjectKind,
     ) -> Result<Arc<Profile>, PolicyError> {
-        let index = self
-            .bundle
-            .purpose_index(&purpose.code)
-            .ok_or(PolicyError::Unsound { reason: "a purpose of another bundle" })?;
+        let index = self.purpose_place(&purpose.code)?;
         let functions = self.index.functions(functions);
         self.profile_find(ProfileKey { functions, purpose: index, role, action, subject }, purpose)
+    }
+
+    /// The rules that decide at one place of the grid by the index alone, before casbin confirms them.
+    pub(crate) fn indexed_at(
+        &self,
+        purpose: &PurposeCode,
+        functions: &[FunctionCode],
+        role: Role,
+        action: Action,
+        subject: SubjectKind,
+    ) -> Result<Candidates, PolicyError> {
+        let functions = self.index.functions(functions);
+        Ok(self.index.candidates(&Place {
+            purpose: self.purpose_place(purpose)?,
+            functions,
+            role,
+            action,
+            subject,
+        }))
+    }
+
+    fn purpose_place(&self, purpose: &PurposeCode) -> Result<usize, PolicyError> {
+        self.bundle
+            .purpose_index(purpose)
+            .ok_or(PolicyError::Unsound { reason: "a purpose of another bundle" })
     }
 
     fn profile_find(&self, key: ProfileKey, purpose: &Purpose) -> Result<Arc<Profile>, PolicyError> {

@@ -27,12 +27,13 @@ use crate::files::{BundleFiles, calendar_year};
 use crate::functions::{Function, FunctionsMissing, functions_parse};
 use crate::incentives::Incentive;
 use crate::measures::{Measure, measures_parse};
+use crate::overlay::Overlay;
 use crate::periods::{Period, periods_parse};
 use crate::provenance::RuleId;
 use crate::purposes::{Purpose, purposes_parse};
 use crate::repair::{RepairRules, repair_parse};
 use crate::roles::{RoleDefinition, roles_parse};
-use crate::rules::{Rule, Rules, rules_parse};
+use crate::rules::{self, Rule, RuleList, Rules, rules_parse};
 use crate::severity::{SeverityRule, severity_parse};
 use crate::verification::MissingFact;
 
@@ -61,10 +62,11 @@ enum ManifestSchema {
 }
 
 /// A bundle that loaded whole: every name in it is bound, every field of every record type is classified, and its own
-/// decision tests pass. Cheap to clone.
+/// decision tests pass. An overlay of a league or city may narrow what it decides. Cheap to clone.
 #[derive(Clone)]
 pub struct Bundle {
     content: Arc<Content>,
+    overlay: Option<Arc<Overlay>>,
 }
 
 struct Content {
@@ -167,6 +169,7 @@ impl Bundle {
                 calendars,
                 tests,
             }),
+            overlay: None,
         };
         for test in &content_tests {
             test.run(&bundle)?;
@@ -178,17 +181,32 @@ impl Bundle {
         Ok(bundle)
     }
 
-    /// The texts the bundle was loaded from.
+    /// What a league or city narrows, if the bundle decides under an overlay.
+    pub fn overlay(&self) -> Option<&Overlay> {
+        self.overlay.as_deref()
+    }
+
+    /// The bundle of the federation alone.
+    pub fn base(&self) -> Self {
+        Self { content: Arc::clone(&self.content), overlay: None }
+    }
+
+    /// The federation's bundle under `overlay`, which was read for it. Nothing of the bundle is copied.
+    pub(crate) fn with_overlay(&self, overlay: Overlay) -> Self {
+        Self { content: Arc::clone(&self.content), overlay: Some(Arc::new(overlay)) }
+    }
+
+    /// The texts the bundle was loaded from, without those of an overlay.
     pub fn files(&self) -> &BundleFiles {
         &self.content.files
     }
 
-    /// The canonical bytes for signing and distribution.
+    /// The canonical bytes for signing and distribution, without an overlay.
     pub fn pack(&self) -> Vec<u8> {
         self.content.files.pack()
     }
 
-    /// SHA-256 of the packed form.
+    /// SHA-256 of the packed form, whatever overlay narrows it.
     pub fn digest(&self) -> Sha256 {
         self.content.digest
     }
@@ -198,14 +216,15 @@ impl Bundle {
         day >= self.manifest().effective
     }
 
-    /// Id, version, effective date and titles.
+    /// Id, version, effective date and titles of the bundle, whatever overlay narrows it.
     pub fn manifest(&self) -> &Manifest {
         &self.content.manifest
     }
 
-    /// The version that decisions, records and certificates keep.
+    /// The version that decisions, records and certificates keep: the bundle's, and under an overlay both with a plus
+    /// between them, `baseline-2026.1+150100-2026.1`.
     pub fn rules_version(&self) -> &str {
-        &self.content.rules_version
+        self.overlay().map_or(&self.content.rules_version, |overlay| &overlay.rules_version)
     }
 
     /// Roles with their names.
@@ -222,28 +241,38 @@ impl Bundle {
         self.content.functions_missing.get(code).map_or(&[], Vec::as_slice)
     }
 
-    /// Purposes of a query.
+    /// Purposes of a query, with what an overlay demands beside the bundle.
     pub fn purposes(&self) -> &[Purpose] {
-        &self.content.purposes
+        self.overlay().map_or(&self.content.purposes, |overlay| &overlay.purposes)
     }
 
     /// The purpose called `code`.
     pub fn purpose(&self, code: &PurposeCode) -> Option<&Purpose> {
-        self.purpose_index(code).and_then(|index| self.content.purposes.get(index))
+        self.purpose_index(code).and_then(|index| self.purposes().get(index))
     }
 
     pub(crate) fn purpose_index(&self, code: &PurposeCode) -> Option<usize> {
         self.content.purpose_index.get(code).copied()
     }
 
-    /// The rules, in the order of `rules.csv`.
-    pub fn rules(&self) -> &[Rule] {
-        self.content.rules.list()
+    /// The rules: those of the bundle in the order of `rules.csv`, then those of an overlay.
+    pub fn rules(&self) -> RuleList<'_> {
+        RuleList::new(self.content.rules.list(), self.overlay().map_or(&[], |overlay| overlay.rules.list()))
     }
 
-    /// The rule called `id`, if it is one of `rules.csv`.
+    /// The rule called `id`, if it is one of `rules.csv` or of an overlay's.
     pub fn rule(&self, id: &RuleId) -> Option<&Rule> {
-        self.content.rules.find(id)
+        self.content.rules.find(id).or_else(|| self.overlay()?.rules.find(id))
+    }
+
+    /// The file in which the rule called `id` stands, and its line: `rules.csv`, or as `overlay/150100/rules.csv` that of an
+    /// overlay.
+    pub fn rule_place(&self, id: &RuleId) -> Option<(String, usize)> {
+        if let Some(rule) = self.content.rules.find(id) {
+            return Some((rules::FILE.to_owned(), rule.line));
+        }
+        let overlay = self.overlay()?;
+        Some((overlay.file_name(rules::FILE), overlay.rules.find(id)?.line))
     }
 
     /// Sanction measures.
@@ -291,19 +320,23 @@ impl Bundle {
         &self.content.calendars
     }
 
-    /// How many decision tests the bundle carries; all of them passed when it loaded.
+    /// How many decision tests the bundle carries, without those of an overlay; all of them passed when it loaded.
     pub fn decision_test_count(&self) -> usize {
         self.content.tests.len()
     }
 
     /// How a field is classified. None for a name that is not a field of the type: treat it as withheld.
     pub fn field_class(&self, record_type: RecordType, field: &str) -> Option<&FieldClass> {
-        self.content.classification.field(record_type, field)
+        self.classification().field(record_type, field)
     }
 
     /// Every field of every record type with its classification.
     pub fn field_classes(&self) -> impl Iterator<Item = (RecordType, &'static str, &FieldClass)> {
-        self.content.classification.iter()
+        self.classification().iter()
+    }
+
+    pub(crate) fn classification(&self) -> &Classification {
+        self.overlay().map_or(&self.content.classification, |overlay| &overlay.classification)
     }
 
     pub(crate) fn severity_rules(&self) -> &[SeverityRule] {

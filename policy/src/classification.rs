@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use chengxin_schemas::category::{ClassificationLevel, DisclosureAttribute, SharingAttribute};
 use chengxin_schemas::purpose::LegalBasis;
-use chengxin_schemas::record_type::RecordType;
+use chengxin_schemas::record_type::{FieldDefinition, RecordType};
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use crate::bundle::{Bundle, error_at, toml_parse};
 use crate::entries::{Entry, entries_limit};
 use crate::error::PolicyError;
+use crate::field_change::FieldForm;
 use crate::verification::MissingFact;
 
 const FILE: &str = "classification.toml";
@@ -21,6 +22,9 @@ const FILE: &str = "classification.toml";
 pub struct MaskRule {
     left: u16,
     right: u16,
+    /// Texts shorter than this are hidden whole, where that is more than the kept ends ask for by themselves.
+    #[serde(skip)]
+    hidden_below: u32,
 }
 
 /// Stands for each character that is not shown.
@@ -29,7 +33,21 @@ const MASK: char = '*';
 impl MaskRule {
     /// Keeps `left` and `right` characters.
     pub fn new(left: u16, right: u16) -> Self {
-        Self { left, right }
+        Self { left, right, hidden_below: 0 }
+    }
+
+    /// What remains where both rules mask: at no place of any text more than by either. Fewer characters kept alone would
+    /// say something about texts that the other rule hides for their shortness.
+    pub(crate) fn both(self, other: Self) -> Self {
+        let ends = Self::new(self.left.min(other.left), self.right.min(other.right));
+        let shortest = self.shortest().max(other.shortest());
+        Self { hidden_below: if shortest > ends.shortest() { shortest } else { 0 }, ..ends }
+    }
+
+    /// The fewest characters of a text of which anything is shown.
+    fn shortest(self) -> u32 {
+        let halves = 2 * (u32::from(self.left) + u32::from(self.right));
+        halves.max(self.hidden_below)
     }
 
     /// How many characters are kept at the beginning and at the end.
@@ -43,7 +61,7 @@ impl MaskRule {
     pub fn apply(&self, text: &str) -> String {
         let count = text.chars().count();
         let (left, right) = (usize::from(self.left), usize::from(self.right));
-        let too_short = 2 * (left + right) > count;
+        let too_short = count < self.shortest() as usize;
         text.chars()
             .enumerate()
             .map(
@@ -76,6 +94,9 @@ pub struct FieldClass {
     pub verified: bool,
     /// What it does not state; empty when verified, and only then.
     pub missing: Vec<MissingFact>,
+    /// How the bundle alone places the field, where an overlay narrows it. What leaves of it keeps to both.
+    #[serde(skip)]
+    pub(crate) base: Option<FieldForm>,
 }
 
 impl FieldClass {
@@ -108,7 +129,52 @@ struct RawField {
     missing: Vec<MissingFact>,
 }
 
+impl FieldClass {
+    /// Refuses values that contradict each other: reason and fix.
+    pub(crate) fn check(&self, definition: &FieldDefinition) -> Result<(), (String, &'static str)> {
+        let name = definition.name;
+        if self.person_level < self.level {
+            return Err((
+                format!("{name} is graded lower for a person than for an organisation"),
+                "take the higher level (就高从严)",
+            ));
+        }
+        let open = self.disclosure == DisclosureAttribute::OpenToPublic;
+        if open && self.level != ClassificationLevel::L1 {
+            return Err((
+                format!("{name} is open to the public but above L1"),
+                "lower the level or the disclosure",
+            ));
+        }
+        if open && self.sharing != SharingAttribute::Unconditional {
+            return Err((
+                format!("{name} is open to the public but not shared unconditionally"),
+                "what stands in the public part reaches everybody: share it unconditionally, or close it",
+            ));
+        }
+        if definition.is_personal_number() && self.level != ClassificationLevel::L4 {
+            return Err((format!("{name} is a person's document number but not L4"), "grade it L4"));
+        }
+        // 《政务数据共享条例》 article 15: who does not share says by which law, and sets no condition of its own.
+        if (self.sharing == SharingAttribute::NotShared) != self.legal_basis.is_some() {
+            return Err((
+                format!("{name} is not shared, and no law is cited, or the reverse"),
+                "cite the law, regulation or State Council decision in legal_basis, or share it conditionally",
+            ));
+        }
+        let harmful = self.person_level >= ClassificationLevel::L3;
+        if harmful && self.sharing != SharingAttribute::NotShared && self.mask.is_none() {
+            return Err((
+                format!("{name} is shared, above L2, and has no mask"),
+                "say what remains of it: purposes see such fields masked",
+            ));
+        }
+        Ok(())
+    }
+}
+
 /// The classification of all fields.
+#[derive(Clone)]
 pub(crate) struct Classification(BTreeMap<(RecordType, &'static str), FieldClass>);
 
 impl Classification {
@@ -130,43 +196,6 @@ impl Classification {
             named.text(&entry.source)?;
             named.verification(entry.verified, &entry.missing)?;
             let person_level = entry.person_level.unwrap_or(entry.level);
-            if person_level < entry.level {
-                return Err(wrong(
-                    format!("{name} is graded lower for a person than for an organisation"),
-                    "take the higher level (就高从严)",
-                ));
-            }
-            let public = entry.level == ClassificationLevel::L1;
-            if !public && entry.disclosure == DisclosureAttribute::OpenToPublic {
-                return Err(wrong(
-                    format!("{name} is open to the public but above L1"),
-                    "lower the level or the disclosure",
-                ));
-            }
-            let open = entry.disclosure == DisclosureAttribute::OpenToPublic;
-            if open && entry.sharing != SharingAttribute::Unconditional {
-                return Err(wrong(
-                    format!("{name} is open to the public but not shared unconditionally"),
-                    "what stands in the public part reaches everybody: share it unconditionally, or close it",
-                ));
-            }
-            if definition.is_personal_number() && entry.level != ClassificationLevel::L4 {
-                return Err(wrong(format!("{name} is a person's document number but not L4"), "grade it L4"));
-            }
-            // 《政务数据共享条例》 article 15: who does not share says by which law, and sets no condition of its own.
-            if (entry.sharing == SharingAttribute::NotShared) != entry.legal_basis.is_some() {
-                return Err(wrong(
-                    format!("{name} is not shared, and no law is cited, or the reverse"),
-                    "cite the law, regulation or State Council decision in legal_basis, or share it conditionally",
-                ));
-            }
-            let harmful = person_level >= ClassificationLevel::L3;
-            if harmful && entry.sharing != SharingAttribute::NotShared && entry.mask.is_none() {
-                return Err(wrong(
-                    format!("{name} is shared, above L2, and has no mask"),
-                    "say what remains of it: purposes see such fields masked",
-                ));
-            }
             let class = FieldClass {
                 level: entry.level,
                 person_level,
@@ -177,7 +206,9 @@ impl Classification {
                 source: entry.source,
                 verified: entry.verified,
                 missing: entry.missing,
+                base: None,
             };
+            class.check(definition).map_err(|(reason, fix)| wrong(reason, fix))?;
             if fields.insert((kind, definition.name), class).is_some() {
                 return Err(PolicyError::file(
                     FILE,
@@ -203,6 +234,11 @@ impl Classification {
         let (name, definition) = record_type.field(name).ok()?;
         debug_assert_eq!(name.as_str(), definition.name);
         self.0.get(&(record_type, definition.name))
+    }
+
+    /// The same with one field placed otherwise.
+    pub(crate) fn set(&mut self, record_type: RecordType, name: &'static str, class: FieldClass) {
+        self.0.insert((record_type, name), class);
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (RecordType, &'static str, &FieldClass)> {

@@ -73,6 +73,7 @@ enum Expectation {
 
 /// One decision and what it must be.
 pub(crate) struct DecisionTest {
+    file: String,
     name: String,
     line: usize,
     request: AccessRequest,
@@ -94,22 +95,46 @@ pub(crate) fn tests_parse(
     if raw.test.len() + raw.deadline.len() + raw.consequence.len() > TESTS_LIMIT {
         return Err(PolicyError::TooLarge { what: FILE.to_owned(), unit: "tests", limit: TESTS_LIMIT });
     }
+    let tests = decisions_parse(FILE, text, raw.test)?;
+    Ok((tests, content_tests(text, raw.deadline, raw.consequence, deadlines, catalogue)?))
+}
+
+/// An overlay's tests: decisions alone, because nothing else is narrowed.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawOverlayFile {
+    test: Vec<RawTest>,
+}
+
+/// Parses the tests of an overlay, whose file is named so.
+pub(crate) fn overlay_tests_parse(file: &str, text: &str) -> Result<Vec<DecisionTest>, PolicyError> {
+    let raw: RawOverlayFile = toml_parse(file, text)?;
+    if raw.test.is_empty() {
+        return Err(PolicyError::file(file, None, "no tests", "an overlay proves what it denies"));
+    }
+    if raw.test.len() > TESTS_LIMIT {
+        return Err(PolicyError::TooLarge { what: file.to_owned(), unit: "tests", limit: TESTS_LIMIT });
+    }
+    decisions_parse(file, text, raw.test)
+}
+
+fn decisions_parse(file: &str, text: &str, raw: Vec<RawTest>) -> Result<Vec<DecisionTest>, PolicyError> {
     let agency: AgencyCode = ASKER.parse().map_err(|_| PolicyError::Unsound { reason: "test asker" })?;
     let region: RegionCode = REGION.parse().map_err(|_| PolicyError::Unsound { reason: "test region" })?;
     let mut tests = Vec::new();
-    for entry in raw.test {
+    for entry in raw {
         let mut cells = Vec::new();
         for (place, treatment) in &entry.cells {
             let parsed = place.split_once('/').and_then(|(category, level)| {
                 Some((category.parse().ok()?, level.parse().ok()?, *treatment))
             });
             cells.push(parsed.ok_or_else(|| {
-                error_at(FILE, text, &entry.name, format!("unknown cell {place:?}"), "write category/level")
+                error_at(file, text, &entry.name, format!("unknown cell {place:?}"), "write category/level")
             })?);
         }
         if entry.expect == Expectation::Deny && (entry.permitted.is_some() || !cells.is_empty()) {
             return Err(error_at(
-                FILE,
+                file,
                 text,
                 &entry.name,
                 "a denial permits nothing",
@@ -117,6 +142,7 @@ pub(crate) fn tests_parse(
             ));
         }
         tests.push(DecisionTest {
+            file: file.to_owned(),
             line: line_of(text, entry.name.span().start),
             name: entry.name.into_inner(),
             request: AccessRequest {
@@ -139,7 +165,7 @@ pub(crate) fn tests_parse(
             cells,
         });
     }
-    Ok((tests, content_tests(text, raw.deadline, raw.consequence, deadlines, catalogue)?))
+    Ok(tests)
 }
 
 impl DecisionTest {
@@ -177,7 +203,7 @@ impl DecisionTest {
 
     fn failed(&self, reason: String) -> PolicyError {
         PolicyError::file(
-            FILE,
+            &self.file,
             Some(self.line),
             format!("decision test {:?} fails: {reason}", self.name),
             "correct the rules, or the test if it is wrong",

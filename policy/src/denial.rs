@@ -16,8 +16,8 @@ use crate::request::{AccessRequest, Action, subject_str};
 /// the subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denied {
-    /// The rule that denied: of `rules.csv`; `purpose.<code>.<condition>` for what `purposes.toml` asks; or a built-in
-    /// one, `default-deny` when nothing matched.
+    /// The rule that denied: of `rules.csv`; of an overlay, then it begins with the region; `purpose.<code>.<condition>` for
+    /// what `purposes.toml` of either asks; or a built-in one, `default-deny` when nothing matched.
     pub rule: RuleId,
     /// Why.
     pub reason: DenialReason,
@@ -126,7 +126,8 @@ impl Denied {
     }
 
     /// Finds the reason for what casbin denied: its own denying rule, or the declaration of the purpose that the
-    /// request does not fit. The declaration is the truth about the rules: the loader compared them.
+    /// request does not fit. The declaration is the truth about the bundle's rules: the loader compared them. An overlay's
+    /// only deny, and are named.
     pub(crate) fn attributed(
         request: &AccessRequest,
         purpose: &Purpose,

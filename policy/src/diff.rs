@@ -27,9 +27,11 @@ use crate::request::{Action, Cell, SUBJECT_KINDS, Treatment};
 use crate::rules::{Rule, Scope, rule_function};
 
 mod values;
+mod wider;
 mod words;
 
 pub use values::{ValueChange, ValueChangeKind};
+pub(crate) use wider::first_wider;
 pub use words::ChangeGroup;
 
 /// What changes from one bundle to another.
@@ -100,14 +102,14 @@ impl PolicyDiff {
                 authoriser.bundle().purpose(&code).map(|one| rules.concerning(one))
             });
             if !same_roles || before.is_none() || before != after {
-                purpose_compare(old, new, &code, &mut cells)?;
+                purpose_compare([(old, &by_name[0]), (new, &by_name[1])], &code, &mut cells)?;
             }
         }
         Ok(Self {
             from: old.bundle().rules_version().to_owned(),
             to: new.bundle().rules_version().to_owned(),
             cells,
-            values: values::values_compare(old.bundle().files(), new.bundle().files())?,
+            values: values::values_compare(old.bundle(), new.bundle())?,
         })
     }
 
@@ -131,7 +133,7 @@ struct RulesByName<'a> {
 impl<'a> RulesByName<'a> {
     fn new(bundle: &'a Bundle) -> Self {
         let (mut every, mut named) = (Vec::new(), HashMap::<&str, Vec<&Rule>>::new());
-        for rule in bundle.rules() {
+        for rule in bundle.rules().iter() {
             match &rule.purpose {
                 Scope::Every => every.push(rule),
                 Scope::One(name) => named.entry(name).or_default().push(rule),
@@ -140,11 +142,16 @@ impl<'a> RulesByName<'a> {
         Self { every, named }
     }
 
-    /// What the rules that concern a purpose say, without their names and that of the group.
-    fn concerning(&self, purpose: &Purpose) -> BTreeSet<Vec<String>> {
+    /// The rules that concern a purpose.
+    fn about(&self, purpose: &Purpose) -> impl Iterator<Item = &'a Rule> {
         let of = |name: &str| self.named.get(name).into_iter().flatten();
-        let named = of(purpose.code.as_str()).chain(purpose.group.iter().flat_map(|group| of(group)));
-        self.every.iter().chain(named).map(|rule| meaning(rule)).collect()
+        let group = purpose.group.as_deref().into_iter().flat_map(of);
+        self.every.iter().chain(of(purpose.code.as_str())).chain(group).copied()
+    }
+
+    /// What these rules say, without their names and that of the group.
+    fn concerning(&self, purpose: &Purpose) -> BTreeSet<Vec<String>> {
+        self.about(purpose).map(meaning).collect()
     }
 }
 
@@ -168,14 +175,14 @@ fn purposes(old: &Authoriser, new: &Authoriser) -> Vec<PurposeCode> {
 }
 
 fn purpose_compare(
-    old: &Authoriser,
-    new: &Authoriser,
+    sides: [(&Authoriser, &RulesByName<'_>); 2],
     code: &PurposeCode,
     cells: &mut Vec<CellChange>,
 ) -> Result<(), PolicyError> {
+    let [(old, _), (new, _)] = sides;
     // What changes for a smaller set of functions is not told again for a larger one.
     let mut told: BTreeMap<Vec<FunctionCode>, BTreeMap<Place, (Treatment, Treatment)>> = BTreeMap::new();
-    for functions in bodies(old, new, code) {
+    for functions in bodies(sides, code) {
         let changed = body_compare(old, new, code, &functions)?;
         let smaller = |place: &Place, change: &(Treatment, Treatment)| {
             told.iter().any(|(other, known)| {
@@ -201,12 +208,11 @@ fn purpose_compare(
 type Place = (Action, SubjectKind, Role, InformationCategory, ClassificationLevel);
 
 /// Sets of functions that any difference shows at: none, one, or one together with one that a denial names.
-fn bodies(old: &Authoriser, new: &Authoriser, code: &PurposeCode) -> Vec<Vec<FunctionCode>> {
+fn bodies(sides: [(&Authoriser, &RulesByName<'_>); 2], code: &PurposeCode) -> Vec<Vec<FunctionCode>> {
     let (mut named, mut denied) = (BTreeSet::new(), BTreeSet::new());
-    for authoriser in [old, new] {
-        let bundle = authoriser.bundle();
-        let Some(purpose) = bundle.purpose(code) else { continue };
-        for rule in bundle.rules().iter().filter(|rule| rule.concerns(purpose)) {
+    for (authoriser, rules) in sides {
+        let Some(purpose) = authoriser.bundle().purpose(code) else { continue };
+        for rule in rules.about(purpose) {
             if let Some(function) = rule_function(rule) {
                 named.insert(function.clone());
                 if !rule.allows {

@@ -130,7 +130,7 @@ impl<'a> Entry<'a> {
 }
 
 /// Refuses a list that is longer than a file of law can be.
-pub(crate) fn entries_limit(file: &'static str, count: usize) -> Result<(), PolicyError> {
+pub(crate) fn entries_limit(file: &str, count: usize) -> Result<(), PolicyError> {
     if count > ENTRIES_LIMIT {
         return Err(PolicyError::TooLarge { what: file.to_owned(), unit: "entries", limit: ENTRIES_LIMIT });
     }

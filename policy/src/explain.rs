@@ -72,7 +72,9 @@ pub struct CellExplanation {
     pub treatment: Treatment,
     /// The rule that decides.
     pub rule: RuleId,
-    /// Line of the rule in `rules.csv`; None for a built-in rule.
+    /// The file of the rule: `rules.csv`, or as `overlay/150100/rules.csv` that of an overlay; None for a built-in rule.
+    pub file: Option<String>,
+    /// Its line there; None for a built-in rule.
     pub line: Option<usize>,
 }
 
@@ -85,13 +87,15 @@ impl Authoriser {
             for category in InformationCategory::ALL {
                 for level in ClassificationLevel::ALL {
                     let cell = profile.cell(*category, *level);
+                    let (file, line) = self.bundle().rule_place(&cell.rule).unzip();
                     cells.push(CellExplanation {
                         category: *category,
                         level: *level,
                         wanted: request.categories.contains(category),
                         treatment: cell.treatment,
                         rule: cell.rule.clone(),
-                        line: self.bundle().rule(&cell.rule).map(|rule| rule.line),
+                        file,
+                        line,
                     });
                 }
             }
@@ -137,7 +141,8 @@ impl Authoriser {
     }
 
     /// Whether the rules would let out something of every category wanted if `purpose` were the one named. The
-    /// declaration, which the loader compared with the rules, spares the decision for most purposes.
+    /// declaration, which the loader compared with the bundle's rules and which an overlay's only narrow, spares the
+    /// decision for most purposes.
     fn rules_permit(&self, purpose: &Purpose, request: &AccessRequest) -> bool {
         let of_a_body = request.action == Action::ReceiveNotice;
         let foreign = request.action == Action::Read && !request.own_records;

@@ -1,13 +1,12 @@
-//! The files of a bundle as texts: the shipped baseline, a directory, the packed form for distribution. Names are
-//! allow-listed and sizes limited before anything is parsed.
+//! The files of a bundle as texts: the shipped baseline, a directory, the packed form for distribution.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
 use std::path::Path;
 
 use chengxin_schemas::digest::Sha256;
 
 use crate::error::PolicyError;
+use crate::texts::{self, FileSet};
 
 /// Most bytes of one file other than `rules.csv`: two thousand purposes or decision tests of a kilobyte each. The largest
 /// baseline file, the catalogue, has some 50 KB.
@@ -38,8 +37,23 @@ pub(crate) const REQUIRED: [&str; 14] = [
     "rules.csv",
     "tests.toml",
 ];
-/// Generated from the others for reviewers; carried along in directories, never packed and never read.
-const GENERATED: &str = "decision-table.txt";
+/// What makes texts a bundle.
+pub(crate) const BUNDLE: FileSet = FileSet {
+    whole: "the bundle",
+    packed: "the packed bundle",
+    stranger: "not a file of a bundle",
+    keep: "keep only the bundle's own plain files in the directory",
+    missing: "every bundle has this file",
+    required: &REQUIRED,
+    is_known,
+    folder: Some("calendar"),
+    // Generated from the others for reviewers, and carried along.
+    unread: Some("decision-table.txt"),
+    file_limit,
+    files_limit: FILES_LIMIT,
+    bytes_limit: BUNDLE_LIMIT,
+    packed_limit: PACKED_LIMIT,
+};
 
 /// The texts of a bundle, within limits, under known names, not yet parsed.
 #[derive(Clone, PartialEq, Eq)]
@@ -77,60 +91,23 @@ impl BundleFiles {
 
     /// Accepts texts under their names within the bundle.
     pub fn new(texts: BTreeMap<String, String>) -> Result<Self, PolicyError> {
-        if texts.len() > FILES_LIMIT {
-            return Err(too_large("the bundle", "files", FILES_LIMIT));
-        }
-        for (name, text) in &texts {
-            if !is_known(name) {
-                return Err(PolicyError::file(
-                    name,
-                    None,
-                    "not a file of a bundle",
-                    "remove it; the format is closed so that nothing unread is signed",
-                ));
-            }
-            if text.len() > file_limit(name) {
-                return Err(too_large(name, "bytes", file_limit(name)));
-            }
-        }
-        if texts.values().map(String::len).sum::<usize>() > BUNDLE_LIMIT {
-            return Err(too_large("the bundle", "bytes", BUNDLE_LIMIT));
-        }
-        match REQUIRED.iter().find(|name| !texts.contains_key(**name)) {
-            Some(missing) => Err(PolicyError::file(missing, None, "missing", "every bundle has this file")),
-            None => Ok(Self(texts)),
-        }
+        BUNDLE.check(texts).map(Self)
     }
 
     /// Reads a directory. A symbolic link, an unknown name or an unexpected subdirectory is refused.
     pub fn load_directory(path: &Path) -> Result<Self, PolicyError> {
-        let mut texts = BTreeMap::new();
-        directory_read(path, "", &mut texts)?;
-        Self::new(texts)
+        BUNDLE.load_directory(path).map(Self)
     }
 
     /// The canonical bytes that are signed and distributed: one JSON object, names in byte order, no blanks.
     pub fn pack(&self) -> Vec<u8> {
-        // A map of strings always serialises; an empty result would be refused by every reader.
-        serde_json::to_vec(&self.0).unwrap_or_default()
+        texts::pack(&self.0)
     }
 
     /// Reads the packed form. Bytes that are not exactly what [`BundleFiles::pack`] writes are refused, so a bundle
     /// has one digest.
     pub fn unpack(bytes: &[u8]) -> Result<Self, PolicyError> {
-        if bytes.len() > PACKED_LIMIT {
-            return Err(too_large("the packed bundle", "bytes", PACKED_LIMIT));
-        }
-        let texts: BTreeMap<String, String> = serde_json::from_slice(bytes).map_err(|error| {
-            PolicyError::Packed { reason: format!("not a JSON object of texts (line {})", error.line()) }
-        })?;
-        let files = Self::new(texts)?;
-        if files.pack() != bytes {
-            return Err(PolicyError::Packed {
-                reason: "not in canonical form: names sorted and unique, no blanks".to_owned(),
-            });
-        }
-        Ok(files)
+        BUNDLE.unpack(bytes).map(Self)
     }
 
     /// SHA-256 of the packed form.
@@ -159,10 +136,6 @@ fn file_limit(name: &str) -> usize {
     if name == "rules.csv" { RULES_FILE_LIMIT } else { FILE_LIMIT }
 }
 
-fn too_large(what: &str, unit: &'static str, limit: usize) -> PolicyError {
-    PolicyError::TooLarge { what: what.to_owned(), unit, limit }
-}
-
 /// The year of a calendar file's name, `calendar/2026.toml`.
 pub(crate) fn calendar_year(name: &str) -> Option<i16> {
     let digits = name.strip_prefix("calendar/")?.strip_suffix(".toml")?;
@@ -172,69 +145,4 @@ pub(crate) fn calendar_year(name: &str) -> Option<i16> {
 
 fn is_known(name: &str) -> bool {
     REQUIRED.contains(&name) || calendar_year(name).is_some()
-}
-
-fn directory_read(
-    path: &Path,
-    prefix: &str,
-    texts: &mut BTreeMap<String, String>,
-) -> Result<(), PolicyError> {
-    let failed = |file: &str, source| PolicyError::Read { file: file.to_owned(), source };
-    // As files are named: from the bundle's own folder.
-    let folder = if prefix.is_empty() { "." } else { prefix };
-    for entry in std::fs::read_dir(path).map_err(|source| failed(folder, source))? {
-        let entry = entry.map_err(|source| failed(folder, source))?;
-        let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
-        let kind = entry.file_type().map_err(|source| failed(&name, source))?;
-        if kind.is_dir() && name == "calendar" {
-            directory_read(&entry.path(), "calendar/", texts)?;
-            continue;
-        }
-        if name == GENERATED && kind.is_file() {
-            continue;
-        }
-        if !kind.is_file() || !is_known(&name) || texts.len() >= FILES_LIMIT {
-            return Err(PolicyError::file(
-                &name,
-                None,
-                "not a file of a bundle",
-                "keep only the bundle's own plain files in the directory",
-            ));
-        }
-        // What is left of the whole bounds each file too, so that a directory is never read further than a bundle goes.
-        let read: usize = texts.values().map(String::len).sum();
-        let limit = file_limit(&name).min(BUNDLE_LIMIT.saturating_sub(read));
-        let mut bytes = Vec::new();
-        std::fs::File::open(entry.path())
-            .and_then(|file| file.take(limit as u64 + 1).read_to_end(&mut bytes))
-            .map_err(|source| failed(&name, source))?;
-        if bytes.len() > limit {
-            return Err(if limit == file_limit(&name) {
-                too_large(&name, "bytes", limit)
-            } else {
-                too_large("the bundle", "bytes", BUNDLE_LIMIT)
-            });
-        }
-        let text = String::from_utf8(bytes).map_err(|error| {
-            let good = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
-            let line = good.iter().filter(|byte| **byte == b'\n').count().saturating_add(1);
-            PolicyError::file(&name, Some(line), "not UTF-8", "save it as UTF-8")
-        })?;
-        texts.insert(name, text);
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_folder_that_cannot_be_read_is_named() {
-        let missing = Path::new("/nowhere/bundle");
-        for (prefix, named) in [("", "."), ("calendar/", "calendar/")] {
-            let error = directory_read(missing, prefix, &mut BTreeMap::new()).expect_err("missing");
-            assert!(matches!(error, PolicyError::Read { file, .. } if file == named));
-        }
-    }
 }

@@ -19,7 +19,7 @@ use crate::request::{
     Action, CATEGORY_COUNT, LEVEL_COUNT, SUBJECT_KINDS, Treatment, category_index, level_index,
 };
 use crate::roles::RoleDefinition;
-use crate::rules::{Rule, Scope};
+use crate::rules::{Rule, RuleList, Scope};
 
 /// The forms that rules speak about, in the order in which they are asked for.
 pub(crate) const FORMS: [Treatment; 2] = [Treatment::Show, Treatment::Mask];
@@ -67,7 +67,7 @@ fn ones(mut bits: u64) -> impl Iterator<Item = u32> {
 /// One rule in a list of rules that share purpose and function.
 #[derive(Clone, Copy)]
 struct Entry {
-    /// Position in `rules.csv`.
+    /// Position among the bundle's rules.
     rule: u32,
     /// Slots, kinds of subject, actions, asking roles, and whether it allows.
     reach: u64,
@@ -92,20 +92,20 @@ pub(crate) struct RuleIndex {
     names: Vec<FunctionCode>,
     /// For each purpose the numbers of its code and of its group; `EVERY` stands for a name that no rule has.
     purposes: Vec<[u32; 2]>,
-    /// Rules by number of purpose or group, then number of function; each list in the order of `rules.csv`.
+    /// Rules by number of purpose or group, then number of function; each list in the order of the rules.
     entries: HashMap<(u32, u32), Vec<Entry>>,
 }
 
 impl RuleIndex {
     pub(crate) fn new(
-        rules: &[Rule],
+        rules: RuleList<'_>,
         purposes: &[Purpose],
         roles: &[RoleDefinition],
     ) -> Result<Self, PolicyError> {
         let mut names: HashMap<&str, u32> = HashMap::new();
         let mut functions: HashMap<FunctionCode, u32> = HashMap::new();
         let mut entries: HashMap<(u32, u32), Vec<Entry>> = HashMap::new();
-        for (number, rule) in (0..).zip(rules) {
+        for (number, rule) in (0..).zip(rules.iter()) {
             let purpose = match &rule.purpose {
                 Scope::Every => EVERY,
                 Scope::One(name) => numbered(&mut names, name.as_str()),
@@ -242,6 +242,15 @@ impl Candidates {
         let slot = slot(category, level, form);
         let at = |side: &[Option<u32>; SLOT_COUNT]| side.get(slot).copied().flatten();
         (at(&self.allowing), at(&self.denying))
+    }
+
+    /// What these rules mean together, before casbin confirms it.
+    pub(crate) fn treatment(&self, category: InformationCategory, level: ClassificationLevel) -> Treatment {
+        let allowed = |form: &Treatment| {
+            let (allowing, denying) = self.of(category, level, *form);
+            allowing.is_some() && denying.is_none()
+        };
+        FORMS.into_iter().find(allowed).unwrap_or(Treatment::Withhold)
     }
 
     /// Takes from a list, whose rules ascend, what comes before the rules found in other lists.

@@ -8,6 +8,7 @@ use chengxin_schemas::record_type::RecordType;
 use crate::authoriser::Profile;
 use crate::bundle::Bundle;
 use crate::classification::MaskRule;
+use crate::field_change::FieldForm;
 use crate::provenance::RuleId;
 use crate::request::{Action, CATEGORY_COUNT, Cell, Treatment};
 
@@ -193,16 +194,40 @@ impl Permit {
         let Some(class) = self.bundle.field_class(record_type, field) else {
             return Release::Withhold(WithholdReason::Unclassified);
         };
-        if class.sharing == SharingAttribute::NotShared && self.action != Action::Read {
+        let narrowed = self.release_as(class.into(), category, is_person);
+        match class.base {
+            None => narrowed,
+            // What a recipient needs to apply a notice is the federation's to say, as is who receives it.
+            Some(base) if self.action == Action::ReceiveNotice => self.release_as(base, category, is_person),
+            // Rules may let out more at a higher level than at a lower one, so a field that an overlay grades higher is
+            // looked at where the bundle has it, too.
+            Some(base) => self.release_as(base, category, is_person).and(narrowed),
+        }
+    }
+
+    /// What may leave of a field that is placed so.
+    fn release_as(&self, form: FieldForm, category: InformationCategory, is_person: bool) -> Release {
+        if form.sharing == SharingAttribute::NotShared && self.action != Action::Read {
             return Release::Withhold(WithholdReason::NotShared);
         }
-        let level = class.level_for(is_person);
+        let level = if is_person { form.person_level } else { form.level };
         match self.profile.cell(category, level).treatment {
             Treatment::Show => Release::Show,
-            Treatment::Mask => {
-                class.mask.map_or(Release::Withhold(WithholdReason::Unmaskable), Release::Mask)
-            }
+            Treatment::Mask => form.mask.map_or(Release::Withhold(WithholdReason::Unmaskable), Release::Mask),
             Treatment::Withhold => Release::Withhold(WithholdReason::Level(level)),
+        }
+    }
+}
+
+impl Release {
+    /// What both let out.
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Withhold(_), Self::Show | Self::Mask(_)) => self,
+            (_, Self::Withhold(_)) => other,
+            (Self::Mask(one), Self::Mask(other)) => Self::Mask(one.both(other)),
+            (Self::Mask(rule), Self::Show) | (Self::Show, Self::Mask(rule)) => Self::Mask(rule),
+            (Self::Show, Self::Show) => Self::Show,
         }
     }
 }

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::verification::MissingFact;
 
-/// Names the rule that decided: an id of `rules.csv` or of another file of the bundle, or one of the built-in denials
-/// (`default-deny`, `unknown-purpose`, `engine-failure`, `no-categories`, `purpose.<code>.<condition>`). Lower-case letters, digits, dots and
+/// Names the rule that decided: an id of `rules.csv` or of another file of the bundle; an id of an overlay's rules, which
+/// begins with its region (`150100.`); or one of the built-in denials (`default-deny`, `unknown-purpose`, `engine-failure`, `no-categories`, `purpose.<code>.<condition>`). Lower-case letters, digits, dots and
 /// hyphens, at most 120 characters.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -22,6 +22,12 @@ impl RuleId {
     pub(crate) fn is_reserved(&self) -> bool {
         matches!(self.as_str(), "default-deny" | "unknown-purpose" | "engine-failure" | "no-categories")
             || self.as_str().starts_with("purpose.")
+    }
+
+    /// Whether the id is one that only rules of overlays have: it begins with a region's six digits and a dot.
+    pub(crate) fn is_overlays(&self) -> bool {
+        let region = self.0.split_once('.').map_or("", |(region, _)| region);
+        region.len() == 6 && region.bytes().all(|byte| byte.is_ascii_digit())
     }
 
     /// An id made by this crate from parts that are labels already.

@@ -26,7 +26,7 @@ const FILE: &str = "purposes.toml";
 const PURPOSES_LIMIT: usize = 2_000;
 /// Highest daily limit: a hundred thousand requests a day are one in each second of all working hours and more, so a higher
 /// figure would limit nothing.
-const DAILY_LIMIT_MOST: u32 = 100_000;
+pub(crate) const DAILY_LIMIT_MOST: u32 = 100_000;
 
 /// A purpose of a query.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -14,7 +14,7 @@ use crate::provenance::RuleId;
 use crate::purposes::Purpose;
 use crate::request::{Action, SUBJECT_KINDS, Treatment, subject_str};
 
-const FILE: &str = "rules.csv";
+pub(crate) const FILE: &str = "rules.csv";
 const HEADER: [&str; 10] =
     ["id", "role", "function", "purpose", "subject", "category", "level", "action", "form", "effect"];
 /// Most rules. A province with a thousand purposes, each open to a handful of functions with its own categories and
@@ -40,7 +40,7 @@ impl<T: PartialEq> Scope<T> {
     }
 }
 
-/// One line of `rules.csv`.
+/// One line of `rules.csv`, the bundle's or an overlay's ([`crate::Bundle::rule_place`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
     /// Line in the file, counted from 1.
@@ -116,7 +116,7 @@ impl Rule {
     }
 }
 
-/// The rules of a bundle in the order of `rules.csv`, and where each stands.
+/// The rules of one file in its order, and where each stands.
 #[derive(Debug)]
 pub(crate) struct Rules {
     list: Vec<Rule>,
@@ -124,6 +124,11 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
+    /// A single rule.
+    pub(crate) fn one(rule: Rule) -> Self {
+        Self { places: HashMap::from([(rule.id.clone(), 0)]), list: vec![rule] }
+    }
+
     pub(crate) fn list(&self) -> &[Rule] {
         &self.list
     }
@@ -133,41 +138,133 @@ impl Rules {
     }
 }
 
-/// Parses the rules. The header is fixed; `#` at the beginning of a line makes it a comment.
+/// The rules that decide: those of the bundle in the order of its `rules.csv`, then those of an overlay in the order of its
+/// own.
+#[derive(Clone, Copy, Debug)]
+pub struct RuleList<'a> {
+    base: &'a [Rule],
+    overlay: &'a [Rule],
+}
+
+impl<'a> RuleList<'a> {
+    pub(crate) fn new(base: &'a [Rule], overlay: &'a [Rule]) -> Self {
+        Self { base, overlay }
+    }
+
+    /// How many there are.
+    pub fn len(self) -> usize {
+        self.base.len().saturating_add(self.overlay.len())
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(self) -> bool {
+        self.base.is_empty() && self.overlay.is_empty()
+    }
+
+    /// The rule at a position, counted from 0.
+    pub fn get(self, place: usize) -> Option<&'a Rule> {
+        self.base.get(place).or_else(|| self.overlay.get(place.checked_sub(self.base.len())?))
+    }
+
+    /// All of them in order.
+    pub fn iter(self) -> impl DoubleEndedIterator<Item = &'a Rule> + Clone {
+        self.base.iter().chain(self.overlay)
+    }
+}
+
+/// The names that rules may use.
+pub(crate) struct RuleNames<'a> {
+    functions: &'a BTreeSet<FunctionCode>,
+    /// Codes and groups.
+    purposes: HashSet<&'a str>,
+}
+
+impl<'a> RuleNames<'a> {
+    pub(crate) fn new(functions: &'a BTreeSet<FunctionCode>, purposes: &'a [Purpose]) -> Self {
+        let names =
+            purposes.iter().flat_map(|purpose| [Some(purpose.code.as_str()), purpose.group.as_deref()]);
+        Self { functions, purposes: names.flatten().collect() }
+    }
+}
+
+/// Why a line is not a rule.
+pub(crate) enum RuleFault {
+    /// It names a function or a purpose that the bundle does not have.
+    Unbound(PolicyError),
+    /// Anything else.
+    Wrong(PolicyError),
+}
+
+impl From<RuleFault> for PolicyError {
+    fn from(fault: RuleFault) -> Self {
+        match fault {
+            RuleFault::Unbound(error) | RuleFault::Wrong(error) => error,
+        }
+    }
+}
+
+/// Parses the rules of a bundle.
 pub(crate) fn rules_parse(
     text: &str,
     functions: &BTreeSet<FunctionCode>,
     purposes: &[Purpose],
 ) -> Result<Rules, PolicyError> {
+    let names = RuleNames::new(functions, purposes);
+    let rules = rules_read(FILE, text, RULES_LIMIT, |line, record| {
+        let rule = rule_parse(FILE, line, record, &names)?;
+        if rule.id.is_overlays() {
+            return Err(PolicyError::file(
+                FILE,
+                Some(line),
+                "an id that begins like those of an overlay",
+                "begin it otherwise than with six digits and a dot",
+            ));
+        }
+        Ok(Some(rule))
+    })?;
+    if !rules.list.iter().any(|rule| rule.allows) {
+        return Err(PolicyError::file(
+            FILE,
+            None,
+            "no rule that allows anything",
+            "an empty policy is refused: casbin would decide by its matcher alone",
+        ));
+    }
+    Ok(rules)
+}
+
+/// Reads a file of rules line by line. The header is fixed; `#` at the beginning of a line makes it a comment. `take` says
+/// what a line is; None passes it over.
+pub(crate) fn rules_read(
+    file: &str,
+    text: &str,
+    limit: usize,
+    mut take: impl FnMut(usize, &[Cow<'_, str>]) -> Result<Option<Rule>, PolicyError>,
+) -> Result<Rules, PolicyError> {
     let mut rules: Vec<Rule> = Vec::new();
     let mut places: HashMap<RuleId, usize> = HashMap::new();
-    let names: HashSet<&str> = purposes
-        .iter()
-        .flat_map(|purpose| [Some(purpose.code.as_str()), purpose.group.as_deref()])
-        .flatten()
-        .collect();
     let mut headed = false;
+    let header = || format!("the first line reads {}", HEADER.join(","));
     // Line by line, because a rule stands in one line and errors name it; the csv reader would count comments to the
     // record after them.
     for (line, text) in (1..).zip(text.lines()) {
         if text.starts_with('#') || text.trim().is_empty() {
             continue;
         }
-        let record = line_parse(line, text)?;
+        let record = line_parse(file, line, text)?;
         if !headed {
             headed = true;
             if record.iter().ne(HEADER) {
-                let fix = format!("the first line reads {}", HEADER.join(","));
-                return Err(PolicyError::file(FILE, Some(line), "wrong header", fix));
+                return Err(PolicyError::file(file, Some(line), "wrong header", header()));
             }
             continue;
         }
-        let rule = rule_parse(line, &record, functions, &names)?;
+        let Some(rule) = take(line, &record)? else { continue };
         match places.entry(rule.id.clone()) {
             Entry::Occupied(first) => {
                 let first = rules.get(*first.get()).map_or(0, |rule| rule.line);
                 return Err(PolicyError::file(
-                    FILE,
+                    file,
                     Some(line),
                     format!("rule {} stands in line {first} already", rule.id),
                     "give every rule its own id",
@@ -175,18 +272,13 @@ pub(crate) fn rules_parse(
             }
             Entry::Vacant(place) => place.insert(rules.len()),
         };
-        if rules.len() >= RULES_LIMIT {
-            return Err(PolicyError::TooLarge { what: FILE.to_owned(), unit: "rules", limit: RULES_LIMIT });
+        if rules.len() >= limit {
+            return Err(PolicyError::TooLarge { what: file.to_owned(), unit: "rules", limit });
         }
         rules.push(rule);
     }
-    if !rules.iter().any(|rule| rule.allows) {
-        return Err(PolicyError::file(
-            FILE,
-            None,
-            "no rule that allows anything",
-            "an empty policy is refused: casbin would decide by its matcher alone",
-        ));
+    if !headed {
+        return Err(PolicyError::file(file, None, "wrong header", header()));
     }
     Ok(Rules { list: rules, places })
 }
@@ -201,7 +293,7 @@ pub(crate) fn rule_function(rule: &Rule) -> Option<&FunctionCode> {
 
 /// The fields of a line. No value of a rule needs quotes, so a line without them is cut at its commas; the csv reader,
 /// which takes ten microseconds to build, reads the others.
-fn line_parse(line: usize, text: &str) -> Result<Vec<Cow<'_, str>>, PolicyError> {
+fn line_parse<'a>(file: &str, line: usize, text: &'a str) -> Result<Vec<Cow<'a, str>>, PolicyError> {
     if !text.contains('"') {
         return Ok(text.split(',').map(Cow::Borrowed).collect());
     }
@@ -210,36 +302,39 @@ fn line_parse(line: usize, text: &str) -> Result<Vec<Cow<'_, str>>, PolicyError>
     match reader.read_record(&mut record) {
         Ok(true) => Ok(record.iter().map(|field| Cow::Owned(field.to_owned())).collect()),
         Ok(false) | Err(_) => {
-            Err(PolicyError::file(FILE, Some(line), "not readable as CSV", "check quotes and encoding"))
+            Err(PolicyError::file(file, Some(line), "not readable as CSV", "check quotes and encoding"))
         }
     }
 }
 
-fn rule_parse(
+/// One line, each of its names bound.
+pub(crate) fn rule_parse(
+    file: &str,
     line: usize,
     record: &[Cow<'_, str>],
-    functions: &BTreeSet<FunctionCode>,
-    names: &HashSet<&str>,
-) -> Result<Rule, PolicyError> {
-    let wrong = |reason: String, fix: &str| PolicyError::file(FILE, Some(line), reason, fix);
+    names: &RuleNames<'_>,
+) -> Result<Rule, RuleFault> {
+    let error = |reason: String, fix: &str| PolicyError::file(file, Some(line), reason, fix);
+    let wrong = |reason: String, fix: &str| RuleFault::Wrong(error(reason, fix));
     // casbin accepts a line with too few fields and then fails every later decision.
     let fields: &[Cow<'_, str>; 10] = record.try_into().map_err(|_| {
         wrong(format!("{} fields instead of {}", record.len(), HEADER.len()), "fill every column, * for any")
     })?;
     let [id, role, function, purpose, subject, category, level, action, form, effect] =
         fields.each_ref().map(|field| field.as_ref());
-    let unknown = |what: &str, value: &str| {
-        wrong(format!("unknown {what} {value:?}"), "use a value the bundle or the vocabulary defines, or *")
+    let missing = |what: &str, value: &str| {
+        error(format!("unknown {what} {value:?}"), "use a value the bundle or the vocabulary defines, or *")
     };
+    let unknown = |what: &str, value: &str| RuleFault::Wrong(missing(what, value));
     let rule = Rule {
         line,
         id: RuleId::try_from(id.to_owned()).map_err(|reason| wrong(reason, "write a plain id"))?,
         role: scope(role, |text| Role::ALL.iter().copied().find(|known| known.as_str() == text))
             .ok_or_else(|| unknown("role", role))?,
-        function: scope(function, |text| text.parse().ok().filter(|code| functions.contains(code)))
-            .ok_or_else(|| unknown("function", function))?,
-        purpose: scope(purpose, |text| names.contains(text).then(|| text.to_owned()))
-            .ok_or_else(|| unknown("purpose or group", purpose))?,
+        function: scope(function, |text| text.parse().ok().filter(|code| names.functions.contains(code)))
+            .ok_or_else(|| RuleFault::Unbound(missing("function", function)))?,
+        purpose: scope(purpose, |text| names.purposes.contains(text).then(|| text.to_owned()))
+            .ok_or_else(|| RuleFault::Unbound(missing("purpose or group", purpose)))?,
         subject: scope(subject, |text| SUBJECT_KINDS.into_iter().find(|kind| subject_str(*kind) == text))
             .ok_or_else(|| unknown("subject kind", subject))?,
         category: scope(category, |text| {

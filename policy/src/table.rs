@@ -1,5 +1,6 @@
 //! The decision table: the whole grid as text, committed beside the bundle, so that a change of policy is a diff.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use chengxin_schemas::category::{ClassificationLevel, InformationCategory};
@@ -8,9 +9,11 @@ use chengxin_schemas::operator::Role;
 use chengxin_schemas::subject::SubjectKind;
 
 use crate::authoriser::{Authoriser, Profile};
+use crate::bundle::Bundle;
 use crate::functions::FunctionScope;
 use crate::purposes::Purpose;
 use crate::request::{Action, SUBJECT_KINDS, Treatment, subject_str};
+use crate::rules::rule_function;
 
 /// Role × purpose × category × level, with action, kind of subject and the bodies concerned. Written through casbin,
 /// one block per purpose; combinations that let nothing out are left out.
@@ -30,23 +33,38 @@ pub fn decision_table(authoriser: &Authoriser) -> String {
         let limit = purpose.daily_limit.map(|limit| format!(", at most {limit} a day")).unwrap_or_default();
         // Writing to a String cannot fail.
         let _ = writeln!(table, "\n{} {} ({case}, {basis}{subject}{limit})", purpose.code, purpose.chinese);
-        for (body, functions) in bodies(purpose) {
+        for (body, functions) in bodies(bundle, purpose) {
             rows_write(authoriser, purpose, &body, &functions, &mut table);
         }
     }
     table
 }
 
-/// The kinds of body worth a row: those with each function the purpose names, and one with none.
-fn bodies(purpose: &Purpose) -> Vec<(String, Vec<FunctionCode>)> {
-    match &purpose.functions {
+/// The kinds of body worth a row: those with each function the purpose names, and one with none; each of them also together
+/// with a function that a denial names.
+fn bodies(bundle: &Bundle, purpose: &Purpose) -> Vec<(String, Vec<FunctionCode>)> {
+    let mut bodies: Vec<(String, Vec<FunctionCode>)> = match &purpose.functions {
         FunctionScope::Every => vec![("every body".to_owned(), Vec::new())],
         FunctionScope::Having(functions) => functions
             .iter()
             .map(|function| (function.to_string(), vec![function.clone()]))
             .chain([("other bodies".to_owned(), Vec::new())])
             .collect(),
-    }
+    };
+    let denying = bundle.rules().iter().filter(|rule| !rule.allows && rule.concerns(purpose));
+    let denied: BTreeSet<&FunctionCode> = denying.filter_map(rule_function).collect();
+    let both: Vec<_> = bodies
+        .iter()
+        .flat_map(|(_, functions)| {
+            let others = denied.iter().filter(|function| !functions.contains(function));
+            others.map(|function| [functions.as_slice(), &[(*function).clone()]].concat())
+        })
+        .collect();
+    bodies.extend(both.into_iter().map(|functions| {
+        let names: Vec<&str> = functions.iter().map(FunctionCode::as_str).collect();
+        (names.join("+"), functions)
+    }));
+    bodies
 }
 
 fn rows_write(

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::bundle::Bundle;
+use crate::overlay_values::FieldSource;
 use crate::provenance::Provenance;
 
 /// A fact that was not found in the document a value names.
@@ -99,7 +100,7 @@ impl MissingFact {
 /// A value of the bundle that was not read in its document: whoever shows a decision that rests on it says so.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Unverified {
-    /// The file within the bundle.
+    /// The file within the bundle, or one of an overlay as `overlay/150100/classification.toml`.
     pub file: String,
     /// The entry within the file; parts are separated by a blank.
     pub key: String,
@@ -131,7 +132,7 @@ impl UnverifiedList {
 
 impl Bundle {
     /// Every value of the bundle that was not read in its document, file by file in the order of their names, with
-    /// what is missing. A purpose has no list of its own: what it lacks is the basis.
+    /// what is missing; then those of an overlay. A purpose has no list of its own: what it lacks is the basis.
     pub fn unverified(&self) -> Vec<Unverified> {
         let mut list = UnverifiedList(Vec::new());
         for (year, calendar) in self.calendars().iter() {
@@ -141,7 +142,8 @@ impl Bundle {
         for rule in self.severity_rules() {
             list.add_entry("categories.toml", rule.id().as_str(), rule.provenance());
         }
-        for (record_type, field, class) in self.field_classes() {
+        // What an overlay narrows rests on the bundle's source for the rest.
+        for (record_type, field, class) in self.base().field_classes() {
             list.add("classification.toml", format!("{record_type} {field}"), &class.source, &class.missing);
         }
         let counting = self.deadlines().counting();
@@ -176,6 +178,12 @@ impl Bundle {
         }
         for rule in self.repair().rules() {
             list.add_entry("repair.toml", rule.id.as_str(), &rule.provenance);
+        }
+        if let Some(overlay) = self.overlay() {
+            let file = overlay.file_name("classification.toml");
+            for FieldSource { record_type, field, source, missing } in &overlay.field_sources {
+                list.add(&file, format!("{record_type} {field}"), source, missing);
+            }
         }
         list.0
     }

@@ -27,5 +27,7 @@ mod examples;
 mod interop;
 #[path = "policy/loader.rs"]
 mod loader;
+#[path = "policy/overlay.rs"]
+mod overlay;
 #[path = "policy/records.rs"]
 mod records;

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::bundle::Bundle;
 use crate::error::PolicyError;
-use crate::files::BundleFiles;
 
 /// An entry of a bundle's file that differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +37,9 @@ pub enum ValueChangeKind {
 
 /// Files that say how the bundle is called or prove it, and so differ without anything being decided otherwise.
 const ASIDE: [&str; 1] = ["bundle.toml"];
+/// How the name of an overlay's manifest ends, beside those of the bundle's files, and its one value that is compared.
+const MANIFEST_END: &str = "/overlay.toml";
+const BASIS: &str = "basis";
 /// Between parts of a path and between the keys of an entry.
 const DOT: &str = ".";
 /// Keys that name an entry, the first ones there are; two of them where one is not enough.
@@ -52,16 +55,27 @@ enum Value {
 /// Entries of a file with their values by path.
 type Entries = BTreeMap<String, BTreeMap<String, Value>>;
 
-pub(super) fn values_compare(old: &BundleFiles, new: &BundleFiles) -> Result<Vec<ValueChange>, PolicyError> {
-    let names: BTreeSet<&str> = old.iter().chain(new.iter()).map(|(name, _)| name).collect();
+pub(super) fn values_compare(old: &Bundle, new: &Bundle) -> Result<Vec<ValueChange>, PolicyError> {
+    let [old, new] = [texts(old), texts(new)];
+    let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     let mut changes = Vec::new();
-    for name in names.into_iter().filter(|name| !ASIDE.contains(name)) {
-        let (before, after) = (old.text(name), new.text(name));
+    for name in names.into_iter().filter(|name| !ASIDE.contains(&name.as_str())) {
+        let [before, after] = [&old, &new].map(|side| side.get(name).copied().unwrap_or_default());
         if before != after {
             entries_compare(name, &entries(name, before)?, &entries(name, after)?, &mut changes);
         }
     }
     Ok(changes)
+}
+
+/// The files of a bundle, and those of an overlay under the names that set them apart.
+fn texts(bundle: &Bundle) -> BTreeMap<String, &str> {
+    let mut texts: BTreeMap<String, &str> =
+        bundle.files().iter().map(|(name, text)| (name.to_owned(), text)).collect();
+    if let Some(overlay) = bundle.overlay() {
+        texts.extend(overlay.files.iter().map(|(name, text)| (overlay.file_name(name), text)));
+    }
+    texts
 }
 
 fn entries_compare(file: &str, before: &Entries, after: &Entries, changes: &mut Vec<ValueChange>) {
@@ -109,8 +123,13 @@ fn entries(name: &str, text: &str) -> Result<Entries, PolicyError> {
     let unreadable =
         || PolicyError::file(name, None, "not readable", "load the bundle before it is compared");
     if name.ends_with(".toml") {
+        // How an overlay is called stands aside as for a bundle; what it rests on does not.
+        let is_manifest = name.ends_with(MANIFEST_END);
         let table: toml::Table = text.parse().map_err(|_| unreadable())?;
         for (key, value) in table {
+            if is_manifest && key != BASIS {
+                continue;
+            }
             match value {
                 toml::Value::Array(items) if items.iter().all(toml::Value::is_table) => {
                     for (place, item) in items.into_iter().enumerate() {

@@ -216,9 +216,11 @@ fn merged(
     all
 }
 
-/// What a file of the bundle is about, in Chinese and English; the name of the file where it is not known.
-fn file_title(file: &str) -> (&str, &str) {
-    match file {
+/// What a file is about, in Chinese and English, those of an overlay with its region; the name of the file where it is not
+/// known.
+fn file_title(file: &str) -> (String, String) {
+    let overlay = file.strip_prefix("overlay/").and_then(|rest| rest.split_once('/'));
+    let (chinese, english) = match overlay.map_or(file, |(_, name)| name) {
         "bundle.toml" => ("策略包", "bundle"),
         "catalogue.toml" => ("失信行为清单", "breach catalogue"),
         "categories.toml" => ("类别与失信程度", "categories and severity"),
@@ -226,6 +228,7 @@ fn file_title(file: &str) -> (&str, &str) {
         "deadlines.toml" => ("办理期限", "deadlines"),
         "functions.toml" => ("单位职能", "functions"),
         "measures.toml" => ("惩戒和激励措施", "sanction measures and incentives"),
+        "overlay.toml" => ("收紧规则", "overlay"),
         "periods.toml" => ("公示期限", "publicity periods"),
         "purposes.toml" => ("用途", "purposes"),
         "repair.toml" => ("信用修复", "repair"),
@@ -234,6 +237,10 @@ fn file_title(file: &str) -> (&str, &str) {
         "tests.toml" => ("决定测试", "decision tests"),
         name if name.starts_with("calendar/") => ("工作日历", "working-day calendar"),
         name => (name, name),
+    };
+    match overlay {
+        Some((region, _)) => (format!("{region} {chinese}"), format!("{region} {english}")),
+        None => (chinese.to_owned(), english.to_owned()),
     }
 }
 
@@ -274,7 +281,7 @@ impl ValueChange {
         }
     }
 
-    fn place(&self, title: &str) -> String {
-        if self.entry.is_empty() { title.to_owned() } else { format!("{title} {}", self.entry) }
+    fn place(&self, title: String) -> String {
+        if self.entry.is_empty() { title } else { format!("{title} {}", self.entry) }
     }
 }

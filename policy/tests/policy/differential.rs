@@ -31,7 +31,7 @@ pub(crate) fn draw(dice: &mut Dice, bundle: &Bundle, functions: usize) -> (Acces
         one.asker.functions.push("not-in-the-bundle".parse().expect("label"));
     }
     if dice.chance(80) {
-        let rule = &bundle.rules()[dice.below(bundle.rules().len())];
+        let rule = bundle.rules().get(dice.below(bundle.rules().len())).expect("a rule");
         let missed = dice.below(20);
         let named = |name: &String| {
             let mut about = bundle

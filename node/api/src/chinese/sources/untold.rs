@@ -156,6 +156,7 @@ pub(super) const UNTOLD: &[(&str, &str, &[&str])] = &[
     ("for `Debug`", "node/trust/src/key_file.rs", &["KeyFile({}, {})"]),
     ("for `Debug`", "policy/src/authoriser.rs", &["Authoriser({}, {} profiles)"]),
     ("for `Debug`", "policy/src/bundle.rs", &["Bundle({}, {})"]),
+    ("for `Debug`", "policy/src/overlay.rs", &["Overlay({}, {})"]),
     ("for `Debug`", "schemas/src/record.rs", &["RecordFields({}, {})"]),
     ("for `Debug`", "schemas/src/sd_jwt.rs", &["VerifiedRecord({}, {})"]),
     (
