@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use chengxin_schemas::digest::Sha256;
+use chengxin_schemas::policy_version::PolicyVersion;
 
 use crate::error::PolicyError;
 use crate::files::{BundleFiles, PACKED_LIMIT};
@@ -53,6 +54,22 @@ impl PolicyFiles {
         match self {
             Self::Bundle(files) => files.pack(),
             Self::Overlay(files) => files.pack(),
+        }
+    }
+
+    /// The version that the files name.
+    pub fn version(&self) -> Result<PolicyVersion, PolicyError> {
+        match self {
+            Self::Bundle(files) => files.manifest().map(|manifest| manifest.version),
+            Self::Overlay(files) => files.manifest().map(|manifest| manifest.version),
+        }
+    }
+
+    /// Names and texts, sorted by name.
+    pub fn iter(&self) -> Box<dyn Iterator<Item = (&str, &str)> + '_> {
+        match self {
+            Self::Bundle(files) => Box::new(files.iter()),
+            Self::Overlay(files) => Box::new(files.iter()),
         }
     }
 

@@ -35,6 +35,10 @@ pub struct DirectoryEntry {
     pub functions: Vec<FunctionCode>,
     /// Whether its node issues members and rules (a coordinator's node).
     pub coordinator: bool,
+    /// The league or city for which this member's coordinators publish the overlay: its own region. Absent for a member
+    /// that publishes none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overlay_region: Option<RegionCode>,
     /// Keys that sign records, answers, requests, notices and receipts.
     pub signing_keys: Vec<TimedKey>,
     /// age recipients (X25519, `age1…`) of the node.
@@ -128,6 +132,13 @@ impl DirectoryEntry {
                 limit: ADDRESS_LENGTH_LIMIT,
             });
         }
+        if self.overlay_region.is_some_and(|region| !region.is_league_or_city() || region != self.region) {
+            return Err(SchemaError::field(
+                "overlay_region",
+                "not the member's own region, or not that of a league or city",
+                "delegate to the body that serves the whole league or city",
+            ));
+        }
         if self.signing_keys.is_empty() {
             return Err(SchemaError::field("signing_keys", "empty", "a member signs with at least one key"));
         }
@@ -161,6 +172,17 @@ mod tests {
         assert!(refused(&|entry| entry.addresses = vec![String::new(); ADDRESSES_LIMIT + 1]));
         assert!(refused(&|entry| entry.addresses = vec!["x".repeat(ADDRESS_LENGTH_LIMIT + 1)]));
         assert!(refused(&|entry| entry.functions = vec![entry.functions[0].clone(); FUNCTIONS_LIMIT + 1]));
+        let region = |text: &str| RegionCode::parse(text).ok();
+        let whole = |entry: &mut DirectoryEntry, code| {
+            entry.region = region("150100").expect("region");
+            entry.overlay_region = region(code);
+        };
+        assert!(!refused(&|entry| whole(entry, "150100")));
+        assert!(refused(&|entry| whole(entry, "150200")));
+        assert!(refused(&|entry| {
+            entry.region = region("150102").expect("region");
+            entry.overlay_region = region("150102");
+        }));
         assert!(refused(&|entry| entry.name = String::new()));
         assert!(refused(&|entry| entry.name = "a\tb".into()));
     }

@@ -118,6 +118,7 @@ mod tests {
             region: "150000".parse().expect("region"),
             functions: vec![],
             coordinator: false,
+            overlay_region: None,
             signing_keys: keys,
             age_node_recipient: String::new(),
             age_recovery_recipient: String::new(),

@@ -1,9 +1,11 @@
-//! The version of a policy bundle: the series, a hyphen, and numbers between dots, `baseline-2026.3`.
+//! The version of a policy bundle: the series, a hyphen, and numbers between dots, `baseline-2026.3`. The series of a
+//! league's or city's overlay is the region's code, `150100-2026.1`, so that a version says whose it is.
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::SchemaError;
 use crate::identity::string_serde;
+use crate::region::RegionCode;
 
 /// Longest series, in bytes.
 const SERIES_LIMIT: usize = 40;
@@ -18,7 +20,22 @@ pub struct PolicyVersion {
     numbers: Vec<u32>,
 }
 
+/// Whose policy it is: what is published, staged and adopted for one is so independently of the others.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum PolicyScope {
+    /// The federation's bundle.
+    Federation,
+    /// The overlay of a league or city, which narrows the bundle for the nodes there.
+    Region(RegionCode),
+}
+
 impl PolicyVersion {
+    /// Whose version it is, by its series.
+    pub fn scope(&self) -> PolicyScope {
+        let region = RegionCode::parse(&self.series).ok().filter(|region| region.is_league_or_city());
+        region.map_or(PolicyScope::Federation, PolicyScope::Region)
+    }
+
     /// The series.
     pub fn series(&self) -> &str {
         &self.series
@@ -97,6 +114,15 @@ mod tests {
         assert!(version("other-1").follows(&version("baseline-2026.9")));
         assert_eq!(version("baseline-2026.9").next(), Some(version("baseline-2026.10")));
         assert_eq!(version("baseline-4294967295").next(), None);
+    }
+
+    #[test]
+    fn a_version_says_whose_it_is() {
+        let region = RegionCode::parse("150100").expect("region");
+        assert_eq!(version("150100-2026.1").scope(), PolicyScope::Region(region));
+        for text in ["baseline-2026.1", "150000-2026.1", "150102-2026.1", "150100-a-2026.1", "15010-1"] {
+            assert_eq!(version(text).scope(), PolicyScope::Federation, "{text}");
+        }
     }
 
     #[test]

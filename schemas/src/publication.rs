@@ -1,5 +1,8 @@
 //! Publication of a policy: which bundle decides from which day, and who approved it.
 //!
+//! A league or city publishes its overlay in the same way, in a schedule of its own; what is said of bundles here is said of
+//! overlays too. The coordinator's node puts it into the directory after looking at it.
+//!
 //! The schedule is a content of the federation's signed directory, beside the bundles it names. It holds the bundle in force
 //! and the one that follows, so that every node, also one that joins meanwhile, changes from one to the other on the same
 //! day without hearing from anybody.
@@ -22,6 +25,8 @@ pub const APPROVALS_NEEDED: usize = 2;
 pub const APPROVAL_SECONDS: i64 = 30 * 24 * 3_600;
 /// Most approvals that a publication carries.
 pub const APPROVALS_LIMIT: usize = 8;
+/// Longest publication that is sent by itself, in bytes: eight approvals of under a kilobyte each.
+pub const PUBLICATION_LIMIT: usize = 64 * 1024;
 /// Most publications in a schedule: the one in force and the next.
 pub const PUBLICATIONS_LIMIT: usize = 2;
 
@@ -82,6 +87,36 @@ pub struct Publication {
     pub approvals: Vec<String>,
 }
 
+impl Publication {
+    /// Reads a publication that was sent by itself.
+    pub fn parse(text: &str) -> Result<Self, SchemaError> {
+        let malformed =
+            |reason: &str| SchemaError::Malformed { form: "publication", reason: reason.to_owned() };
+        if text.len() > PUBLICATION_LIMIT {
+            return Err(SchemaError::TooLarge {
+                what: "publication",
+                unit: "bytes",
+                actual: text.len(),
+                limit: PUBLICATION_LIMIT,
+            });
+        }
+        let publication: Self =
+            serde_json::from_str(text).map_err(|_| malformed("it is not what version 1 has there"))?;
+        if publication.approvals.len() > APPROVALS_LIMIT {
+            return Err(malformed("it carries at most eight approvals"));
+        }
+        Ok(publication)
+    }
+
+    /// The text to send.
+    pub fn encode(&self) -> Result<String, SchemaError> {
+        serde_json::to_string(self).map_err(|_| SchemaError::Malformed {
+            form: "publication",
+            reason: "it does not serialise".to_owned(),
+        })
+    }
+}
+
 impl PolicySchedule {
     /// A schedule of these publications, in their order.
     pub fn new(publications: Vec<Publication>) -> Result<Self, SchemaError> {
@@ -126,6 +161,9 @@ impl PolicySchedule {
             if second.base.is_none() {
                 return malformed("the second publication follows nothing");
             }
+            if second.version.scope() != first.version.scope() {
+                return malformed("one publication is a bundle and the other an overlay");
+            }
             if second.version == first.version || second.bundle == first.bundle {
                 return malformed("both publications are the same");
             }
@@ -160,17 +198,30 @@ mod tests {
     }
 
     #[test]
+    fn a_publication_is_read_as_it_is_written() {
+        let one = publication(2, "2026-12-01");
+        let text = one.encode().expect("text");
+        assert_eq!(Publication::parse(&text).expect("parses"), one);
+        assert!(Publication::parse(&text.replace("\"version\"", "\"more\":1,\"version\"")).is_err());
+        assert!(Publication::parse(&" ".repeat(PUBLICATION_LIMIT + 1)).is_err());
+        let loud = Publication { approvals: vec![String::new(); APPROVALS_LIMIT + 1], ..one };
+        assert!(Publication::parse(&loud.encode().expect("text")).is_err());
+    }
+
+    #[test]
     fn a_schedule_that_says_two_things_is_refused() {
         let (one, two, three) =
             (publication(1, "2026-02-01"), publication(2, "2026-12-01"), publication(3, "2027-01-01"));
         let early = publication(2, "2026-01-01");
         let same = Publication { bundle: one.bundle, ..two.clone() };
         let rootless = Publication { base: None, ..two.clone() };
+        let overlay = Publication { version: "150100-2026.1".parse().expect("version"), ..two.clone() };
         let loud = Publication { approvals: vec![String::new(); 9], ..one.clone() };
         for publications in [
             vec![],
             vec![loud],
             vec![one.clone(), rootless],
+            vec![one.clone(), overlay],
             vec![two.clone(), one.clone()],
             vec![one.clone(), early],
             vec![one.clone(), same],
@@ -195,6 +246,7 @@ mod tests {
         #[test]
         fn any_bytes_parse_or_err_without_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
             let _ = PolicySchedule::parse(&bytes);
+            let _ = Publication::parse(&String::from_utf8_lossy(&bytes));
         }
     }
 }

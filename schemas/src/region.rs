@@ -32,6 +32,17 @@ impl RegionCode {
         };
         self.0 / scale == outer.0 / scale
     }
+
+    /// Whether it is the code of a league or city (盟市): four digits that say which, and two zeros.
+    pub fn is_league_or_city(self) -> bool {
+        self.league_or_city() == Some(self)
+    }
+
+    /// The league or city that it is or lies within; none for a province, which lies within none.
+    pub fn league_or_city(self) -> Option<Self> {
+        let code = self.0 / 100 * 100;
+        (!code.is_multiple_of(10_000)).then_some(Self(code))
+    }
 }
 
 impl std::fmt::Display for RegionCode {
@@ -62,6 +73,13 @@ mod tests {
         assert!(!region("150200").is_within(region("150100")));
         assert!(!region("150000").is_within(region("150100")));
         assert!(region("150102").is_within(region("150102")));
+        assert_eq!(region("150102").league_or_city(), Some(region("150100")));
+        assert_eq!(region("150100").league_or_city(), Some(region("150100")));
+        assert_eq!(region("150000").league_or_city(), None);
+        // A province's own bodies stand under no league.
+        assert_eq!(region("150001").league_or_city(), None);
+        assert!(region("150100").is_league_or_city());
+        assert!(!region("150102").is_league_or_city() && !region("150000").is_league_or_city());
         assert!(RegionCode::parse("15010").is_err());
         assert!(RegionCode::parse("15010a").is_err());
     }

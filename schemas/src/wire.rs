@@ -32,8 +32,16 @@ pub enum PeerRequest {
     Metadata(String),
     /// Which versions the peer holds; sent on connecting and on a timer.
     Versions,
-    /// To a coordinator: by which policy the sender decides, and what it made of the one that was published.
+    /// To a coordinator: by which policy the sender decides, and what it made of the one that was published. Its league or
+    /// city is told the same.
     Adoption(Box<AdoptionReport>),
+    /// To a coordinator: an overlay that the sender publishes for its region.
+    Overlay {
+        /// The [`crate::publication::Publication`] as JSON.
+        publication: String,
+        /// The overlay in its published form.
+        content: Vec<u8>,
+    },
 }
 
 /// Shows kinds and lengths: a request's JWS names its subject to anyone who reads base64.
@@ -47,6 +55,14 @@ impl fmt::Debug for PeerRequest {
             Self::Metadata(name) => write!(formatter, "Metadata({name:?})"),
             Self::Versions => formatter.write_str("Versions"),
             Self::Adoption(report) => write!(formatter, "Adoption({})", report.in_force.version),
+            Self::Overlay { publication, content } => {
+                write!(
+                    formatter,
+                    "Overlay(publication of {} bytes, content {})",
+                    publication.len(),
+                    content.len()
+                )
+            }
         }
     }
 }
@@ -94,7 +110,7 @@ pub enum PeerResponse {
         /// Link of the item with that number; all zero for none.
         link: Sha256,
     },
-    /// To [`PeerRequest::Adoption`]: kept, durably.
+    /// To [`PeerRequest::Adoption`]: kept, durably. To [`PeerRequest::Overlay`]: published.
     Noted,
 }
 

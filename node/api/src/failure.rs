@@ -88,6 +88,10 @@ pub fn exchange_problem(error: &ExchangeError) -> Problem {
             ExchangeError::Import(import) => {
                 Problem::new(code, import.to_string(), import.message_zh()).with_field("file")
             }
+            // Whoever stages a policy is told the file and the line.
+            ExchangeError::Policy(error) if error.code() != ErrorCode::Internal => policy_problem(error),
+            ExchangeError::Unreachable { .. } => Problem::new(code, said.as_str(), chinese(&said))
+                .with_fix("try again when it runs and can be reached", "待其运行且可连通后重试"),
             ExchangeError::Policy(_)
             | ExchangeError::Trust(_)
             | ExchangeError::Store(_)

@@ -126,6 +126,7 @@ routes! {
     "policy_diff" post "/api/v1/policy/diff" RULES LONG policy_diff::policy_diff, BUNDLE;
     "policy_simulate" post "/api/v1/policy/simulations" RULES LONG policy_simulation::policy_simulate, BUNDLE;
     "policy_export" get "/api/v1/policy/bundle" ANYONE SHORT policy_plan::policy_bundle;
+    "policy_export_overlay" get "/api/v1/policy/overlays/{region}" ANYONE SHORT policy_plan::policy_overlay;
     "policy_stage" post "/api/v1/policy/plans" COORDINATOR LONG policy_plan::policy_stage, BUNDLE;
     "policy_plan_diff" get "/api/v1/policy/plans/{version}/diff" RULES LONG policy_plan::policy_plan_diff;
     "policy_plan_simulate" post "/api/v1/policy/plans/{version}/simulations" RULES LONG policy_simulation::policy_plan_simulate;
@@ -139,6 +140,7 @@ routes! {
     "federation_token" post "/api/v1/federation/tokens" COORDINATOR SHORT federation::token_issue;
     "federation_enrol" post "/api/v1/federation/enrolments" COORDINATOR SHORT federation::member_enrol;
     "federation_remove" post "/api/v1/federation/members/{agency}/removal" COORDINATOR SHORT federation::member_remove;
+    "federation_delegate" post "/api/v1/federation/members/{agency}/delegation" COORDINATOR SHORT federation::member_delegate;
     "federation_members" get "/api/v1/federation/members" ANYONE SHORT federation::member_list;
     "config_show" get "/api/v1/config" ANYONE SHORT config::config_show;
 }

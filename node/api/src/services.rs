@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chengxin_exchange::node::Node;
 use chengxin_exchange::operation::Operation;
 use chengxin_exchange::operator::Separation;
-use chengxin_exchange::policy_plan::PreparedPublication;
+use chengxin_exchange::policy_publication::PreparedPublication;
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::policy_version::PolicyVersion;
 use chengxin_schemas::time::{Day, UnixTime};
@@ -14,7 +14,7 @@ use futures::future::BoxFuture;
 
 use crate::spool::Spool;
 use crate::types::config::Config;
-use crate::types::federation::{EnrolRequest, Enrolment, JoinToken, Removal, TokenRequest};
+use crate::types::federation::{Delegation, EnrolRequest, Enrolment, JoinToken, Removal, TokenRequest};
 use crate::types::problem::Problem;
 
 /// Everything the handlers use. The program puts it together.
@@ -81,6 +81,14 @@ pub trait FederationDesk: Send + Sync + 'static {
         agency: AgencyCode,
         reason: String,
     ) -> BoxFuture<'a, Result<Removal, Problem>>;
+
+    /// Lets a member publish the overlay of its region, or not any more.
+    fn member_delegate<'a>(
+        &'a self,
+        operation: &'a Operation,
+        agency: AgencyCode,
+        is_delegate: bool,
+    ) -> BoxFuture<'a, Result<Delegation, Problem>>;
 
     /// Publishes a policy that was staged and signed, for a day.
     fn policy_publish<'a>(

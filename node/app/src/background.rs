@@ -17,7 +17,7 @@ use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::directory::DirectoryEntry;
 use chengxin_schemas::time::{Clock as _, UnixTime};
 use chengxin_schemas::wire::{self, PeerRequest, PeerResponse};
-use chengxin_trust::{MetadataSource, RefreshOutcome, TrustStore};
+use chengxin_trust::{MetadataSource, RefreshOutcome, TrustStore, VerifiedDirectory};
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
@@ -323,10 +323,9 @@ async fn policy_run(running: Arc<Running>) {
             Ok(report) => {
                 failure.clear();
                 let now = Instant::now();
-                let coordinators: Vec<DirectoryEntry> =
-                    directory.borrow().coordinators().filter(|entry| entry.agency != own).cloned().collect();
-                told.retain(|agency, _| coordinators.iter().any(|entry| entry.agency == *agency));
-                for entry in coordinators {
+                let listeners = listeners(&directory.borrow(), &own);
+                told.retain(|agency, _| listeners.iter().any(|entry| entry.agency == *agency));
+                for entry in listeners {
                     let telling = told.entry(entry.agency).or_default();
                     if telling.is_due(&report, now) {
                         let told = adoption_tell(&running, &entry, &report).await;
@@ -354,7 +353,16 @@ async fn policy_run(running: Arc<Running>) {
     }
 }
 
-/// Tells one coordinator.
+/// Who is told by which policy this node decides: the coordinators, and who publishes the overlay of its league or city.
+fn listeners(directory: &VerifiedDirectory, own: &AgencyCode) -> Vec<DirectoryEntry> {
+    let region = directory.entry(own).and_then(|entry| entry.region.league_or_city());
+    let listens = |entry: &&DirectoryEntry| {
+        entry.agency != *own && (entry.coordinator || (region.is_some() && entry.overlay_region == region))
+    };
+    directory.entries().filter(listens).cloned().collect()
+}
+
+/// Tells one of them.
 async fn adoption_tell(running: &Arc<Running>, to: &DirectoryEntry, report: &AdoptionReport) -> Told {
     let Ok(message) = wire::encode(&PeerRequest::Adoption(Box::new(report.clone()))) else {
         return Told::Refused;

@@ -10,6 +10,7 @@
 //! written but not taken into the own trust store would not be in force until something else refreshed it.
 
 mod application;
+mod delegation;
 mod door;
 mod publication;
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use chengxin_exchange::Node;
 use chengxin_exchange::peers::{PeerFault, Peers};
+use chengxin_exchange::policy_adoption::chain;
 use chengxin_network::{HandlerRefusal, Member, Members, Network, PeerIdentity, RequestHandler};
 use chengxin_schemas::ErrorCode;
 use chengxin_schemas::agency::AgencyCode;
@@ -15,6 +16,8 @@ use chengxin_schemas::wire::{self, PeerRequest, PeerResponse};
 use chengxin_trust::{DirectoryVersions, MetadataSource, SourceError, TrustStore, VerifiedDirectory};
 use futures::future::BoxFuture;
 use tokio::sync::{Notify, watch};
+
+use crate::coordination::Coordination;
 
 /// How long one metadata file may take.
 const METADATA_DEADLINE: Duration = Duration::from_secs(10);
@@ -59,6 +62,8 @@ impl Peers for MeshPeers {
 pub(crate) struct MeshHandler {
     pub(crate) node: Arc<Node>,
     pub(crate) trust: Arc<TrustStore>,
+    /// At a coordinator's node: who publishes what leagues and cities send.
+    pub(crate) coordination: Option<Arc<Coordination>>,
     pub(crate) directory: watch::Receiver<Arc<VerifiedDirectory>>,
     /// Told when a coordinator greets.
     pub(crate) hint: Arc<Notify>,
@@ -101,6 +106,7 @@ impl RequestHandler for MeshHandler {
         let (node, trust) = (self.node.clone(), self.trust.clone());
         let member = self.member(from);
         let hint = self.hint.clone();
+        let coordination = self.coordination.clone();
         Box::pin(async move {
             let Some(MeshMember { agency, coordinator }) = member else {
                 return Err(HandlerRefusal {
@@ -108,17 +114,15 @@ impl RequestHandler for MeshHandler {
                     text: "not in this node's member directory".to_owned(),
                 });
             };
-            let request = wire::decode::<PeerRequest>(&request);
-            match &request {
-                Ok(PeerRequest::Metadata(name)) => return metadata_answer(&trust, &agency, name).await,
-                Ok(PeerRequest::Versions) if coordinator => hint.notify_one(),
-                Ok(
-                    PeerRequest::Versions
-                    | PeerRequest::Check(_)
-                    | PeerRequest::Deliver { .. }
-                    | PeerRequest::Adoption(_),
-                )
-                | Err(_) => {}
+            let request = match (wire::decode::<PeerRequest>(&request), coordination) {
+                (Ok(PeerRequest::Metadata(name)), _) => return metadata_answer(&trust, &agency, &name).await,
+                (Ok(PeerRequest::Overlay { publication, content }), Some(coordination)) => {
+                    return overlay_answer(&coordination, &node, agency, publication, content).await;
+                }
+                (request, _) => request,
+            };
+            if coordinator && matches!(request, Ok(PeerRequest::Versions)) {
+                hint.notify_one();
             }
             Ok(node.peer_handle(&agency, request).await)
         })
@@ -131,6 +135,27 @@ async fn metadata_answer(trust: &TrustStore, from: &AgencyCode, name: &str) -> R
     wire::encode(&PeerResponse::Metadata(bytes))
         .map(Bytes::from)
         .map_err(|_| HandlerRefusal { code: ErrorCode::Internal, text: "the file cannot be sent".to_owned() })
+}
+
+/// Publishes an overlay that a member sent, or says why not: with all causes, since the member's people have to mend it.
+async fn overlay_answer(
+    coordination: &Arc<Coordination>,
+    node: &Arc<Node>,
+    from: AgencyCode,
+    publication: String,
+    content: Vec<u8>,
+) -> Result<Bytes, HandlerRefusal> {
+    let response = match coordination.overlay_accept(node, from, publication, content).await {
+        Ok(()) => PeerResponse::Noted,
+        Err(error) => {
+            let reason = chain(&error);
+            tracing::warn!(peer = %from, reason, "an overlay was not published");
+            PeerResponse::Failed { code: error.code(), reason }
+        }
+    };
+    let unsendable =
+        |_| HandlerRefusal { code: ErrorCode::Internal, text: "the answer cannot be sent".to_owned() };
+    wire::encode(&response).map(Bytes::from).map_err(unsendable)
 }
 
 /// Fetches metadata from one member.

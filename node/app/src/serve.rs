@@ -11,17 +11,19 @@ use chengxin_api::server::{bind, serve};
 use chengxin_api::services::{FederationDesk, Link, Links, Services};
 use chengxin_api::spool::Spool;
 use chengxin_api::types::config::Config as ShownConfig;
-use chengxin_api::types::federation::{EnrolRequest, Enrolment, JoinToken, Member, Removal, TokenRequest};
+use chengxin_api::types::federation::{
+    Delegation, EnrolRequest, Enrolment, JoinToken, Member, Removal, TokenRequest,
+};
 use chengxin_api::types::problem::Problem;
 use chengxin_api::types::time::Moment;
 use chengxin_exchange::audit::{EntryDraft, EntryKind};
 use chengxin_exchange::operation::Operation;
-use chengxin_exchange::policy_plan::PreparedPublication;
+use chengxin_exchange::policy_publication::PreparedPublication;
 use chengxin_network::PeerStatus;
 use chengxin_schemas::ErrorCode;
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::directory::DirectoryEntry;
-use chengxin_schemas::policy_version::PolicyVersion;
+use chengxin_schemas::policy_version::{PolicyScope, PolicyVersion};
 use chengxin_schemas::time::{Clock as _, Day};
 use chengxin_trust::TokenGrant;
 use futures::future::BoxFuture;
@@ -186,14 +188,16 @@ struct Desk {
 
 impl Desk {
     fn coordination(&self) -> Result<&Arc<crate::coordination::Coordination>, Box<Problem>> {
-        self.coordination.as_ref().ok_or_else(|| {
-            Box::new(Problem::new(
-                ErrorCode::NotFound,
-                "this node is not a coordinator's; ask the coordinator of the federation",
-                "本节点不是统筹节点; 请联系联盟统筹员",
-            ))
-        })
+        self.coordination.as_ref().ok_or_else(|| Box::new(not_a_coordinator()))
     }
+}
+
+fn not_a_coordinator() -> Problem {
+    Problem::new(
+        ErrorCode::NotFound,
+        "this node is not a coordinator's; ask the coordinator of the federation",
+        "本节点不是统筹节点; 请联系联盟统筹员",
+    )
 }
 
 impl FederationDesk for Desk {
@@ -272,11 +276,35 @@ impl FederationDesk for Desk {
         effective: Day,
     ) -> BoxFuture<'a, Result<PreparedPublication, Problem>> {
         Box::pin(async move {
+            match (&self.coordination, version.scope()) {
+                // A league's or city's: a coordinator's node publishes it.
+                (None, PolicyScope::Region(_)) => {
+                    let published = self.node.overlay_publish(operation, &version, effective).await;
+                    published.map_err(|error| AppError::from(error).problem())
+                }
+                (coordination, _) => {
+                    let coordination = coordination.as_ref().ok_or_else(not_a_coordinator)?;
+                    let published =
+                        coordination.policy_publish(&self.node, operation, version, effective).await;
+                    published.map_err(|error| error.problem())
+                }
+            }
+        })
+    }
+
+    fn member_delegate<'a>(
+        &'a self,
+        operation: &'a Operation,
+        agency: AgencyCode,
+        is_delegate: bool,
+    ) -> BoxFuture<'a, Result<Delegation, Problem>> {
+        Box::pin(async move {
             let coordination = self.coordination().map_err(|problem| *problem)?;
-            coordination
-                .policy_publish(&self.node, operation, version, effective)
+            let (member, directory_version) = coordination
+                .member_delegate(&self.node, operation, agency, is_delegate)
                 .await
-                .map_err(|error| error.problem())
+                .map_err(|error| error.problem())?;
+            Ok(Delegation { schema: Default::default(), member: member_of(member), directory_version })
         })
     }
 }
@@ -288,6 +316,7 @@ fn member_of(entry: DirectoryEntry) -> Member {
         region: entry.region,
         functions: entry.functions,
         coordinator: entry.coordinator,
+        overlay_region: entry.overlay_region,
         transport_identity: entry.transport_identity,
         addresses: entry.addresses,
     }

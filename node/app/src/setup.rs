@@ -148,6 +148,7 @@ pub(crate) fn own_entry(
         region: identity.region,
         functions: identity.functions.clone(),
         coordinator,
+        overlay_region: None,
         signing_keys: vec![TimedKey { jwk: *signing.public(), not_before: now, not_after: None }],
         age_node_recipient: sealing.to_recipient().to_string(),
         age_recovery_recipient: identity.recovery_recipient.clone(),

@@ -12,7 +12,7 @@ use chengxin_audit_log::{AuditLog, BodyKey, BodyKeys, LogError};
 use chengxin_exchange::audit::{EntryDraft, EntryKind};
 use chengxin_exchange::node::NodeKeys;
 use chengxin_exchange::operator::OperatorDraft;
-use chengxin_exchange::policy_adoption::policy_at_start;
+use chengxin_exchange::policy_start::policy_at_start;
 use chengxin_exchange::{ExchangeError, Node, Parts};
 use chengxin_network::{Network, NetworkConfig, NetworkTask, TransportKey};
 use chengxin_schemas::ErrorCode;
@@ -90,7 +90,7 @@ pub(crate) async fn start(config: Config) -> Result<Running, AppError> {
     };
     let store = SledStore::open(home.store(), store)
         .map_err(|source| AppError::Store { path: home.store(), source })?;
-    let policy = policy_at_start(&store, &first, clock.now()).await?;
+    let policy = Arc::new(policy_at_start(&store, &first, &identity.agency, clock.now()).await?);
     tracing::info!(policy = policy.bundle().rules_version(), "policy loaded");
     let peers = Arc::new(MeshPeers::default());
     let node = Node::open(Parts {
@@ -122,6 +122,7 @@ pub(crate) async fn start(config: Config) -> Result<Running, AppError> {
     let handler = MeshHandler {
         node: node.clone(),
         trust: trust.clone(),
+        coordination: coordination.clone(),
         directory: directory_receiver,
         hint: hint.clone(),
         known: Mutex::new((first.versions(), HashMap::new())),

@@ -51,6 +51,12 @@ impl Node {
             Ok(PeerRequest::Adoption(report)) => {
                 self.adoption_keep(from, *report).await.map(|()| PeerResponse::Noted)
             }
+            // The program hands an overlay to who signs the directory, with the closure that does; it reaches this place
+            // only where nobody does.
+            Ok(PeerRequest::Overlay { .. }) => Err(ExchangeError::Conflict {
+                what: "policy",
+                reason: "this is not a coordinator's node: policies are published there".to_owned(),
+            }),
             // Metadata is served by the program straight from the verified files; it never reaches the use cases.
             Ok(PeerRequest::Metadata(_)) => Ok(PeerResponse::Metadata(None)),
             Err(error) => Err(error.into()),

@@ -64,6 +64,14 @@ pub enum ExchangeError {
         /// What to do.
         reason: String,
     },
+    /// No node took what it was sent.
+    #[error("{what}: {reason}")]
+    Unreachable {
+        /// Whose node.
+        what: &'static str,
+        /// Why, of each that was tried.
+        reason: String,
+    },
     /// The member directory is too old to rely on.
     #[error("the member directory expired; {fix}")]
     DirectoryExpired {
@@ -128,7 +136,7 @@ impl ExchangeError {
             Self::Import(error) => error.code(),
             Self::Store(StoreError::Conflict { .. }) => ErrorCode::Conflict,
             Self::Store(StoreError::TooLarge { .. }) => ErrorCode::TooLarge,
-            Self::Store(_) | Self::Log(_) => ErrorCode::Unavailable,
+            Self::Store(_) | Self::Log(_) | Self::Unreachable { .. } => ErrorCode::Unavailable,
             Self::Trust(error) => error.code(),
             Self::Policy(error) => error.code(),
             Self::Stored { .. } => ErrorCode::Integrity,

@@ -28,6 +28,7 @@ const POLICY_IN_FORCE: u8 = b'a';
 const POLICY_PLAN: u8 = b'q';
 const POLICY_HISTORY: u8 = b'y';
 const ADOPTION: u8 = b'c';
+const OVERLAY_IN_FORCE: u8 = b'v';
 
 /// Bytes of a notice's number.
 const ID_LENGTH: usize = 16;
@@ -150,6 +151,11 @@ pub(crate) fn members_served() -> Vec<u8> {
 /// The policy in force with its bundle.
 pub(crate) fn policy_in_force() -> Vec<u8> {
     vec![POLICY_IN_FORCE]
+}
+
+/// The overlay in force with its files.
+pub(crate) fn overlay_in_force() -> Vec<u8> {
+    vec![OVERLAY_IN_FORCE]
 }
 
 /// A staged policy.

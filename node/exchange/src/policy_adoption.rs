@@ -6,78 +6,63 @@
 //! bundle that does not load changes nothing: the one in force goes on, the node's status and running log raise an alarm,
 //! its audit log gets an entry, and the coordinators are told.
 //!
-//! A node only goes forward. Whatever clock and schedule say, it takes nothing that it decided by before, nothing with a
-//! lower version of the same series, and, once it has decided at all, nothing that nobody approved. Taking a policy back is
+//! A node only goes forward. Whatever clock and schedule say, it takes nothing that it decided by before, nothing that was
+//! approved to follow something it has left, nothing that was published before the one in force, nothing with a lower
+//! version of the same series, and, once it has decided at all, nothing that nobody approved. Where a federation that
+//! published shows nothing any more, that is a fault, and the policy in force goes on. Taking a policy back is
 //! publishing the old content as a new version. Who approved is asked again with every directory and before every change: a
 //! coordinator that was removed takes what it approved with it, whether or not a node had loaded it by then.
 //!
-//! Order and crash story: the audit entry, the row with the bundle (the commit point), the exchange, then the restrictions
+//! Order and crash story: the audit entry, the rows with bundle and overlay in one write (the commit point), the exchange, then the restrictions
 //! in force are decided again. A crash after the entry adopts again at the next start, with a second entry; a crash after
 //! the row starts with the new policy, and opening the node decides restrictions again. While they are decided again,
 //! a restriction that the pass has not reached keeps the decision of the former policy; incoming notices wait.
 //!
-//! The row keeps the bundle itself. The directory shows the last two publications only, so a node that refused one of them
-//! would otherwise have nothing to start with.
+//! The overlay of the node's league or city goes the same way, on days of its own. It is loaded over the bundle that will be
+//! in force on its day. When the bundle changes, the overlay in force is laid over the new one by itself: what it says about
+//! things that the new bundle does not have narrows nothing, and is counted. So a league holds back no bundle, and what
+//! decides never lets out more than the bundle does. A node whose region changed leaves the former region's overlay.
 
 use std::sync::{Arc, PoisonError};
 
 use chengxin_policy::{Authoriser, Bundle, published_encode};
 use chengxin_schemas::ErrorCode;
-use chengxin_schemas::adoption::{AdoptedPolicy, AdoptionReport, ReadyPolicy, RefusedPolicy, ScheduleFault};
+use chengxin_schemas::adoption::{
+    AdoptedPolicy, AdoptionReport, OverlayAdoption, ReadyPolicy, RefusedPolicy, ScheduleFault,
+};
 use chengxin_schemas::digest::Sha256;
-use chengxin_schemas::policy_version::PolicyVersion;
+use chengxin_schemas::policy_version::PolicyScope;
 use chengxin_schemas::publication::Publication;
-use chengxin_schemas::time::{Day, UnixTime};
-use chengxin_store::{Batch, Store};
+use chengxin_schemas::region::RegionCode;
+use chengxin_schemas::time::Day;
+use chengxin_store::Batch;
 use chengxin_trust::VerifiedDirectory;
-use serde::{Deserialize, Serialize};
 
 use crate::audit::{EntryDraft, EntryKind};
 use crate::error::{ExchangeError, Result};
 use crate::keyspace;
 use crate::node::Node;
-use crate::policy_schedule::{PublishedPolicy, policies_published, policy_load};
+use crate::policy_schedule::{PublishedPolicy, policies_published};
+use crate::policy_start::{Held, OverlayRow, PolicyRow, overlay_row_read, policy_row_read, unapproved};
 use crate::row::Row;
 
-/// The policy in force with its bundle, stored form version 1. Public within the federation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct PolicyRow {
-    version: PolicyVersion,
-    bundle: Sha256,
-    since: UnixTime,
-    /// The published form.
-    content: Vec<u8>,
-    /// Digests of what this node decided by before, the newest [`FORMER_LIMIT`].
-    former: Vec<Sha256>,
-}
-
-/// Policies that a node remembers to have left: some in a year.
-const FORMER_LIMIT: usize = 1_000;
-
-impl Row for PolicyRow {
-    const NAME: &'static str = "policy in force";
-    const VERSION: u8 = 1;
-}
-
-impl PolicyRow {
-    /// The bundle in it. What makes a bundle unusable for this program is found here as it was when it was adopted.
-    fn load(&self) -> Result<Authoriser> {
-        let publication = Publication {
-            version: self.version.clone(),
-            bundle: self.bundle,
-            effective: Day(jiff::civil::Date::MAX),
-            published: self.since,
-            base: None,
-            approvals: Vec::new(),
-        };
-        policy_load(&self.content, &publication)
-    }
-}
-
-/// What a node remembers of published bundles while it runs.
+/// What a node remembers of published policies while it runs.
 #[derive(Default)]
 pub(crate) struct Adoption {
-    /// Since when the policy in force decides, and what decided before; absent until it is written down.
+    bundle: Line,
+    overlay: Line,
+    /// The region that `overlay` is about.
+    region: Option<RegionCode>,
+    /// Digests of the bundles over which overlays were loaded.
+    bases: Vec<Sha256>,
+    /// Whether what the node started with is written down.
+    is_kept: bool,
+}
+
+/// What is remembered of one scope.
+#[derive(Default)]
+struct Line {
+    /// What decides; nothing where no overlay does.
     held: Option<Held>,
     /// What loading gave, for what the directory shows at present: it takes seconds with a large bundle. Another program may
     /// know what this one does not, so nothing of it is stored.
@@ -88,63 +73,31 @@ pub(crate) struct Adoption {
     fault: Option<ScheduleFault>,
 }
 
-#[derive(Clone)]
-struct Held {
-    since: UnixTime,
-    former: Vec<Sha256>,
+/// What loaded, or why it did not: of an overlay the bundle that it narrows.
+type Loaded = std::result::Result<Bundle, (ErrorCode, String)>;
+
+/// What one look at the published policies of a scope gave.
+#[derive(Default)]
+struct Look {
+    due: Option<(PublishedPolicy, Bundle)>,
+    ready: Option<(PublishedPolicy, Bundle)>,
+    refused: Option<RefusedPolicy>,
 }
 
-/// A bundle that loaded, or why it did not.
-type Loaded = std::result::Result<Arc<Authoriser>, (ErrorCode, String)>;
-
-/// The policy a node starts with: the one it decided by last; before it ever decided, the one that is in force in the
-/// federation, or the baseline of this program for a federation that publishes none.
-///
-/// A bundle kept by an earlier program may not load in this one. Then what the federation publishes for today is tried; if
-/// that does not load either, the node does not start: no policy decides nothing.
-pub async fn policy_at_start(
-    store: &dyn Store,
-    directory: &VerifiedDirectory,
-    now: UnixTime,
-) -> Result<Arc<Authoriser>> {
-    // One that cannot be read is no reason not to start with what is kept.
-    let published = policies_published(directory);
-    if published.as_ref().is_ok_and(Vec::is_empty) {
-        return Ok(Arc::new(Authoriser::new(Bundle::baseline()?)?));
-    }
-    let row = row_read(store).await?;
-    if let Some(row) = &row {
-        match row.load() {
-            Ok(authoriser) => return Ok(Arc::new(authoriser)),
-            Err(error) => {
-                tracing::error!(policy = %row.version, error = &error as &dyn std::error::Error, "the policy in force does not load in this program");
-            }
-        }
-    }
-    let published = published?;
-    let last = published
-        .last()
-        .ok_or(ExchangeError::NotFound { what: "a policy bundle that the schedule names" })?;
-    let today = Day(now.shanghai_date());
-    let Some(due) = published.iter().rev().find(|policy| policy.publication.effective <= today) else {
-        return Err(ExchangeError::Conflict {
-            what: "policy",
-            reason: format!(
-                "{} takes effect on {}: set the clock, or start the node when it is in force",
-                last.publication.version, last.publication.effective
-            ),
-        });
-    };
-    let is_another = |row: &PolicyRow| due.publication.base.is_none() && row.bundle != due.publication.bundle;
-    if let Some(row) = row.filter(is_another) {
-        return Err(ExchangeError::Conflict { what: "policy", reason: unapproved(&row.version) });
-    }
-    due.approvals_check(directory)?;
-    Ok(Arc::new(due.load()?))
+/// What a node changes to.
+struct Change {
+    bundle: Option<PublishedPolicy>,
+    overlay: OverlayChange,
+    /// What decides then.
+    decides: Bundle,
 }
 
-async fn row_read(store: &dyn Store) -> Result<Option<PolicyRow>> {
-    store.get(&keyspace::policy_in_force()).await?.map(|bytes| PolicyRow::decode(&bytes)).transpose()
+enum OverlayChange {
+    /// The same, or none as before.
+    Keep,
+    Take(RegionCode, PublishedPolicy),
+    /// The node's region has another code.
+    Leave,
 }
 
 impl Node {
@@ -152,91 +105,27 @@ impl Node {
     /// start, whenever the directory changes, and often enough to meet the beginning of a day; cheap when nothing is new.
     pub async fn policy_adopt(self: &Arc<Self>) -> Result<AdoptionReport> {
         let mut adoption = self.adoption.lock().await;
+        let adoption = &mut *adoption;
         let directory = self.directory_current()?;
-        let held = match &adoption.held {
-            Some(held) => held.clone(),
-            None => self.policy_row_keep().await?,
-        };
-        adoption.held = Some(held.clone());
-        let look = match policies_published(&directory) {
-            Ok(published) => {
-                adoption.fault = None;
-                self.policies_look(&mut adoption, &published, &directory, &held).await?
-            }
-            Err(error) => {
-                self.schedule_fault(&mut adoption, &error).await?;
-                Look::default()
-            }
-        };
-        if let Some((policy, authoriser)) = look.due {
-            adoption.held = Some(self.policy_take(&policy, authoriser, held.former).await?);
+        if !adoption.is_kept {
+            self.policy_keep(adoption, &directory).await?;
+            adoption.is_kept = true;
+        }
+        let look = self
+            .line_look(&mut adoption.bundle, PolicyScope::Federation, &directory, PublishedPolicy::load)
+            .await?;
+        let overlay_look = self.overlay_look(adoption, &directory, &look).await?;
+        if let Some(change) = self.change(adoption, &look, &overlay_look)? {
+            self.policy_take(adoption, change).await?;
         }
         // Also without a change of policy: this body's functions may have changed with the directory.
         {
             let _receiving = self.receiving.lock().await;
             self.recognition_refresh().await?;
         }
-        let authoriser = self.policy();
-        let in_force = AdoptedPolicy {
-            version: authoriser.bundle().manifest().version.clone(),
-            bundle: authoriser.bundle().digest(),
-            since: adoption.held.as_ref().map_or(held.since, |held| held.since),
-        };
-        let report = AdoptionReport {
-            in_force,
-            ready: look.ready,
-            refused: look.refused,
-            fault: adoption.fault.clone(),
-        };
+        let report = self.adoption_report(adoption, look, overlay_look);
         self.adoption_seen.lock().unwrap_or_else(PoisonError::into_inner).replace(report.clone());
         Ok(report)
-    }
-
-    /// Goes through what is published, the last first, down to the policy in force.
-    async fn policies_look(
-        &self,
-        adoption: &mut Adoption,
-        published: &[PublishedPolicy],
-        directory: &VerifiedDirectory,
-        held: &Held,
-    ) -> Result<Look> {
-        adoption.looked_at.retain(|(known, _)| published.contains(known));
-        adoption.refused.retain(|known| published.iter().any(|one| one.publication.bundle == known.bundle));
-        let today = Day(self.now().shanghai_date());
-        let due = published.iter().rposition(|policy| policy.publication.effective <= today);
-        let in_force = self.policy();
-        let mut look = Look::default();
-        for (place, policy) in published.iter().enumerate().rev() {
-            let publication = &policy.publication;
-            if publication.bundle == in_force.bundle().digest() {
-                break;
-            }
-            if let Some(reason) = backward(publication, &in_force, held) {
-                // What was left behind stands before what came after it. That it is due again is another matter.
-                if due == Some(place) {
-                    let refusal = (ErrorCode::Conflict, reason);
-                    look.refused =
-                        look.refused.or(Some(self.policy_refuse(adoption, policy, refusal).await?));
-                }
-                continue;
-            }
-            let loaded = match policy.approvals_check(directory) {
-                Ok(()) => self.policy_loaded(adoption, policy).await?,
-                Err(error) => Err((error.code(), chain(&error))),
-            };
-            match loaded {
-                Err(refusal) => {
-                    look.refused =
-                        look.refused.or(Some(self.policy_refuse(adoption, policy, refusal).await?));
-                }
-                Ok(authoriser) if due.is_some_and(|due| place <= due) => {
-                    look.due = Some((policy.clone(), authoriser));
-                    break;
-                }
-                Ok(_) => look.ready = look.ready.or(Some(ready(publication))),
-            }
-        }
-        Ok(look)
     }
 
     /// How this node stood to the published policy when it last looked; nothing before the first look.
@@ -244,57 +133,252 @@ impl Node {
         self.adoption_seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Writes down what the node started with, if that is new, and says since when it decides.
-    async fn policy_row_keep(&self) -> Result<Held> {
-        let authoriser = self.policy();
-        let bundle = authoriser.bundle();
-        let mut former = Vec::new();
-        if let Some(row) = row_read(self.parts.store.as_ref()).await? {
-            if row.bundle == bundle.digest() {
-                return Ok(Held { since: row.since, former: row.former });
-            }
-            former = left(row.former, row.bundle);
-        }
-        let entry = EntryDraft::new(EntryKind::PolicyLoaded)
-            .policy(bundle.rules_version())
-            .detail("bundle", &bundle.digest().to_string());
-        self.audit_append(None, entry).await?;
-        self.policy_row_write(bundle, published_encode(bundle.files())?, former).await
+    /// The bundle published last, as it was loaded when it was looked at; none if this node cannot decide by it.
+    pub(crate) async fn bundle_looked_at(&self, digest: Sha256) -> Option<Bundle> {
+        let adoption = self.adoption.lock().await;
+        let found = adoption.bundle.looked_at.iter().find(|(policy, _)| policy.publication.bundle == digest);
+        found.and_then(|(_, loaded)| loaded.clone().ok())
     }
 
-    async fn policy_row_write(&self, bundle: &Bundle, content: Vec<u8>, former: Vec<Sha256>) -> Result<Held> {
-        let version = bundle.manifest().version.clone();
-        let row = PolicyRow { version, bundle: bundle.digest(), since: self.now(), content, former };
-        let mut batch = Batch::new();
-        batch.put(keyspace::policy_in_force(), row.encode()?);
-        self.parts.store.commit(batch).await?;
-        Ok(Held { since: row.since, former: row.former })
-    }
-
-    /// Loads a published bundle unless that was done before. Only what is wrong with the bundle is kept; a task that ended
-    /// unexpectedly is an error of this node, to be tried again.
-    async fn policy_loaded(&self, adoption: &mut Adoption, policy: &PublishedPolicy) -> Result<Loaded> {
-        if let Some((_, loaded)) = adoption.looked_at.iter().find(|(known, _)| known == policy) {
-            return Ok(loaded.clone());
-        }
-        let publication = &policy.publication;
-        let loading = policy.clone();
-        let loaded = tokio::task::spawn_blocking(move || loading.load());
-        let loaded = match loaded.await.map_err(|_| ExchangeError::Task { what: "loading a policy" })? {
-            Ok(authoriser) => {
-                tracing::info!(policy = %publication.version, effective = %publication.effective, "a published policy loaded and passed its tests");
-                Ok(Arc::new(authoriser))
-            }
-            Err(error) => Err((error.code(), chain(&error))),
-        };
-        adoption.looked_at.push((policy.clone(), loaded.clone()));
-        Ok(loaded)
-    }
-
-    /// Says that a published bundle is not taken over: once in the logs, as long as the reason is the same.
-    async fn policy_refuse(
+    /// Looks at the overlays of the node's region. One is loaded over the bundle that decides on its day.
+    async fn overlay_look(
         &self,
         adoption: &mut Adoption,
+        directory: &VerifiedDirectory,
+        look: &Look,
+    ) -> Result<Look> {
+        let entry = directory.entry(&self.parts.agency);
+        // A node that is no member (any more) has no region; what it decided by goes on.
+        let region = entry.map_or(adoption.region, |entry| entry.region.league_or_city());
+        if region != adoption.region {
+            adoption.overlay = Line::default();
+            adoption.region = region;
+        }
+        let Some(region) = region else { return Ok(Look::default()) };
+        let today = self.today();
+        let present = match &look.due {
+            Some((_, bundle)) => bundle.clone(),
+            None => self.policy().bundle().base(),
+        };
+        let next = look.ready.as_ref().map(|(policy, bundle)| (policy.publication.effective, bundle.clone()));
+        let bases: Vec<Sha256> = [Some(&present), next.as_ref().map(|(_, bundle)| bundle)]
+            .into_iter()
+            .flatten()
+            .map(Bundle::digest)
+            .collect();
+        if adoption.bases != bases {
+            adoption.overlay.looked_at.clear();
+            adoption.bases = bases;
+        }
+        let load = move |policy: &PublishedPolicy| {
+            let day = policy.publication.effective.max(today);
+            let base =
+                next.as_ref().filter(|(effective, _)| *effective <= day).map_or(&present, |(_, next)| next);
+            policy.overlay_load(base)
+        };
+        self.line_look(&mut adoption.overlay, PolicyScope::Region(region), directory, load).await
+    }
+
+    /// Looks at one scope.
+    async fn line_look(
+        &self,
+        line: &mut Line,
+        scope: PolicyScope,
+        directory: &VerifiedDirectory,
+        load: impl Fn(&PublishedPolicy) -> Result<Bundle> + Clone + Send + 'static,
+    ) -> Result<Look> {
+        let published = policies_published(directory, scope).and_then(|published| {
+            let was_published = line.held.as_ref().is_some_and(|held| held.published.is_some());
+            match published.is_empty() && was_published {
+                true => {
+                    Err(ExchangeError::NotFound { what: "the published policy by which this node decides" })
+                }
+                false => Ok(published),
+            }
+        });
+        match published {
+            Ok(published) => {
+                line.fault = None;
+                self.policies_look(line, &published, directory, load).await
+            }
+            Err(error) => {
+                self.schedule_fault(line, scope, &error).await?;
+                Ok(Look::default())
+            }
+        }
+    }
+
+    /// Goes through what is published, the last first, down to what decides.
+    async fn policies_look(
+        &self,
+        line: &mut Line,
+        published: &[PublishedPolicy],
+        directory: &VerifiedDirectory,
+        load: impl Fn(&PublishedPolicy) -> Result<Bundle> + Clone + Send + 'static,
+    ) -> Result<Look> {
+        line.looked_at.retain(|(known, _)| published.contains(known));
+        line.refused.retain(|known| published.iter().any(|one| one.publication.bundle == known.bundle));
+        let today = self.today();
+        let due = published.iter().rposition(|policy| policy.publication.effective <= today);
+        let mut look = Look::default();
+        for (place, policy) in published.iter().enumerate().rev() {
+            let publication = &policy.publication;
+            if line.held.as_ref().is_some_and(|held| held.bundle == publication.bundle) {
+                break;
+            }
+            if let Some(reason) = line.held.as_ref().and_then(|held| backward(publication, held)) {
+                // What was left behind stands before what came after it. That it is due again is another matter.
+                if due == Some(place) {
+                    let refusal = (ErrorCode::Conflict, reason);
+                    look.refused = look.refused.or(Some(self.policy_refuse(line, policy, refusal).await?));
+                }
+                continue;
+            }
+            let loaded = match policy.approvals_check(directory) {
+                Ok(()) => policy_loaded(line, policy, load.clone()).await?,
+                Err(error) => Err((error.code(), chain(&error))),
+            };
+            match loaded {
+                Err(refusal) => {
+                    look.refused = look.refused.or(Some(self.policy_refuse(line, policy, refusal).await?));
+                }
+                Ok(bundle) if due.is_some_and(|due| place <= due) => {
+                    look.due = Some((policy.clone(), bundle));
+                    break;
+                }
+                Ok(bundle) => look.ready = look.ready.or(Some((policy.clone(), bundle))),
+            }
+        }
+        Ok(look)
+    }
+
+    /// What the looks lead to; none if what decides stays.
+    fn change(&self, adoption: &Adoption, look: &Look, overlay_look: &Look) -> Result<Option<Change>> {
+        let policy = self.policy();
+        let present = policy.bundle();
+        let base = look.due.as_ref().map_or_else(|| present.base(), |(_, bundle)| bundle.clone());
+        let (overlay, decides) = match (&overlay_look.due, present.overlay(), adoption.region) {
+            (Some((policy, narrowed)), _, Some(region)) => {
+                (OverlayChange::Take(region, policy.clone()), narrowed.clone())
+            }
+            (_, Some(overlay), region) if region != Some(overlay.manifest.region) => {
+                (OverlayChange::Leave, base)
+            }
+            (_, Some(overlay), _) => (OverlayChange::Keep, base.overlay_apply(&overlay.files)?),
+            (_, None, _) => (OverlayChange::Keep, base),
+        };
+        let bundle = look.due.as_ref().map(|(policy, _)| policy.clone());
+        let stays = bundle.is_none() && matches!(overlay, OverlayChange::Keep);
+        Ok((!stays).then_some(Change { bundle, overlay, decides }))
+    }
+
+    fn adoption_report(&self, adoption: &Adoption, look: Look, overlay_look: Look) -> AdoptionReport {
+        let policy = self.policy();
+        let bundle = policy.bundle();
+        let adopted = |held: &Held| AdoptedPolicy {
+            version: held.version.clone(),
+            bundle: held.bundle,
+            since: held.since,
+        };
+        let in_force = adoption.bundle.held.as_ref().map(adopted).unwrap_or_else(|| AdoptedPolicy {
+            version: bundle.manifest().version.clone(),
+            bundle: bundle.digest(),
+            since: self.now(),
+        });
+        let of_region = |region| OverlayAdoption {
+            region,
+            in_force: adoption.overlay.held.as_ref().map(adopted),
+            ready: overlay_look.ready.as_ref().map(|(policy, _)| ready(&policy.publication)),
+            refused: overlay_look.refused.clone(),
+            fault: adoption.overlay.fault.clone(),
+            inert: bundle
+                .overlay()
+                .map_or(0, |overlay| u32::try_from(overlay.inert.len()).unwrap_or(u32::MAX)),
+        };
+        let overlay = adoption.region.map(of_region).filter(|overlay| {
+            overlay.in_force.is_some()
+                || overlay.ready.is_some()
+                || overlay.refused.is_some()
+                || overlay.fault.is_some()
+        });
+        AdoptionReport {
+            in_force,
+            ready: look.ready.map(|(policy, _)| ready(&policy.publication)),
+            refused: look.refused,
+            fault: adoption.bundle.fault.clone(),
+            overlay,
+        }
+    }
+
+    /// Writes down what the node started with, if that is new, and remembers since when it decides.
+    async fn policy_keep(&self, adoption: &mut Adoption, directory: &VerifiedDirectory) -> Result<()> {
+        let policy = self.policy();
+        let bundle = policy.bundle();
+        let store = self.parts.store.as_ref();
+        let published_at = |scope, digest| {
+            let published = policies_published(directory, scope).unwrap_or_default();
+            let found = published.into_iter().find(|policy| policy.publication.bundle == digest);
+            found.map(|policy| policy.publication.published)
+        };
+        let kept = policy_row_read(store).await?.row().map(|row| row.held);
+        let is_new = kept.as_ref().is_none_or(|held| held.bundle != bundle.digest());
+        let held = match kept {
+            Some(held) if !is_new => held,
+            former => Held {
+                version: bundle.manifest().version.clone(),
+                bundle: bundle.digest(),
+                since: self.now(),
+                published: published_at(PolicyScope::Federation, bundle.digest()),
+                former: former.map(|held| held.left()).unwrap_or_default(),
+            },
+        };
+        let kept = overlay_row_read(store).await?.row();
+        let (mut overlay_row, mut overlay_is_new) = (None, false);
+        if let Some(overlay) = bundle.overlay() {
+            let region = overlay.manifest.region;
+            let kept = kept.filter(|row| row.region == region);
+            overlay_is_new = kept.as_ref().is_none_or(|row| row.held.bundle != overlay.digest);
+            overlay_row = match kept {
+                Some(row) if !overlay_is_new => Some(row),
+                former => Some(OverlayRow {
+                    region,
+                    held: Held {
+                        version: overlay.manifest.version.clone(),
+                        bundle: overlay.digest,
+                        since: self.now(),
+                        published: published_at(PolicyScope::Region(region), overlay.digest),
+                        former: former.map(|row| row.held.left()).unwrap_or_default(),
+                    },
+                    content: published_encode(&overlay.files)?,
+                }),
+            };
+        }
+        if is_new || overlay_is_new {
+            let mut entry = EntryDraft::new(EntryKind::PolicyLoaded)
+                .policy(bundle.rules_version())
+                .detail("bundle", &bundle.digest().to_string());
+            let mut batch = Batch::new();
+            if is_new {
+                let row = PolicyRow { held: held.clone(), content: published_encode(bundle.files())? };
+                batch.put(keyspace::policy_in_force(), row.encode()?);
+            }
+            if let Some(row) = overlay_row.as_ref().filter(|_| overlay_is_new) {
+                entry = entry.detail("overlay", &row.held.bundle.to_string());
+                batch.put(keyspace::overlay_in_force(), row.encode()?);
+            }
+            self.audit_append(None, entry).await?;
+            self.parts.store.commit(batch).await?;
+        }
+        adoption.bundle.held = Some(held);
+        adoption.region = overlay_row.as_ref().map(|row| row.region);
+        adoption.overlay.held = overlay_row.map(|row| row.held);
+        Ok(())
+    }
+
+    /// Says that a published policy is not taken over: once in the logs, as long as the reason is the same.
+    async fn policy_refuse(
+        &self,
+        line: &mut Line,
         policy: &PublishedPolicy,
         (code, reason): (ErrorCode, String),
     ) -> Result<RefusedPolicy> {
@@ -303,7 +387,7 @@ impl Node {
             RefusedPolicy::new(publication.version.clone(), publication.bundle, self.now(), &reason);
         let is_known =
             |known: &&RefusedPolicy| known.bundle == refused.bundle && known.reason == refused.reason;
-        if let Some(known) = adoption.refused.iter().find(is_known) {
+        if let Some(known) = line.refused.iter().find(is_known) {
             return Ok(known.clone());
         }
         tracing::error!(policy = %publication.version, reason, "a published policy was refused; the one in force goes on");
@@ -314,66 +398,128 @@ impl Node {
             .detail("in_force", &self.policy_version())
             .detail("reason", &reason);
         self.audit_append(None, entry).await?;
-        adoption.refused.retain(|known| known.bundle != refused.bundle);
-        adoption.refused.push(refused.clone());
+        line.refused.retain(|known| known.bundle != refused.bundle);
+        line.refused.push(refused.clone());
         Ok(refused)
     }
 
     /// Says that what is published cannot be read at all: once in the logs, as long as the reason is the same.
-    async fn schedule_fault(&self, adoption: &mut Adoption, error: &ExchangeError) -> Result<()> {
+    async fn schedule_fault(&self, line: &mut Line, scope: PolicyScope, error: &ExchangeError) -> Result<()> {
         let reason = chain(error);
         let fault = ScheduleFault::new(self.now(), &reason);
-        if adoption.fault.as_ref().is_some_and(|known| known.reason == fault.reason) {
+        if line.fault.as_ref().is_some_and(|known| known.reason == fault.reason) {
             return Ok(());
         }
         tracing::error!(
+            ?scope,
             reason,
-            "what the federation publishes as policy cannot be read; the policy in force goes on"
+            "what is published as policy cannot be read; the policy in force goes on"
         );
         let entry = EntryDraft::new(EntryKind::PolicyRefused)
             .failed(error.code())
             .detail("in_force", &self.policy_version())
             .detail("reason", &reason);
         self.audit_append(None, entry).await?;
-        adoption.fault = Some(fault);
+        line.fault = Some(fault);
         Ok(())
     }
 
     /// Takes a policy over.
-    async fn policy_take(
-        &self,
-        policy: &PublishedPolicy,
-        authoriser: Arc<Authoriser>,
-        former: Vec<Sha256>,
-    ) -> Result<Held> {
-        let publication = &policy.publication;
-        let leaving = self.policy();
-        let entry = EntryDraft::new(EntryKind::PolicyLoaded)
-            .policy(authoriser.bundle().rules_version())
-            .detail("bundle", &publication.bundle.to_string())
-            .detail("former", leaving.bundle().rules_version())
-            .detail("effective", &publication.effective.to_string());
+    async fn policy_take(&self, adoption: &mut Adoption, change: Change) -> Result<()> {
+        let authoriser = authoriser_build(change.decides).await?;
+        let bundle = authoriser.bundle();
+        let mut entry = EntryDraft::new(EntryKind::PolicyLoaded)
+            .policy(bundle.rules_version())
+            .detail("bundle", &bundle.digest().to_string())
+            .detail("former", &self.policy_version());
+        if let Some(overlay) = bundle.overlay() {
+            entry = entry.detail("overlay", &overlay.digest.to_string());
+        }
+        let of_overlay = match &change.overlay {
+            OverlayChange::Take(_, policy) => Some(policy),
+            OverlayChange::Keep | OverlayChange::Leave => None,
+        };
+        if let Some(policy) = change.bundle.as_ref().or(of_overlay) {
+            entry = entry.detail("effective", &policy.publication.effective.to_string());
+        }
         self.audit_append(None, entry).await?;
-        let former = left(former, leaving.bundle().digest());
-        let held = self.policy_row_write(authoriser.bundle(), policy.content.to_vec(), former).await?;
+        let mut batch = Batch::new();
+        let held = |line: &Line, policy: &PublishedPolicy| Held {
+            version: policy.publication.version.clone(),
+            bundle: policy.publication.bundle,
+            since: self.now(),
+            published: Some(policy.publication.published),
+            former: line.held.as_ref().map(Held::left).unwrap_or_default(),
+        };
+        let bundle_held = match &change.bundle {
+            None => adoption.bundle.held.clone(),
+            Some(policy) => {
+                let held = held(&adoption.bundle, policy);
+                let row = PolicyRow { held: held.clone(), content: policy.content.to_vec() };
+                batch.put(keyspace::policy_in_force(), row.encode()?);
+                Some(held)
+            }
+        };
+        let overlay_held = match &change.overlay {
+            OverlayChange::Keep => adoption.overlay.held.clone(),
+            OverlayChange::Leave => {
+                batch.delete(keyspace::overlay_in_force());
+                None
+            }
+            OverlayChange::Take(region, policy) => {
+                let held = held(&adoption.overlay, policy);
+                let row =
+                    OverlayRow { region: *region, held: held.clone(), content: policy.content.to_vec() };
+                batch.put(keyspace::overlay_in_force(), row.encode()?);
+                Some(held)
+            }
+        };
+        self.parts.store.commit(batch).await?;
+        adoption.bundle.held = bundle_held;
+        adoption.overlay.held = overlay_held;
         let _receiving = self.receiving.lock().await;
+        tracing::info!(policy = bundle.rules_version(), "the policy took effect");
         self.policy.send_replace(authoriser);
-        tracing::info!(policy = %publication.version, "the policy took effect");
-        Ok(held)
+        Ok(())
+    }
+
+    fn today(&self) -> Day {
+        Day(self.now().shanghai_date())
     }
 }
 
-/// What one look at the published policies gave.
-#[derive(Default)]
-struct Look {
-    due: Option<(PublishedPolicy, Arc<Authoriser>)>,
-    ready: Option<ReadyPolicy>,
-    refused: Option<RefusedPolicy>,
+/// Loads what is published unless that was done before. Only what is wrong with it is kept; a task that ended unexpectedly
+/// is an error of this node, to be tried again.
+async fn policy_loaded(
+    line: &mut Line,
+    policy: &PublishedPolicy,
+    load: impl Fn(&PublishedPolicy) -> Result<Bundle> + Send + 'static,
+) -> Result<Loaded> {
+    if let Some((_, loaded)) = line.looked_at.iter().find(|(known, _)| known == policy) {
+        return Ok(loaded.clone());
+    }
+    let publication = &policy.publication;
+    let loading = policy.clone();
+    let loaded = tokio::task::spawn_blocking(move || load(&loading));
+    let loaded = match loaded.await.map_err(|_| ExchangeError::Task { what: "loading a policy" })? {
+        Ok(bundle) => {
+            tracing::info!(policy = %publication.version, effective = %publication.effective, "a published policy loaded and passed its tests");
+            Ok(bundle)
+        }
+        Err(error) => Err((error.code(), chain(&error))),
+    };
+    line.looked_at.push((policy.clone(), loaded.clone()));
+    Ok(loaded)
+}
+
+async fn authoriser_build(bundle: Bundle) -> Result<Arc<Authoriser>> {
+    let built = tokio::task::spawn_blocking(move || Authoriser::new(bundle));
+    Ok(Arc::new(built.await.map_err(|_| ExchangeError::Task { what: "loading a policy" })??))
 }
 
 /// Why a published policy would take a node back that decides by another already; none if it goes forward.
-fn backward(publication: &Publication, in_force: &Authoriser, held: &Held) -> Option<String> {
-    let present = &in_force.bundle().manifest().version;
+fn backward(publication: &Publication, held: &Held) -> Option<String> {
+    let present = &held.version;
     if held.former.contains(&publication.bundle) {
         return Some(format!(
             "this node decided by it before {present}: the coordinator publishes a later version"
@@ -382,23 +528,16 @@ fn backward(publication: &Publication, in_force: &Authoriser, held: &Held) -> Op
     if !publication.version.follows(present) {
         return Some(format!("it does not follow {present}: the coordinator publishes a later version"));
     }
-    if publication.base.is_none() {
-        return Some(unapproved(present));
+    let Some(base) = publication.base else { return Some(unapproved(present)) };
+    if held.former.contains(&base) {
+        return Some(format!(
+            "it was approved to follow what this node left for {present}: the coordinator publishes a later version"
+        ));
+    }
+    if held.published.is_some_and(|published| publication.published < published) {
+        return Some(format!("it was published before {present}: the coordinator publishes a later version"));
     }
     None
-}
-
-fn unapproved(present: &PolicyVersion) -> String {
-    format!(
-        "nobody approved it, and this node decides by {present} already: the coordinator publishes it with approvals"
-    )
-}
-
-/// The digests a node has left, with one more.
-fn left(mut former: Vec<Sha256>, bundle: Sha256) -> Vec<Sha256> {
-    former.push(bundle);
-    let over = former.len().saturating_sub(FORMER_LIMIT);
-    former.split_off(over)
 }
 
 fn ready(publication: &Publication) -> ReadyPolicy {
@@ -410,7 +549,7 @@ fn ready(publication: &Publication) -> ReadyPolicy {
 }
 
 /// An error and its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
+pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -1,4 +1,6 @@
-//! The coordinator's plans: a bundle that was staged, who signed it off, and what its publication takes.
+//! The coordinator's plans: a bundle that was staged and who signed it off. At the node of a league or city to which the
+//! federation delegates its region, the same for the region's overlay. A version says by its series whose it is, and so
+//! which node has plans for it.
 //!
 //! A plan is made on the version published last. If another is published meanwhile, the plan no longer applies and has to
 //! be staged again: who signed it had seen what it changes against the former one. Two different people sign; staging
@@ -7,26 +9,26 @@
 //! Every bundle that was ever published is kept with its version, so that a version means one content for ever and an old
 //! content can be taken up again under a new version.
 //!
-//! Crash story: staging, signing and discarding are one row each, logged before. Publishing is the directory's commit; the
-//! plan's row goes after it, and one that a crash left is removed by the next step.
+//! Where what is published cannot be read, plans are made on the policy in force: publishing is how that is mended.
+//!
+//! Crash story: staging, signing and discarding are one row each, logged before. Publishing ([`crate::policy_publication`]) is
+//! the directory's commit; the plan's row goes after it, and one that a crash left is removed by the next step.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use chengxin_policy::{Authoriser, Bundle, BundleFiles, published_encode, published_unpack};
+use chengxin_policy::{
+    Authoriser, Bundle, BundleFiles, OverlayFiles, PolicyFiles, published_encode, published_unpack,
+};
 use chengxin_schemas::digest::{Sha256, hex_encode};
 use chengxin_schemas::jws::jws_sign;
 use chengxin_schemas::operator::{OperatorName, Role};
-use chengxin_schemas::policy_version::PolicyVersion;
-use chengxin_schemas::publication::{
-    APPROVAL_TYP, APPROVALS_LIMIT, APPROVALS_NEEDED, ApprovalClaims, PolicySchedule, Publication,
-};
+use chengxin_schemas::policy_version::{PolicyScope, PolicyVersion};
+use chengxin_schemas::publication::{APPROVAL_TYP, APPROVALS_LIMIT, ApprovalClaims};
 use chengxin_schemas::request::OperatorReference;
 use chengxin_schemas::time::{Day, UnixTime};
 use chengxin_store::{Batch, KeyRange};
-use chengxin_trust::ContentName;
-use chengxin_trust::limits::CONTENT_LIMIT;
+use chengxin_trust::VerifiedDirectory;
+use chengxin_trust::limits::{CONTENT_LIMIT, OVERLAY_LIMIT};
 use serde::{Deserialize, Serialize};
 
 use crate::audit::{EntryDraft, EntryKind};
@@ -47,25 +49,25 @@ const ROWS_AT_ONCE: usize = 4;
 
 /// A staged bundle, stored form version 1. Public within the federation once it is published.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct PlanRow {
-    version: PolicyVersion,
-    bundle: Sha256,
-    base: Sha256,
+pub(crate) struct PlanRow {
+    pub(crate) version: PolicyVersion,
+    pub(crate) bundle: Sha256,
+    pub(crate) base: Sha256,
     base_version: PolicyVersion,
     staged_by: OperatorName,
     staged: UnixTime,
     /// The published form.
-    content: Vec<u8>,
-    approvals: Vec<ApprovalRow>,
+    pub(crate) content: Vec<u8>,
+    pub(crate) approvals: Vec<ApprovalRow>,
 }
 
 /// A signature under a plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct ApprovalRow {
-    account: OperatorName,
+pub(crate) struct ApprovalRow {
+    pub(crate) account: OperatorName,
     user_id: u32,
-    signed: UnixTime,
-    jws: String,
+    pub(crate) signed: UnixTime,
+    pub(crate) jws: String,
 }
 
 impl Row for PlanRow {
@@ -73,7 +75,7 @@ impl Row for PlanRow {
     const VERSION: u8 = 1;
 }
 
-/// A bundle that was published, stored form version 1.
+/// A bundle or overlay that was published, stored form version 1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct HistoryRow {
     version: PolicyVersion,
@@ -107,46 +109,67 @@ pub struct PolicyPlan {
     pub approvals: Vec<(OperatorName, UnixTime)>,
 }
 
-/// A publication that may go into the directory.
-#[derive(Clone, Debug)]
-pub struct PreparedPublication {
-    /// What is published.
-    pub publication: Publication,
-    /// The contents of the directory that change.
-    pub contents: BTreeMap<ContentName, Option<Bytes>>,
-    /// A version that waited for its day and is replaced by this one.
-    pub replaced: Option<PolicyVersion>,
-}
-
 /// What is published last, on which a plan is made.
-struct Base {
+pub(crate) struct Base {
     version: PolicyVersion,
     bundle: Sha256,
 }
 
+impl Base {
+    /// Refuses what follows another version than this, or does not follow it.
+    pub(crate) fn check(&self, version: &PolicyVersion, base: Option<Sha256>) -> Result<()> {
+        if base != Some(self.bundle) {
+            return Err(conflict(format!(
+                "{version} was staged on another version than {}, which is published: look at what it changes now and stage it again",
+                self.version
+            )));
+        }
+        match version.follows(&self.version) {
+            true => Ok(()),
+            false => Err(conflict(format!(
+                "{version} does not follow {}, which is published: give it a higher version in {}",
+                self.version,
+                manifest_name(version)
+            ))),
+        }
+    }
+}
+
+/// A bundle or an overlay that loaded, as it is staged.
+struct Staged {
+    version: PolicyVersion,
+    bundle: Sha256,
+    /// The published form.
+    content: Vec<u8>,
+}
+
 impl Node {
-    /// Takes in a bundle to be published: loads it whole, with its tests, and keeps it under its version. One that was
-    /// staged under the same version is replaced, and with it what was signed.
+    /// Takes in a bundle or an overlay to be published: loads it whole, with its tests, and keeps it under its version. One
+    /// that was staged under the same version is replaced, and with it what was signed.
     pub async fn policy_stage(
         self: &Arc<Self>,
         operation: &Operation,
         packed: Vec<u8>,
     ) -> Result<PolicyPlan> {
-        self.coordinates(operation, "stage a policy")?;
-        let (bundle, content) = bundle_load(move || Ok(BundleFiles::unpack(&packed)?)).await?;
+        operation.require(&[Role::Coordinator], "stage a policy")?;
+        let staged = self.staged_load(operation, move || Ok(PolicyFiles::unpack(&packed)?)).await?;
         let _turn = self.planning.lock().await;
-        self.plan_put(operation, &bundle, content, "staged").await
+        self.plan_put(operation, staged, "staged").await
     }
 
-    /// Stages the content of an earlier version under a new one: of `to`, or of the version before the last.
+    /// Stages the content of an earlier version under a new one: of `to`, or of the version before the last of this node's
+    /// own scope.
     pub async fn policy_revert(
         self: &Arc<Self>,
         operation: &Operation,
         to: Option<&PolicyVersion>,
     ) -> Result<PolicyPlan> {
-        self.coordinates(operation, "take a policy back")?;
+        operation.require(&[Role::Coordinator], "take a policy back")?;
+        let own = self.scopes()?.first().copied().ok_or_else(no_scope)?;
+        let scope = to.map_or(own, PolicyVersion::scope);
+        self.coordinates(operation, scope, "take a policy back")?;
         let _turn = self.planning.lock().await;
-        let published = self.plans_tidy().await?;
+        let published = self.plans_tidy(scope).await?;
         let last = published.last().ok_or_else(nothing_published)?;
         let content = match to {
             None => published.iter().rev().nth(1).map(|policy| policy.content.to_vec()),
@@ -158,9 +181,40 @@ impl Node {
             version = version.next().ok_or_else(no_version)?;
         }
         let today = operation.today();
-        let files = move || Ok(BundleFiles::unpack(&published_unpack(&content)?)?.reissue(&version, today)?);
-        let (bundle, content) = bundle_load(files).await?;
-        self.plan_put(operation, &bundle, content, "reverted").await
+        let files = move || {
+            let packed = published_unpack(&content)?;
+            Ok(match scope {
+                PolicyScope::Federation => {
+                    PolicyFiles::Bundle(BundleFiles::unpack(&packed)?.reissue(&version, today)?)
+                }
+                PolicyScope::Region(_) => {
+                    PolicyFiles::Overlay(OverlayFiles::unpack(&packed)?.reissue(&version, today)?)
+                }
+            })
+        };
+        let staged = self.staged_load(operation, files).await?;
+        self.plan_put(operation, staged, "reverted").await
+    }
+
+    /// Loads files as what they are, an overlay over the bundle published last; refuses those that are not for this node.
+    /// On a thread that may take its time.
+    async fn staged_load(
+        &self,
+        operation: &Operation,
+        files: impl FnOnce() -> Result<PolicyFiles> + Send + 'static,
+    ) -> Result<Staged> {
+        let files = blocking(files).await?;
+        self.coordinates(operation, files_scope(&files)?, "stage a policy")?;
+        let base = match &files {
+            PolicyFiles::Bundle(_) => None,
+            PolicyFiles::Overlay(_) => Some(self.bundle_base().await?),
+        };
+        blocking(move || {
+            files_load(&files, base.as_ref())?;
+            let version = files.version()?;
+            Ok(Staged { version, bundle: files.digest(), content: published_encode(&files)? })
+        })
+        .await
     }
 
     async fn version_is_taken(&self, version: &PolicyVersion) -> Result<bool> {
@@ -172,23 +226,26 @@ impl Node {
     async fn plan_put(
         self: &Arc<Self>,
         operation: &Operation,
-        bundle: &Bundle,
-        content: Vec<u8>,
+        staged: Staged,
         step: &str,
     ) -> Result<PolicyPlan> {
-        let version = bundle.manifest().version.clone();
-        if content.len() > CONTENT_LIMIT {
+        let Staged { version, bundle, content } = staged;
+        let limit = match version.scope() {
+            PolicyScope::Federation => CONTENT_LIMIT,
+            PolicyScope::Region(_) => OVERLAY_LIMIT,
+        };
+        if content.len() > limit {
             return Err(conflict(format!(
-                "{version} has {} bytes when compressed and may have {CONTENT_LIMIT}: make it smaller",
+                "{version} has {} bytes when compressed and may have {limit}: make it smaller",
                 content.len()
             )));
         }
-        let published = self.plans_tidy().await?;
-        let base = self.plan_base(&published)?;
+        let published = self.plans_tidy(version.scope()).await?;
+        let base = self.plan_base(version.scope(), &published)?;
         if !version.follows(&base.version) || self.history_read(&version).await?.is_some() {
+            let (base, file) = (&base.version, manifest_name(&version));
             return Err(conflict(format!(
-                "{version} does not follow {}, which is published: give the bundle a higher version in bundle.toml",
-                base.version
+                "{version} does not follow {base}, which is published: give it a higher version in {file}"
             )));
         }
         let key = keyspace::policy_plan(&version);
@@ -196,11 +253,11 @@ impl Node {
         if is_new && self.plan_rows().await?.len() >= PLANS_LIMIT {
             return Err(conflict(format!("{PLANS_LIMIT} plans are staged: discard one that is not wanted")));
         }
-        let entry = plan_entry(step, &version, bundle.digest()).detail("base", &base.version.to_string());
+        let entry = plan_entry(step, &version, bundle).detail("base", &base.version.to_string());
         self.audit_append(Some(operation), entry).await?;
         let row = PlanRow {
             version,
-            bundle: bundle.digest(),
+            bundle,
             base: base.bundle,
             base_version: base.version.clone(),
             staged_by: operation.account().clone(),
@@ -221,9 +278,9 @@ impl Node {
         version: &PolicyVersion,
         digest: &str,
     ) -> Result<PolicyPlan> {
-        self.coordinates(operation, "sign a policy")?;
+        self.coordinates(operation, version.scope(), "sign a policy")?;
         let _turn = self.planning.lock().await;
-        let base = self.plan_base(&self.plans_tidy().await?)?;
+        let base = self.plan_base(version.scope(), &self.plans_tidy(version.scope()).await?)?;
         let mut row = self.plan_read(version).await?;
         row.check_current(&base)?;
         if !is_named(&row.bundle, digest) {
@@ -278,9 +335,9 @@ impl Node {
         operation: &Operation,
         version: &PolicyVersion,
     ) -> Result<()> {
-        self.coordinates(operation, "discard a policy")?;
+        self.coordinates(operation, version.scope(), "discard a policy")?;
         let _turn = self.planning.lock().await;
-        self.plans_tidy().await?;
+        self.plans_tidy(version.scope()).await?;
         let row = self.plan_read(version).await?;
         self.audit_append(Some(operation), plan_entry("discarded", version, row.bundle)).await?;
         let mut batch = Batch::new();
@@ -291,163 +348,85 @@ impl Node {
 
     /// The plans, in the order of their versions.
     pub async fn policy_plans(&self) -> Result<Vec<PolicyPlan>> {
-        let published = policies_published(self.directory()?.as_ref())?;
-        let base = self.plan_base(&published)?;
-        let is_open = |row: &PlanRow| published.iter().all(|policy| policy.publication.bundle != row.bundle);
-        Ok(self.plan_rows().await?.iter().filter(|row| is_open(row)).map(|row| row.shown(&base)).collect())
+        let directory = self.directory()?;
+        let mut plans = Vec::new();
+        for row in self.plan_rows().await? {
+            let published = published_or_none(&directory, row.version.scope());
+            if published.iter().all(|policy| policy.publication.bundle != row.bundle) {
+                plans.push(row.shown(&self.plan_base(row.version.scope(), &published)?));
+            }
+        }
+        Ok(plans)
     }
 
-    /// The policy published last, on which plans are made and with which they are compared: the one in force, unless
-    /// another waits for its day.
-    pub async fn policy_base(&self) -> Result<Arc<Authoriser>> {
+    /// The texts published last, of the federation's bundle or of a region's overlay: what a plan is made from. Nothing is
+    /// loaded for it.
+    pub async fn policy_files(&self, scope: PolicyScope) -> Result<PolicyFiles> {
+        let published = published_or_none(self.directory()?.as_ref(), scope).pop();
+        let Some(last) = published else {
+            return match scope {
+                PolicyScope::Federation => Ok(PolicyFiles::Bundle(self.policy().bundle().files().clone())),
+                PolicyScope::Region(_) => {
+                    Err(ExchangeError::NotFound { what: "a published overlay of this region" })
+                }
+            };
+        };
+        blocking(move || Ok(PolicyFiles::unpack(&published_unpack(&last.content)?)?)).await
+    }
+
+    /// What a plan for a scope is compared with: the bundle published last, and for an overlay that bundle with the overlay
+    /// published last. Where this node cannot decide by the bundle published last, the one in force.
+    pub async fn policy_base(&self, scope: PolicyScope) -> Result<Arc<Authoriser>> {
+        let base = self.bundle_base().await?;
+        let overlay = match scope {
+            PolicyScope::Federation => None,
+            PolicyScope::Region(_) => published_or_none(self.directory()?.as_ref(), scope).pop(),
+        };
         let in_force = self.policy();
-        let published = policies_published(self.directory()?.as_ref())?;
-        let Some(last) = published.into_iter().next_back() else { return Ok(in_force) };
-        if last.publication.bundle == in_force.bundle().digest() {
+        let is_in_force = |bundle: &Bundle, overlay: Option<Sha256>| {
+            bundle.digest() == in_force.bundle().digest()
+                && overlay == in_force.bundle().overlay().map(|overlay| overlay.digest)
+        };
+        if is_in_force(&base, overlay.as_ref().map(|overlay| overlay.publication.bundle)) {
             return Ok(in_force);
         }
-        let loaded = tokio::task::spawn_blocking(move || last.load()).await;
-        Ok(Arc::new(loaded.map_err(|_| ExchangeError::Task { what: "loading a policy" })??))
+        blocking(move || {
+            let bundle = match overlay {
+                None => base,
+                Some(overlay) => base.overlay_apply(&OverlayFiles::from_published(&overlay.content)?)?,
+            };
+            Ok(Arc::new(Authoriser::new(bundle)?))
+        })
+        .await
     }
 
-    /// A plan with its bundle, loaded to be compared.
+    /// The federation's bundle published last, if this node can decide by it; else the one in force.
+    pub(crate) async fn bundle_base(&self) -> Result<Bundle> {
+        let in_force = self.policy().bundle().base();
+        let published = published_or_none(self.directory()?.as_ref(), PolicyScope::Federation);
+        match published.last() {
+            Some(last) if last.publication.bundle != in_force.digest() => {
+                Ok(self.bundle_looked_at(last.publication.bundle).await.unwrap_or(in_force))
+            }
+            Some(_) | None => Ok(in_force),
+        }
+    }
+
+    /// A plan with its bundle, loaded to be compared; an overlay over the bundle published last.
     pub async fn policy_plan(&self, version: &PolicyVersion) -> Result<Arc<Authoriser>> {
         let row = self.plan_read(version).await?;
-        let loaded = tokio::task::spawn_blocking(move || -> Result<Authoriser> {
-            Ok(Authoriser::new(Bundle::from_packed(&published_unpack(&row.content)?)?)?)
-        });
-        let authoriser = loaded.await.map_err(|_| ExchangeError::Task { what: "loading a policy" })??;
-        Ok(Arc::new(authoriser))
-    }
-
-    /// Publishes a plan: checks that nothing was published since it was staged, that two people signed lately who may still,
-    /// and that the day is one on which all nodes can change; logs it; and has `publish` put the contents into the
-    /// directory, which is the commit point. No other step of planning comes in between.
-    pub async fn policy_publish<E, F>(
-        self: &Arc<Self>,
-        operation: &Operation,
-        version: &PolicyVersion,
-        effective: Day,
-        publish: impl FnOnce(PreparedPublication) -> F,
-    ) -> std::result::Result<PreparedPublication, E>
-    where
-        E: From<ExchangeError>,
-        F: Future<Output = std::result::Result<(), E>>,
-    {
-        self.coordinates(operation, "publish a policy")?;
-        let _turn = self.planning.lock().await;
-        let prepared = self.publication_prepare(operation, version, effective).await?;
-        let publication = &prepared.publication;
-        let entry = plan_entry("published", &publication.version, publication.bundle)
-            .detail("effective", &publication.effective.to_string());
-        self.audit_append(Some(operation), entry).await?;
-        publish(prepared.clone()).await?;
-        // A plan that stays behind is removed by the next step of planning.
-        if let Err(error) = self.plans_tidy().await {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "the plan of a published policy was not removed"
-            );
-        }
-        Ok(prepared)
-    }
-
-    async fn publication_prepare(
-        self: &Arc<Self>,
-        operation: &Operation,
-        version: &PolicyVersion,
-        effective: Day,
-    ) -> Result<PreparedPublication> {
-        let published = self.plans_tidy().await?;
-        let row = self.plan_read(version).await?;
-        row.check_current(&self.plan_base(&published)?)?;
-        let accounts = self.operators_all().await?;
-        let may_sign = |approval: &&ApprovalRow| {
-            is_recent(approval.signed, operation.now())
-                && accounts.iter().any(|account| {
-                    account.name == approval.account
-                        && account.enabled
-                        && account.roles.contains(&Role::Coordinator)
-                })
-        };
-        let approvals: Vec<&ApprovalRow> = row.approvals.iter().filter(may_sign).collect();
-        if approvals.len() < APPROVALS_NEEDED {
-            return Err(conflict(format!(
-                "{version} has {} of {APPROVALS_NEEDED} signatures that hold: a colleague signs it with chengxin policy sign",
-                approvals.len()
-            )));
-        }
-        let today = operation.today();
-        let waits = published.last().filter(|last| last.publication.effective > today);
-        self.effective_check(&row, effective, today, waits).await?;
-        let former = match waits {
-            Some(_) => published.iter().rev().nth(1),
-            None => published.last(),
-        };
-        let publication = Publication {
-            version: row.version.clone(),
-            bundle: row.bundle,
-            effective,
-            published: operation.now(),
-            base: Some(row.base),
-            approvals: approvals.iter().map(|approval| approval.jws.clone()).collect(),
-        };
-        let mut publications: Vec<Publication> =
-            former.iter().map(|policy| policy.publication.clone()).collect();
-        publications.push(publication.clone());
-        let schedule = Bytes::from(PolicySchedule::new(publications)?.encode()?);
-        let content = Bytes::from(row.content);
-        let contents = match former {
-            Some(former) => BTreeMap::from([
-                (ContentName::PolicyBundle, Some(former.content.clone())),
-                (ContentName::PolicyNext, Some(content)),
-                (ContentName::PolicySchedule, Some(schedule)),
-            ]),
-            // A federation that published none: the first one has nothing before it.
-            None => BTreeMap::from([
-                (ContentName::PolicyBundle, Some(content)),
-                (ContentName::PolicyNext, None),
-                (ContentName::PolicySchedule, Some(schedule)),
-            ]),
-        };
-        let replaced = waits.map(|policy| policy.publication.version.clone());
-        Ok(PreparedPublication { publication, contents, replaced })
-    }
-
-    /// Refuses a day in the past, one before the bundle allows, and one that would bring to nothing for a while what was
-    /// published for an earlier day.
-    async fn effective_check(
-        &self,
-        row: &PlanRow,
-        effective: Day,
-        today: Day,
-        waits: Option<&PublishedPolicy>,
-    ) -> Result<()> {
-        if effective < today {
-            return Err(conflict(format!("{effective} is over: give today, {today}, or a later day")));
-        }
-        // Loaded once more: another program may have staged it.
-        let plan = self.policy_plan(&row.version).await?;
-        let allowed = plan.bundle().manifest().effective;
-        if effective < allowed {
-            return Err(conflict(format!(
-                "{} may decide from {allowed} on, as its bundle.toml says: give that day or a later one",
-                row.version
-            )));
-        }
-        match waits {
-            Some(waits) if effective > waits.publication.effective => Err(conflict(format!(
-                "{} waits for {}, and would never be in force: give that day or an earlier one, or publish after it",
-                waits.publication.version, waits.publication.effective
-            ))),
-            Some(_) | None => Ok(()),
-        }
+        let base = self.bundle_base().await?;
+        blocking(move || {
+            let files = PolicyFiles::unpack(&published_unpack(&row.content)?)?;
+            Ok(Arc::new(Authoriser::new(files_load(&files, Some(&base))?)?))
+        })
+        .await
     }
 
     /// Removes plans that are published, and keeps what is published in the history; the caller holds `planning`. Gives
-    /// what is published.
-    async fn plans_tidy(&self) -> Result<Vec<PublishedPolicy>> {
-        let published = policies_published(self.directory()?.as_ref())?;
+    /// what is published; nothing where that cannot be read, which the status tells.
+    pub(crate) async fn plans_tidy(&self, scope: PolicyScope) -> Result<Vec<PublishedPolicy>> {
+        let published = published_or_none(self.directory()?.as_ref(), scope);
         for policy in &published {
             let version = &policy.publication.version;
             let mut batch = Batch::new();
@@ -472,33 +451,55 @@ impl Node {
         Ok(published)
     }
 
-    fn plan_base(&self, published: &[PublishedPolicy]) -> Result<Base> {
-        match published.last() {
-            Some(last) => {
-                let publication = &last.publication;
-                Ok(Base { version: publication.version.clone(), bundle: publication.bundle })
+    /// What a plan of a scope is made on: what is published last. Where nothing is, or nothing that can be read, what this
+    /// node decides by; the first overlay of a region follows the federation's bundle.
+    pub(crate) fn plan_base(&self, scope: PolicyScope, published: &[PublishedPolicy]) -> Result<Base> {
+        let bundles;
+        let last = match (published.last(), scope) {
+            (None, PolicyScope::Region(_)) => {
+                bundles = published_or_none(self.directory()?.as_ref(), PolicyScope::Federation);
+                bundles.last()
             }
-            // A federation that publishes none decides by the program's own.
-            None => {
-                let policy = self.policy();
-                let bundle = policy.bundle();
-                Ok(Base { version: bundle.manifest().version.clone(), bundle: bundle.digest() })
-            }
+            (last, _) => last,
+        };
+        if let Some(last) = last {
+            let publication = &last.publication;
+            return Ok(Base { version: publication.version.clone(), bundle: publication.bundle });
         }
+        let policy = self.policy();
+        let bundle = policy.bundle();
+        Ok(Base { version: bundle.manifest().version.clone(), bundle: bundle.digest() })
     }
 
-    /// Only a coordinator's node has plans.
-    fn coordinates(&self, operation: &Operation, act: &'static str) -> Result<()> {
+    /// The scopes that this node publishes for: as a coordinator's, and as that of the league or city it serves.
+    pub(crate) fn scopes(&self) -> Result<Vec<PolicyScope>> {
+        let entry = self.own_entry()?;
+        let federation = entry.coordinator.then_some(PolicyScope::Federation);
+        Ok(federation.into_iter().chain(entry.overlay_region.map(PolicyScope::Region)).collect())
+    }
+
+    /// Only a node that publishes for a scope has plans for it.
+    pub(crate) fn coordinates(
+        &self,
+        operation: &Operation,
+        scope: PolicyScope,
+        act: &'static str,
+    ) -> Result<()> {
         operation.require(&[Role::Coordinator], act)?;
-        match self.own_entry()?.coordinator {
-            true => Ok(()),
-            false => {
-                Err(conflict("this is not a coordinator's node: policies are published there".to_owned()))
-            }
+        if self.scopes()?.contains(&scope) {
+            return Ok(());
         }
+        Err(match scope {
+            PolicyScope::Federation => {
+                conflict("this is not a coordinator's node: policies are published there".to_owned())
+            }
+            PolicyScope::Region(region) => conflict(format!(
+                "this node does not publish the overlay of {region}: the coordinator delegates a league or city with chengxin federation delegate"
+            )),
+        })
     }
 
-    async fn plan_read(&self, version: &PolicyVersion) -> Result<PlanRow> {
+    pub(crate) async fn plan_read(&self, version: &PolicyVersion) -> Result<PlanRow> {
         match self.parts.store.get(&keyspace::policy_plan(version)).await? {
             Some(bytes) => PlanRow::decode(&bytes),
             None => Err(ExchangeError::NotFound { what: "a staged policy of this version" }),
@@ -547,7 +548,7 @@ impl PlanRow {
         }
     }
 
-    fn check_current(&self, base: &Base) -> Result<()> {
+    pub(crate) fn check_current(&self, base: &Base) -> Result<()> {
         if self.base == base.bundle {
             return Ok(());
         }
@@ -558,16 +559,41 @@ impl PlanRow {
     }
 }
 
-/// Loads files as a bundle, with its tests, beside its published form. On a thread that may take its time.
-async fn bundle_load(
-    files: impl FnOnce() -> Result<BundleFiles> + Send + 'static,
-) -> Result<(Bundle, Vec<u8>)> {
-    let loaded = tokio::task::spawn_blocking(move || -> Result<(Bundle, Vec<u8>)> {
-        let bundle = Bundle::from_files(files()?)?;
-        let content = published_encode(bundle.files())?;
-        Ok((bundle, content))
-    });
-    loaded.await.map_err(|_| ExchangeError::Task { what: "loading a policy" })?
+/// What is published of a scope; nothing where it cannot be read, which adoption tells.
+pub(crate) fn published_or_none(directory: &VerifiedDirectory, scope: PolicyScope) -> Vec<PublishedPolicy> {
+    policies_published(directory, scope).unwrap_or_default()
+}
+
+/// Loads a bundle with its tests, or an overlay over `base`.
+fn files_load(files: &PolicyFiles, base: Option<&Bundle>) -> Result<Bundle> {
+    match (files, base) {
+        (PolicyFiles::Bundle(files), _) => Ok(Bundle::from_files(files.clone())?),
+        (PolicyFiles::Overlay(files), Some(base)) => Ok(base.overlay_stage(files)?),
+        (PolicyFiles::Overlay(_), None) => {
+            Err(ExchangeError::NotFound { what: "a bundle to lay the overlay over" })
+        }
+    }
+}
+
+/// Whose files these are.
+fn files_scope(files: &PolicyFiles) -> Result<PolicyScope> {
+    Ok(match files {
+        PolicyFiles::Bundle(_) => PolicyScope::Federation,
+        PolicyFiles::Overlay(files) => PolicyScope::Region(files.manifest()?.region),
+    })
+}
+
+/// The file in which a version stands.
+fn manifest_name(version: &PolicyVersion) -> &'static str {
+    match version.scope() {
+        PolicyScope::Federation => "bundle.toml",
+        PolicyScope::Region(_) => "overlay.toml",
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work);
+    done.await.map_err(|_| ExchangeError::Task { what: "loading a policy" })?
 }
 
 /// Whether `text` names the digest: its first digits, with or without the name of the algorithm.
@@ -576,21 +602,27 @@ fn is_named(digest: &Sha256, text: &str) -> bool {
     text.len() >= DIGEST_DIGITS && hex_encode(&digest.0).starts_with(&text)
 }
 
-fn plan_entry(step: &str, version: &PolicyVersion, bundle: Sha256) -> EntryDraft {
+pub(crate) fn plan_entry(step: &str, version: &PolicyVersion, bundle: Sha256) -> EntryDraft {
     EntryDraft::new(EntryKind::PolicyChanged)
         .policy(&version.to_string())
         .detail("step", step)
         .detail("bundle", &bundle.to_string())
 }
 
-fn conflict(reason: String) -> ExchangeError {
+pub(crate) fn conflict(reason: String) -> ExchangeError {
     ExchangeError::Conflict { what: "policy", reason }
 }
 
 fn no_version() -> ExchangeError {
-    conflict("there is no version after the last: begin another series of versions in bundle.toml".to_owned())
+    conflict("there is no version after the last: begin another series of versions".to_owned())
+}
+
+fn no_scope() -> ExchangeError {
+    conflict(
+        "this node publishes no policy: coordinators' nodes do, and those of leagues and cities".to_owned(),
+    )
 }
 
 fn nothing_published() -> ExchangeError {
-    conflict("the federation publishes no policy yet: stage one first".to_owned())
+    conflict("no policy is published yet: stage one first".to_owned())
 }

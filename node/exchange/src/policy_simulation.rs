@@ -23,7 +23,6 @@ use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::authorisation::SubjectAuthorisation;
 use chengxin_schemas::category::InformationCategory;
 use chengxin_schemas::operator::Role;
-use chengxin_schemas::policy_version::PolicyVersion;
 use chengxin_schemas::purpose::PurposeCode;
 use chengxin_schemas::subject::SubjectKind;
 use chengxin_schemas::time::UnixTime;
@@ -45,10 +44,10 @@ const ENTRIES_AT_ONCE: usize = 500;
 /// What a simulation gave.
 #[derive(Clone, Debug)]
 pub struct Simulation {
-    /// The policy in force.
-    pub from: PolicyVersion,
+    /// The policy published last, or whatever else is compared with; with an overlay both versions.
+    pub from: String,
     /// The other one.
-    pub to: PolicyVersion,
+    pub to: String,
     /// From when on requests were replayed. Later than asked for if there were too many.
     pub since: UnixTime,
     /// Whether everything since the time asked for was replayed.
@@ -125,18 +124,17 @@ struct Counted {
 }
 
 impl Node {
-    /// Replays what was asked since a time. Reads the log from its newest entry back.
+    /// Replays what was asked since a time by two policies. Reads the log from its newest entry back.
     pub async fn policy_simulate(
         &self,
         operation: &Operation,
-        new: &Authoriser,
+        [old, new]: [&Authoriser; 2],
         since: UnixTime,
     ) -> Result<Simulation> {
         operation.require(
             &[Role::Coordinator, Role::SecurityAdministrator, Role::AuditAdministrator],
             "simulate a policy",
         )?;
-        let old = self.policy();
         let directory = self.directory()?;
         let entry = EntryDraft::new(EntryKind::LogRead)
             .policy(old.bundle().rules_version())
@@ -145,8 +143,8 @@ impl Node {
         self.audit_append(Some(operation), entry).await?;
 
         let mut simulation = Simulation {
-            from: old.bundle().manifest().version.clone(),
-            to: new.bundle().manifest().version.clone(),
+            from: old.bundle().rules_version().to_owned(),
+            to: new.bundle().rules_version().to_owned(),
             since,
             complete: true,
             requests: 0,
@@ -190,7 +188,7 @@ impl Node {
                 simulation.since = logged.leaf.time;
                 simulation.requests += 1;
                 let one = counted.entry(asked).or_insert_with(|| Counted {
-                    replayed: Replayed::new(&old, new, &request),
+                    replayed: Replayed::new(old, new, &request),
                     requests: 0,
                     fields_masked: 0,
                     fields_withheld: 0,

@@ -20,6 +20,8 @@ mod journal;
 mod notice;
 #[path = "exchange/operator.rs"]
 mod operator;
+#[path = "exchange/overlay.rs"]
+mod overlay;
 #[path = "exchange/person.rs"]
 mod person;
 #[path = "exchange/policy.rs"]

@@ -44,6 +44,7 @@ fn entry(number: u32) -> Outcome<DirectoryEntry> {
         region: "150100".parse()?,
         functions: vec!["procurement-supervision".parse()?],
         coordinator: number == 0,
+        overlay_region: None,
         signing_keys: vec![TimedKey { jwk: *key(200)?.public(), not_before: NOW, not_after: None }],
         age_node_recipient: recipient(1)?,
         age_recovery_recipient: recipient(2)?,

@@ -1,11 +1,13 @@
 //! The verified directory: who is a member, with which keys. Only verification builds one.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bytes::Bytes;
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::directory::DirectoryEntry;
 use chengxin_schemas::federation::FederationId;
+use chengxin_schemas::policy_version::PolicyScope;
+use chengxin_schemas::region::RegionCode;
 use chengxin_schemas::time::UnixTime;
 
 use crate::error::TrustError;
@@ -131,6 +133,24 @@ impl VerifiedDirectory {
         self.entries().filter(|entry| entry.coordinator)
     }
 
+    /// The member whose coordinators publish the overlay of a league or city.
+    pub fn delegates(&self, region: RegionCode) -> impl Iterator<Item = &DirectoryEntry> {
+        self.entries().filter(move |entry| entry.overlay_region == Some(region))
+    }
+
+    /// Leagues and cities of which something is published as an overlay.
+    pub fn overlay_regions(&self) -> impl Iterator<Item = RegionCode> {
+        let regions: BTreeSet<RegionCode> = self
+            .contents
+            .keys()
+            .filter_map(|name| match name {
+                ContentName::Policy(PolicyScope::Region(region), _) => Some(*region),
+                ContentName::Policy(PolicyScope::Federation, _) | ContentName::Calendar(_) => None,
+            })
+            .collect();
+        regions.into_iter()
+    }
+
     /// Versions of the metadata.
     pub fn versions(&self) -> DirectoryVersions {
         self.versions
@@ -180,11 +200,6 @@ impl VerifiedDirectory {
     /// A published content.
     pub fn content(&self, name: ContentName) -> Option<&Bytes> {
         self.contents.get(&name)
-    }
-
-    /// The policy bundle.
-    pub fn policy_bundle(&self) -> Option<&Bytes> {
-        self.content(ContentName::PolicyBundle)
     }
 
     /// The calendar of working days of a year.

@@ -286,7 +286,7 @@ impl DirectoryEditor {
         contents: &BTreeMap<ContentName, Option<Bytes>>,
         now: UnixTime,
     ) -> Result<PublishedVersions, TrustError> {
-        contents_check(contents.values().flatten())?;
+        contents_check(contents.iter().filter_map(|(name, content)| Some((name, content.as_ref()?))))?;
         let mut files = self.files.clone();
         let mut new_files = Vec::new();
         for (name, content) in contents {

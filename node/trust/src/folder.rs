@@ -202,7 +202,10 @@ pub(crate) fn folder_sync(folder: &Path) -> Result<(), TrustError> {
 
 #[cfg(test)]
 mod tests {
+    use chengxin_schemas::policy_version::PolicyScope;
+
     use super::*;
+    use crate::name::{ContentName, PolicyPart, TargetPath};
 
     #[test]
     fn reading_stops_at_the_limit() {
@@ -220,7 +223,10 @@ mod tests {
         let folder = Folder::new(base.path());
         let content = |seed: &[u8]| {
             let digest = chengxin_schemas::digest::Sha256::of(seed);
-            FileName::Target(crate::name::TargetPath::Content(crate::ContentName::PolicyBundle), digest)
+            FileName::Target(
+                TargetPath::Content(ContentName::Policy(PolicyScope::Federation, PolicyPart::Bundle)),
+                digest,
+            )
         };
         let numbered =
             (1..=9).flat_map(|n| [(FileName::Snapshot(n), &b"s"[..]), (FileName::Targets(n), &b"t"[..])]);

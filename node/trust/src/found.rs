@@ -15,7 +15,7 @@ use crate::error::TrustError;
 use crate::fingerprint::RootFingerprint;
 use crate::folder::{Folder, folder_sync};
 use crate::generation::{Generation, GenerationVersions};
-use crate::limits::{CONTENT_LIMIT, ROOT_KEYS_LIMIT};
+use crate::limits::ROOT_KEYS_LIMIT;
 use crate::metadata::{self, RootContent, TargetFile, target_file_name};
 use crate::name::{ContentName, FileName, TargetPath};
 
@@ -132,16 +132,17 @@ fn params_check(params: &FoundParams<'_>) -> Result<(), TrustError> {
     members
         .add(params.coordinator.clone())
         .map_err(|rule| TrustError::Parameter { field: "coordinator", reason: rule.to_string() })?;
-    contents_check(params.contents.values())
+    contents_check(params.contents.iter())
 }
 
-pub(crate) fn contents_check<'a>(contents: impl Iterator<Item = &'a Bytes>) -> Result<(), TrustError> {
-    for bytes in contents {
-        if bytes.len() > CONTENT_LIMIT {
-            return Err(TrustError::OverLarge {
-                what: "a published content".into(),
-                limit: CONTENT_LIMIT as u64,
-            });
+/// Refuses what readers would refuse: a list that names a file over its limit is taken by nobody.
+pub(crate) fn contents_check<'a>(
+    contents: impl Iterator<Item = (&'a ContentName, &'a Bytes)>,
+) -> Result<(), TrustError> {
+    for (name, bytes) in contents {
+        let path = TargetPath::Content(*name);
+        if bytes.len() > path.limit() {
+            return Err(TrustError::OverLarge { what: path.to_string(), limit: path.limit() as u64 });
         }
     }
     Ok(())

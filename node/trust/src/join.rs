@@ -141,6 +141,7 @@ fn entry_of(application: JoinApplication, grant: &TokenGrant) -> DirectoryEntry 
         functions: grant.functions.clone(),
         // Only coordinators make coordinators, by an update of the entry.
         coordinator: false,
+        overlay_region: None,
         signing_keys: vec![signing_key],
         age_node_recipient: application.age_node_recipient,
         age_recovery_recipient: application.age_recovery_recipient,

@@ -55,7 +55,7 @@ pub use join::{
     APPLICATION_TYP, CheckedApplication, JoinApplication, SignedWhen, application_check, application_sign,
 };
 pub use key_file::{KeyFile, key_file_read, key_file_write};
-pub use name::{ContentName, FileName, Role, TargetPath};
+pub use name::{ContentName, FileName, PolicyPart, Role, TargetPath};
 pub use root_change::{RootChange, RootDraft};
 pub use source::{FolderSource, MetadataSource, SourceError};
 pub use store::{RefreshOutcome, TrustStore};

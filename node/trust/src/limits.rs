@@ -10,6 +10,8 @@ pub const MEMBERS_LIMIT: usize = 12_000;
 pub const ENTRY_LIMIT: usize = 64 * 1024;
 /// Largest published content (policy bundle, calendar), in bytes: one frame of the wire protocol.
 pub const CONTENT_LIMIT: usize = METADATA_LIMIT;
+/// Largest part of a league's or city's overlay, in bytes. Every node holds those of all regions.
+pub const OVERLAY_LIMIT: usize = 256 * 1024;
 /// Largest targets metadata, in bytes: one frame of the wire protocol.
 pub const TARGETS_LIMIT: usize = METADATA_LIMIT;
 /// Largest root metadata, in bytes: thirty-two keys with signatures of old and new holders take about 15 KiB.

@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::digest::{Sha256, hex_decode, hex_encode};
+use chengxin_schemas::policy_version::PolicyScope;
 use chengxin_schemas::region::RegionCode;
 
 use crate::error::TrustError;
@@ -51,14 +52,34 @@ impl fmt::Display for Role {
 /// Something published to all members beside the directory.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum ContentName {
-    /// The policy bundle that decides until the next one takes effect, `policy/bundle.json`.
-    PolicyBundle,
-    /// The policy bundle published last, `policy/next.json`: beside the other until it takes effect, and after.
-    PolicyNext,
-    /// From when each of the two decides, and who approved it, `policy/schedule.json`.
-    PolicySchedule,
+    /// A part of a policy: of the federation's bundle below `policy/`, of a league's or city's overlay below
+    /// `policy/overlay/150100/`.
+    Policy(PolicyScope, PolicyPart),
     /// The calendar of working days of a year, `calendar/2026.json`.
     Calendar(u16),
+}
+
+/// What is published of a policy.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum PolicyPart {
+    /// The one that decides until the next one takes effect, `bundle.json`.
+    Bundle,
+    /// The one published last, `next.json`: beside the other until it takes effect, and after.
+    Next,
+    /// From when each of the two decides, and who approved it, `schedule.json`.
+    Schedule,
+}
+
+impl PolicyPart {
+    const ALL: [Self; 3] = [Self::Bundle, Self::Next, Self::Schedule];
+
+    fn file(self) -> &'static str {
+        match self {
+            Self::Bundle => "bundle.json",
+            Self::Next => "next.json",
+            Self::Schedule => "schedule.json",
+        }
+    }
 }
 
 /// A target path that this version understands.
@@ -85,13 +106,7 @@ impl TargetPath {
                 reason: "the path is not directory/<region>/<agency>.json".to_owned(),
             });
         }
-        let policy = match text {
-            "policy/bundle.json" => Some(ContentName::PolicyBundle),
-            "policy/next.json" => Some(ContentName::PolicyNext),
-            "policy/schedule.json" => Some(ContentName::PolicySchedule),
-            _ => None,
-        };
-        if let Some(name) = policy {
+        if let Some(name) = text.strip_prefix("policy/").and_then(Self::parse_policy) {
             return Ok(Some(Self::Content(name)));
         }
         let year =
@@ -106,10 +121,24 @@ impl TargetPath {
         Some(Self::Entry { region: RegionCode::parse(region).ok()?, agency })
     }
 
+    fn parse_policy(rest: &str) -> Option<ContentName> {
+        let (scope, file) = match rest.strip_prefix("overlay/") {
+            None => (PolicyScope::Federation, rest),
+            Some(rest) => {
+                let (region, file) = rest.split_once('/')?;
+                let region = RegionCode::parse(region).ok().filter(|region| region.is_league_or_city())?;
+                (PolicyScope::Region(region), file)
+            }
+        };
+        let part = PolicyPart::ALL.into_iter().find(|part| part.file() == file)?;
+        Some(ContentName::Policy(scope, part))
+    }
+
     /// Largest file of this kind, in bytes.
     pub fn limit(self) -> usize {
         match self {
             Self::Entry { .. } => limits::ENTRY_LIMIT,
+            Self::Content(ContentName::Policy(PolicyScope::Region(_), _)) => limits::OVERLAY_LIMIT,
             Self::Content(_) => limits::CONTENT_LIMIT,
         }
     }
@@ -117,9 +146,13 @@ impl TargetPath {
     fn folder_and_file(self) -> (String, String) {
         match self {
             Self::Entry { region, agency } => (format!("directory/{region}"), format!("{agency}.json")),
-            Self::Content(ContentName::PolicyBundle) => ("policy".to_owned(), "bundle.json".to_owned()),
-            Self::Content(ContentName::PolicyNext) => ("policy".to_owned(), "next.json".to_owned()),
-            Self::Content(ContentName::PolicySchedule) => ("policy".to_owned(), "schedule.json".to_owned()),
+            Self::Content(ContentName::Policy(scope, part)) => {
+                let folder = match scope {
+                    PolicyScope::Federation => "policy".to_owned(),
+                    PolicyScope::Region(region) => format!("policy/overlay/{region}"),
+                };
+                (folder, part.file().to_owned())
+            }
             Self::Content(ContentName::Calendar(year)) => ("calendar".to_owned(), format!("{year}.json")),
         }
     }
@@ -241,6 +274,8 @@ mod tests {
             format!("policy/{DIGEST}.bundle.json"),
             format!("policy/{DIGEST}.next.json"),
             format!("policy/{DIGEST}.schedule.json"),
+            format!("policy/overlay/150100/{DIGEST}.bundle.json"),
+            format!("policy/overlay/150100/{DIGEST}.schedule.json"),
             format!("calendar/{DIGEST}.2026.json"),
         ] {
             assert_eq!(name.parse::<FileName>().expect("a known name").to_string(), name);
@@ -266,6 +301,8 @@ mod tests {
             "directory/150100/11152105011615449P.json",
             "calendar/2026.json",
             "policy/x.bundle.json",
+            "policy/overlay/150100/bundle.json",
+            "policy/overlay/../bundle.json",
         ] {
             assert!(name.parse::<FileName>().is_err(), "{name}");
         }
@@ -278,7 +315,15 @@ mod tests {
 
     #[test]
     fn targets_of_later_versions_are_left_alone_but_broken_entries_are_not() {
-        assert_eq!(TargetPath::parse("policy/overlay/150100/x.json").expect("unknown kind"), None);
+        for text in [
+            "policy/overlay/150100/x.json",
+            "policy/overlay/150000/bundle.json",
+            "policy/overlay/150102/bundle.json",
+            "policy/overlay/bundle.json",
+            "policy/overlay/150100/more/bundle.json",
+        ] {
+            assert_eq!(TargetPath::parse(text).expect("unknown kind"), None, "{text}");
+        }
         assert_eq!(TargetPath::parse("calendar/../x.json").expect("unknown kind"), None);
         assert!(TargetPath::parse("directory/150100/x.json").is_err());
         assert!(TargetPath::parse("directory/11152105011615449P.json").is_err());

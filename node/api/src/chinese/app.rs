@@ -186,4 +186,11 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     // wiring.rs: when a policy begins
     ("policy {} takes effect on {}", "策略 {0} 自 {1} 起生效"),
     ("set the clock, or start the node when the policy is in force", "校准时钟, 或在策略生效后启动节点"),
+    // coordination/delegation.rs
+    ("delegate overlays", "授权发布收紧规则包"),
+    ("{} publishes the overlay of {} already", "{0} 已获授权发布 {1} 的收紧规则包"),
+    (
+        "take it back first, with chengxin federation delegate AGENCY --withdraw",
+        "请先用 chengxin federation delegate AGENCY --withdraw 收回",
+    ),
 ];

@@ -389,4 +389,83 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "there is no version after the last: begin another series of versions in bundle.toml",
         "最后一个版本之后已无版本号: 请在 bundle.toml 中另起名称",
     ),
+    // policy_publication.rs, policy_start.rs and overlays elsewhere
+    ("no coordinator's node can be reached", "无法连通任何统筹节点"),
+    ("the published policy by which this node decides", "本节点据以决定的已发布策略"),
+    (
+        "it was approved to follow what this node left for {}: the coordinator publishes a later version",
+        "其获批准所接续的策略, 本节点已弃用而改用 {0}: 由统筹员发布更高版本",
+    ),
+    (
+        "it was published before {}: the coordinator publishes a later version",
+        "其发布早于 {0}: 由统筹员发布更高版本",
+    ),
+    (
+        "{} was staged on another version than {}, which is published: look at what it changes now and stage it again",
+        "{0} 所依据的版本不是已发布的 {1}: 请查看现在的变化, 然后重新拟定",
+    ),
+    (
+        "{} does not follow {}, which is published: give it a higher version in {}",
+        "{0} 不能接续已发布的 {1}: 请在 {2} 中改用更高的版本",
+    ),
+    ("a published overlay of this region", "该地区已发布的收紧规则包"),
+    (
+        "this node does not publish the overlay of {}: the coordinator delegates a league or city with chengxin federation delegate",
+        "本节点不发布 {0} 的收紧规则包: 由统筹员用 chengxin federation delegate 授权盟市",
+    ),
+    ("a bundle to lay the overlay over", "收紧规则包所依附的策略包"),
+    (
+        "there is no version after the last: begin another series of versions",
+        "最后版本之后没有可用的版本: 请另起一个版本系列",
+    ),
+    (
+        "this node publishes no policy: coordinators' nodes do, and those of leagues and cities",
+        "本节点不发布策略: 由统筹节点和获授权的盟市节点发布",
+    ),
+    ("no policy is published yet: stage one first", "尚未发布策略: 请先拟定"),
+    ("the coordinator's node refused it: {}", "统筹节点拒绝了它: {0}"),
+    (
+        "a member publishes an overlay of its region, and no bundle",
+        "成员只发布本地区的收紧规则包, 不发布策略包",
+    ),
+    (
+        "{} does not publish the overlay of {}: the coordinator delegates a league or city with chengxin federation delegate",
+        "{0} 不发布 {1} 的收紧规则包: 由统筹员用 chengxin federation delegate 授权盟市",
+    ),
+    ("overlays", "收紧规则包"),
+    ("too many in one day: publish tomorrow", "当日次数过多: 请明日再发布"),
+    (
+        "an overlay may have {} bytes when compressed: make it smaller",
+        "收紧规则包压缩后不得超过 {0} 字节: 请缩减",
+    ),
+    (
+        "the clocks of both nodes differ by more than five minutes: set them by the same time server",
+        "两个节点的时钟相差超过五分钟: 请用同一时间服务器校时",
+    ),
+    (
+        "{} may decide from {} on, as its {} says: give that day or a later one",
+        "{0} 按其 {2} 自 {1} 起方可执行: 请给出该日或更晚的日期",
+    ),
+    ("the schedule of a published overlay", "已发布收紧规则包的日程"),
+    (
+        "the schedule names a version of another scope: the coordinator publishes it again",
+        "日程所列版本属于另一范围: 由统筹员重新发布",
+    ),
+    (
+        "nobody approved the overlay: its league or city publishes it again",
+        "收紧规则包无人批准: 由该盟市重新发布",
+    ),
+    (
+        "the league or city whose people approved the overlay, as one that publishes it",
+        "批准收紧规则包的盟市, 须为获授权发布者",
+    ),
+    ("overlay in force", "生效的收紧规则包"),
+    (
+        "the one in force does not load in this program, and the federation publishes none any more: start the program that ran before, and tell the coordinator",
+        "生效的策略无法被本程序载入, 联盟也不再发布策略: 请启动原来的程序, 并告知统筹员",
+    ),
+    (
+        "the overlay in force does not load in this program, and no other is published for today: start the program that ran before, and tell the league or city",
+        "生效的收紧规则包无法被本程序载入, 今日也无其他已发布的: 请启动原来的程序, 并告知该盟市",
+    ),
 ];

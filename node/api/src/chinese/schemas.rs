@@ -375,4 +375,11 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     // adoption.rs
     ("not a time that is over", "不是已过的时间"),
     ("set the clocks of both nodes by the same time server", "双方节点请按同一时间服务器校时"),
+    // directory.rs and publication.rs: overlays
+    ("not the member's own region, or not that of a league or city", "不是成员自己的地区, 或不是盟市的地区"),
+    ("delegate to the body that serves the whole league or city", "请授权服务整个盟市的单位"),
+    ("publication", "发布"),
+    ("it is not what version 1 has there", "内容与第 1 版格式不符"),
+    ("it carries at most eight approvals", "最多带八个签署"),
+    ("one publication is a bundle and the other an overlay", "一项发布是策略包, 另一项是收紧规则包"),
 ];

@@ -14,8 +14,8 @@ use crate::failure::Failure;
 use crate::gate::Caller;
 use crate::services::Services;
 use crate::types::federation::{
-    EnrolRequest, Enrolment, JoinToken, Member, MemberListSchema, Members, Removal, RemovalRequest,
-    TokenRequest,
+    Delegation, DelegationRequest, EnrolRequest, Enrolment, JoinToken, Member, MemberListSchema, Members,
+    Removal, RemovalRequest, TokenRequest,
 };
 
 /// Characters of a reason: a sentence that an auditor understands.
@@ -67,6 +67,17 @@ pub(crate) async fn member_remove(
     Ok(Json(services.federation.member_remove(&caller.operation, agency, reason.to_owned()).await?))
 }
 
+pub(crate) async fn member_delegate(
+    State(services): State<Arc<Services>>,
+    Extension(caller): Extension<Caller>,
+    Path(agency): Path<String>,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer<Delegation> {
+    let agency: AgencyCode = agency.parse()?;
+    let request: DelegationRequest = document(body)?;
+    Ok(Json(services.federation.member_delegate(&caller.operation, agency, request.delegate).await?))
+}
+
 pub(crate) async fn member_list(State(services): State<Arc<Services>>) -> Answer<Members> {
     let directory = services.node.directory()?;
     let members = directory
@@ -77,6 +88,7 @@ pub(crate) async fn member_list(State(services): State<Arc<Services>>) -> Answer
             region: entry.region,
             functions: entry.functions.clone(),
             coordinator: entry.coordinator,
+            overlay_region: entry.overlay_region,
             transport_identity: entry.transport_identity.clone(),
             addresses: entry.addresses.clone(),
         })

@@ -6,8 +6,9 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use chengxin_policy::{Authoriser, Bundle, PolicyDiff, PolicyError};
+use chengxin_policy::{Authoriser, Bundle, PolicyDiff, PolicyError, PolicyFiles};
 use chengxin_schemas::ErrorCode;
+use chengxin_schemas::policy_version::PolicyScope;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{Answer, body_whole};
@@ -43,9 +44,29 @@ pub(crate) async fn policy_diff(
 ) -> Answer<PolicyChanges> {
     let packed = body_whole(body)?;
     let comparison = Comparison::begin()?;
-    let load = move || Ok(Arc::new(Authoriser::new(Bundle::from_packed(&packed)?)?));
-    let base = services.node.policy_base().await?;
-    compare(comparison, base, load).await
+    let files = PolicyFiles::unpack(&packed).map_err(|error| policy_problem(&error))?;
+    let base = services.node.policy_base(scope_of(&files)?).await?;
+    let over = base.clone();
+    compare(comparison, base, move || candidate_load(&files, &over)).await
+}
+
+/// Whose policy files are.
+pub(crate) fn scope_of(files: &PolicyFiles) -> Result<PolicyScope, Failure> {
+    Ok(match files {
+        PolicyFiles::Bundle(_) => PolicyScope::Federation,
+        PolicyFiles::Overlay(files) => {
+            PolicyScope::Region(files.manifest().map_err(|error| policy_problem(&error))?.region)
+        }
+    })
+}
+
+/// Loads a bundle, or an overlay over the bundle of `base`.
+pub(crate) fn candidate_load(files: &PolicyFiles, base: &Authoriser) -> Result<Arc<Authoriser>, PolicyError> {
+    let bundle = match files {
+        PolicyFiles::Bundle(files) => Bundle::from_files(files.clone())?,
+        PolicyFiles::Overlay(files) => base.bundle().overlay_stage(files)?,
+    };
+    Ok(Arc::new(Authoriser::new(bundle)?))
 }
 
 /// Compares a policy with what `load` gives.

@@ -6,7 +6,9 @@ use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
-use chengxin_schemas::policy_version::PolicyVersion;
+use chengxin_policy::PolicyFiles;
+use chengxin_schemas::policy_version::{PolicyScope, PolicyVersion};
+use chengxin_schemas::region::RegionCode;
 
 use super::policy_diff::{Comparison, compare};
 use super::{Answer, body_whole, document, path_parse};
@@ -17,12 +19,29 @@ use crate::types::policy_plan::{
     PlanDocument, PolicyStatus, PublishRequest, Published, RevertRequest, SignRequest,
 };
 
-/// The texts of the bundle published last by their names, its packed form: what another one is made on.
-pub(crate) async fn policy_bundle(
+/// Texts of files by their names: a packed form.
+type Texts = std::collections::BTreeMap<String, String>;
+
+/// The bundle published last: what another one is made on.
+pub(crate) async fn policy_bundle(State(services): State<Arc<Services>>) -> Answer<Texts> {
+    texts(services.node.policy_files(PolicyScope::Federation).await?)
+}
+
+/// The overlay of a region that was published last.
+pub(crate) async fn policy_overlay(
     State(services): State<Arc<Services>>,
-) -> Answer<std::collections::BTreeMap<String, String>> {
-    let base = services.node.policy_base().await?;
-    Ok(Json(base.bundle().files().iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect()))
+    Path(region): Path<String>,
+) -> Answer<Texts> {
+    let region: RegionCode = path_parse(&region)?;
+    texts(services.node.policy_files(PolicyScope::Region(region)).await?)
+}
+
+fn texts(files: PolicyFiles) -> Answer<Texts> {
+    let own = |(name, text): (&str, &str)| (name.to_owned(), text.to_owned());
+    Ok(Json(match files {
+        PolicyFiles::Bundle(files) => files.iter().map(own).collect(),
+        PolicyFiles::Overlay(files) => files.iter().map(own).collect(),
+    }))
 }
 
 pub(crate) async fn policy_stage(
@@ -42,7 +61,7 @@ pub(crate) async fn policy_plan_diff(
     let version: PolicyVersion = path_parse(&version)?;
     let comparison = Comparison::begin()?;
     let plan = services.node.policy_plan(&version).await?;
-    let base = services.node.policy_base().await?;
+    let base = services.node.policy_base(version.scope()).await?;
     compare(comparison, base, move || Ok(plan)).await
 }
 

@@ -7,11 +7,11 @@ use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::{Extension, Json};
 use chengxin_exchange::operation::Operation;
-use chengxin_policy::{Authoriser, Bundle, PolicyError};
+use chengxin_policy::{Authoriser, PolicyFiles};
 use chengxin_schemas::ErrorCode;
 use chengxin_schemas::policy_version::PolicyVersion;
 
-use super::policy_diff::Comparison;
+use super::policy_diff::{Comparison, candidate_load, scope_of};
 use super::{Answer, body_whole, path_parse, query};
 use crate::failure::policy_problem;
 use crate::gate::Caller;
@@ -28,11 +28,12 @@ pub(crate) async fn policy_simulate(
     let wanted = query(wanted)?;
     let packed = body_whole(body)?;
     let comparison = Comparison::begin()?;
-    let loaded = tokio::task::spawn_blocking(move || -> Result<Authoriser, PolicyError> {
-        Authoriser::new(Bundle::from_packed(&packed)?)
-    });
+    let files = PolicyFiles::unpack(&packed).map_err(|error| policy_problem(&error))?;
+    let base = services.node.policy_base(scope_of(&files)?).await?;
+    let over = base.clone();
+    let loaded = tokio::task::spawn_blocking(move || candidate_load(&files, &over));
     match loaded.await {
-        Ok(Ok(new)) => simulate(&services, &caller.operation, &new, wanted, comparison).await,
+        Ok(Ok(new)) => simulate(&services, &caller.operation, [&base, &new], wanted, comparison).await,
         Ok(Err(error)) => Err(policy_problem(&error).into()),
         Err(_) => {
             Err(Problem::new(ErrorCode::Internal, "the bundle could not be compared", "策略包无法比较")
@@ -51,16 +52,17 @@ pub(crate) async fn policy_plan_simulate(
     let version: PolicyVersion = path_parse(&version)?;
     let comparison = Comparison::begin()?;
     let new = services.node.policy_plan(&version).await?;
-    simulate(&services, &caller.operation, &new, wanted, comparison).await
+    let base = services.node.policy_base(version.scope()).await?;
+    simulate(&services, &caller.operation, [&base, &new], wanted, comparison).await
 }
 
 async fn simulate(
     services: &Services,
     operation: &Operation,
-    new: &Authoriser,
+    policies: [&Authoriser; 2],
     wanted: SimulationQuery,
     _turn: Comparison,
 ) -> Answer<PolicySimulation> {
-    let simulation = services.node.policy_simulate(operation, new, wanted.since.0).await?;
+    let simulation = services.node.policy_simulate(operation, policies, wanted.since.0).await?;
     Ok(Json(PolicySimulation::new(simulation, Vec::new())))
 }

@@ -21,6 +21,10 @@ schema_tag! {
     RemovalSchema = "removal/v1"
 }
 schema_tag! {
+    /// Tag of [`Delegation`].
+    DelegationSchema = "delegation/v1"
+}
+schema_tag! {
     /// Tag of [`Members`].
     MemberListSchema = "members/v1"
 }
@@ -113,6 +117,25 @@ pub struct Removal {
     pub directory_version: u64,
 }
 
+/// What `POST /api/v1/federation/members/{agency}/delegation` takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DelegationRequest {
+    /// Whether the member may publish the overlay of its region from now on, or may not any more.
+    pub delegate: bool,
+}
+
+/// What `POST /api/v1/federation/members/{agency}/delegation` answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delegation {
+    /// The tag.
+    pub schema: DelegationSchema,
+    /// The member as it is entered.
+    pub member: Member,
+    /// Version of the directory that says so.
+    pub directory_version: u64,
+}
+
 /// What `GET /api/v1/federation/members` answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Members {
@@ -137,6 +160,9 @@ pub struct Member {
     pub functions: Vec<FunctionCode>,
     /// Whether it issues members and rules.
     pub coordinator: bool,
+    /// The league or city of which it publishes the overlay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overlay_region: Option<RegionCode>,
     /// Identity of its transport key.
     pub transport_identity: String,
     /// Where it listens.

@@ -44,12 +44,12 @@ pub struct PolicyTest {
     pub next: Vec<String>,
 }
 
-/// Which bundle is meant.
+/// Which bundle is meant, or which overlay over which bundle.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BundleReference {
-    /// Its version.
+    /// Its version; with an overlay the bundle's, a plus sign and the overlay's.
     pub version: String,
-    /// SHA-256 of its packed form.
+    /// SHA-256 of its packed form; of the overlay's, where there is one.
     pub digest: Sha256,
     /// First day it may decide.
     pub effective: Day,
@@ -58,11 +58,11 @@ pub struct BundleReference {
 impl BundleReference {
     /// The reference of `bundle`.
     pub fn new(bundle: &Bundle) -> Self {
-        Self {
-            version: bundle.rules_version().to_owned(),
-            digest: bundle.digest(),
-            effective: bundle.manifest().effective,
-        }
+        let (digest, effective) = match bundle.overlay() {
+            Some(overlay) => (overlay.digest, overlay.manifest.effective),
+            None => (bundle.digest(), bundle.manifest().effective),
+        };
+        Self { version: bundle.rules_version().to_owned(), digest, effective }
     }
 }
 

@@ -1,12 +1,15 @@
 //! Plans for the policy and its adoption: what a coordinator staged and who signed it, what is published, who follows.
 
-use chengxin_exchange::adoption_status::{AdoptionState, AdoptionStatus, MemberAdoption};
-use chengxin_exchange::policy_plan::{PolicyPlan, PreparedPublication};
+use chengxin_exchange::adoption_status::{AdoptionState, AdoptionStatus, MemberAdoption, ScopeStatus};
+use chengxin_exchange::policy_plan::PolicyPlan;
+use chengxin_exchange::policy_publication::PreparedPublication;
+use chengxin_schemas::adoption::{AdoptedPolicy, AdoptionReport, ReadyPolicy, RefusedPolicy, ScheduleFault};
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::digest::{Sha256, hex_encode};
 use chengxin_schemas::operator::OperatorName;
 use chengxin_schemas::policy_version::PolicyVersion;
 use chengxin_schemas::publication::{APPROVALS_NEEDED, Publication};
+use chengxin_schemas::region::RegionCode;
 use chengxin_schemas::time::Day;
 use serde::{Deserialize, Serialize};
 
@@ -40,7 +43,7 @@ pub struct PlanDocument {
     pub next: Vec<String>,
 }
 
-/// A staged bundle.
+/// A staged bundle or overlay.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// Version of the bundle.
@@ -200,14 +203,36 @@ pub struct PolicyStatus {
     pub schema: PolicyStatusSchema,
     /// In the order in which they decide.
     pub published: Vec<PublicationEntry>,
+    /// Why what is published cannot be read, in English. Publishing again mends it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
     /// Members that decide by what is due, and are ready for what follows.
     pub adopted: usize,
-    /// All members. Only a coordinator's node is told how the others stand.
+    /// All members. A coordinator's node is told how the others stand, and that of a league or city how those there do.
     pub members: Vec<MemberStatus>,
-    /// Staged bundles.
+    /// The overlays of leagues and cities.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overlays: Vec<OverlayStatus>,
+    /// Staged bundles and overlays.
     pub plans: Vec<Plan>,
     /// The commands that come next.
     pub next: Vec<String>,
+}
+
+/// The overlay of a league or city.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OverlayStatus {
+    /// Which.
+    pub region: RegionCode,
+    /// In the order in which they decide.
+    pub published: Vec<PublicationEntry>,
+    /// Why what is published cannot be read, in English.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
+    /// Members there that decide by what is due, and are ready for what follows.
+    pub adopted: usize,
+    /// The members there, with their versions of the overlay.
+    pub members: Vec<MemberStatus>,
 }
 
 /// One member's line.
@@ -234,9 +259,16 @@ pub struct MemberStatus {
     /// Why not, in English.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Of an overlay: how many of its entries narrow nothing, because they name what the bundle in force does not have.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub inert: u32,
     /// When it told so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told_at: Option<Moment>,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// How a member stands to what is published.
@@ -280,13 +312,37 @@ impl From<AdoptionState> for AdoptionWord {
     }
 }
 
-impl From<MemberAdoption> for MemberStatus {
-    fn from(member: MemberAdoption) -> Self {
+/// What a report says of one scope.
+#[derive(Default)]
+struct Told {
+    in_force: Option<AdoptedPolicy>,
+    ready: Option<ReadyPolicy>,
+    refused: Option<RefusedPolicy>,
+    fault: Option<ScheduleFault>,
+    inert: u32,
+}
+
+impl Told {
+    fn of_bundle(report: AdoptionReport) -> Self {
+        let AdoptionReport { in_force, ready, refused, fault, overlay: _ } = report;
+        Self { in_force: Some(in_force), ready, refused, fault, inert: 0 }
+    }
+
+    fn of_overlay(report: AdoptionReport) -> Self {
+        report.overlay.map_or_else(Self::default, |overlay| Self {
+            in_force: overlay.in_force,
+            ready: overlay.ready,
+            refused: overlay.refused,
+            fault: overlay.fault,
+            inert: overlay.inert,
+        })
+    }
+}
+
+impl MemberStatus {
+    fn new(member: MemberAdoption, told: fn(AdoptionReport) -> Told) -> Self {
         let (report, told_at) = member.report.unzip();
-        let (in_force, ready, refused, fault) = match report {
-            Some(report) => (Some(report.in_force), report.ready, report.refused, report.fault),
-            None => (None, None, None, None),
-        };
+        let Told { in_force, ready, refused, fault, inert } = report.map(told).unwrap_or_default();
         Self {
             agency: member.agency,
             name: member.name,
@@ -296,26 +352,41 @@ impl From<MemberAdoption> for MemberStatus {
             ready: ready.map(|policy| policy.version),
             reason: refused.as_ref().map(|policy| policy.reason.clone()).or(fault.map(|fault| fault.reason)),
             refused: refused.map(|policy| policy.version),
+            inert,
             told_at: told_at.map(Moment::from),
         }
     }
 }
 
+fn published(status: &ScopeStatus) -> Vec<PublicationEntry> {
+    let entry = |(place, publication)| PublicationEntry::new(publication, status.due == Some(place));
+    status.published.iter().enumerate().map(entry).collect()
+}
+
+fn adopted(members: &[MemberStatus]) -> usize {
+    members.iter().filter(|member| member.state == AdoptionWord::Adopted).count()
+}
+
 impl PolicyStatus {
     /// The state of the federation, with the plans.
     pub fn new(status: AdoptionStatus, plans: Vec<PolicyPlan>) -> Self {
-        let published = status
-            .published
-            .iter()
-            .enumerate()
-            .map(|(place, publication)| PublicationEntry::new(publication, status.due == Some(place)))
-            .collect();
-        let members: Vec<MemberStatus> = status.members.into_iter().map(MemberStatus::from).collect();
+        let overlays = status.overlays.into_iter().map(|(region, status)| {
+            let published = published(&status);
+            let of = |member| MemberStatus::new(member, Told::of_overlay);
+            let members: Vec<MemberStatus> = status.members.into_iter().map(of).collect();
+            OverlayStatus { region, published, fault: status.fault, adopted: adopted(&members), members }
+        });
+        let overlays = overlays.collect();
+        let published = published(&status.bundle);
+        let of = |member| MemberStatus::new(member, Told::of_bundle);
+        let members: Vec<MemberStatus> = status.bundle.members.into_iter().map(of).collect();
         let plans: Vec<Plan> = plans.into_iter().map(Plan::from).collect();
         Self {
             schema: PolicyStatusSchema::V1,
             published,
-            adopted: members.iter().filter(|member| member.state == AdoptionWord::Adopted).count(),
+            fault: status.bundle.fault,
+            adopted: adopted(&members),
+            overlays,
             next: plans.iter().flat_map(Plan::next).collect(),
             members,
             plans,

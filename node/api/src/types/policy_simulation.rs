@@ -5,7 +5,6 @@ use chengxin_policy::{FieldChange, FieldForm, MaskRule, ReplayOutcome};
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::category::{ClassificationLevel, InformationCategory, SharingAttribute};
 use chengxin_schemas::operator::Role;
-use chengxin_schemas::policy_version::PolicyVersion;
 use chengxin_schemas::purpose::PurposeCode;
 use chengxin_schemas::record_type::RecordType;
 use chengxin_schemas::subject::SubjectKind;
@@ -33,9 +32,9 @@ pub struct PolicySimulation {
     /// The tag.
     pub schema: PolicySimulationSchema,
     /// The policy in force.
-    pub from: PolicyVersion,
+    pub from: String,
     /// The other one.
-    pub to: PolicyVersion,
+    pub to: String,
     /// From when on requests were replayed; later than asked for if there were too many.
     pub since: Moment,
     /// Whether everything asked for was replayed and stands here.

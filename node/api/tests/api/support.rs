@@ -14,7 +14,9 @@ use chengxin_api::server::{bind, serve};
 use chengxin_api::services::{FederationDesk, Link, Links, Services};
 use chengxin_api::spool::Spool;
 use chengxin_api::types::config::{Config, ConfigSchema, Origin, Setting};
-use chengxin_api::types::federation::{EnrolRequest, Enrolment, JoinToken, Removal, TokenRequest};
+use chengxin_api::types::federation::{
+    Delegation, EnrolRequest, Enrolment, JoinToken, Removal, TokenRequest,
+};
 use chengxin_api::types::problem::Problem;
 use chengxin_audit_log::log::LogOptions;
 use chengxin_audit_log::note::{KeyKind, NoteVerifier};
@@ -23,7 +25,7 @@ use chengxin_exchange::node::NodeKeys;
 use chengxin_exchange::operation::Operation;
 use chengxin_exchange::operator::{OperatorDraft, Separation};
 use chengxin_exchange::peers::{PeerFault, Peers};
-use chengxin_exchange::policy_plan::PreparedPublication;
+use chengxin_exchange::policy_publication::PreparedPublication;
 use chengxin_exchange::policy_schedule::founding_contents;
 use chengxin_exchange::{Node, Parts};
 use chengxin_policy::{Authoriser, Bundle};
@@ -116,6 +118,7 @@ fn entry(agency: &str, name: &str, number: u8, coordinator: bool) -> DirectoryEn
         region: "150000".parse().expect("region"),
         functions: Vec::new(),
         coordinator,
+        overlay_region: None,
         signing_keys: vec![TimedKey {
             jwk: *signing(number).public(),
             not_before: NOW.plus(-86_400),
@@ -268,6 +271,15 @@ impl FederationDesk for Nobody {
         _agency: AgencyCode,
         _reason: String,
     ) -> BoxFuture<'a, Result<Removal, Problem>> {
+        Box::pin(async { Err(no_coordinator()) })
+    }
+
+    fn member_delegate<'a>(
+        &'a self,
+        _operation: &'a Operation,
+        _agency: AgencyCode,
+        _is_delegate: bool,
+    ) -> BoxFuture<'a, Result<Delegation, Problem>> {
         Box::pin(async { Err(no_coordinator()) })
     }
 

@@ -43,6 +43,7 @@ fn entry(code: &str, number: u8, coordinator: bool) -> DirectoryEntry {
         region: "150000".parse().expect("region"),
         functions: vec!["finance".parse().expect("function")],
         coordinator,
+        overlay_region: None,
         signing_keys: vec![TimedKey {
             jwk: *key(number).public(),
             not_before: NOW.plus(-86_400),
@@ -145,7 +146,7 @@ fn report(number: u32) -> AdoptionReport {
         bundle: Sha256([1; 32]),
         since: UnixTime(1),
     };
-    AdoptionReport { in_force, ready: None, refused: None, fault: None }
+    AdoptionReport { in_force, ready: None, refused: None, fault: None, overlay: None }
 }
 
 #[test]

@@ -20,6 +20,8 @@ pub enum FederationCommand {
     Enrol(EnrolArguments),
     /// Take a member out of the directory, so that every node cuts it off
     Remove(RemoveArguments),
+    /// Let a league or city publish the overlay of its region, or take that back
+    Delegate(DelegateArguments),
     /// List the members of the directory
     Members,
     /// Say that this machine's clock is right, so that a stopped node signs the directory again
@@ -86,4 +88,15 @@ pub struct RemoveArguments {
     /// Why, for the audit log
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
+}
+
+/// To whom a region is delegated.
+#[derive(Clone, Debug, Args)]
+pub struct DelegateArguments {
+    /// Unified social credit code of the member that serves the league or city
+    #[arg(value_name = "AGENCY")]
+    pub agency: AgencyCode,
+    /// Take the delegation back
+    #[arg(long)]
+    pub withdraw: bool,
 }

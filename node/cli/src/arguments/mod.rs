@@ -18,7 +18,9 @@ pub use audit::{AuditCommand, AuditSearchArguments, AuditVerifyArguments, Since}
 pub use check::{CertificateCommand, CertificateVerifyArguments, CheckArguments};
 pub use config::{ConfigCommand, ConfigShowArguments, ConfigValidateArguments};
 pub use duration::Span;
-pub use federation::{EnrolArguments, FederationCommand, FoundArguments, RemoveArguments, TokenArguments};
+pub use federation::{
+    DelegateArguments, EnrolArguments, FederationCommand, FoundArguments, RemoveArguments, TokenArguments,
+};
 pub use import::{ImportCommand, ImportErrorsArguments, ImportListArguments, RollbackArguments};
 pub use notice::{
     NoticeCommand, NoticeIssueArguments, NoticeListArguments, NoticeShowArguments, RestrictionCommand,
@@ -28,7 +30,7 @@ pub use operator::{OperatorAddArguments, OperatorCommand, OperatorDisableArgumen
 pub use policy::{
     PolicyCommand, PolicyDiffArguments, PolicyExplainArguments, PolicyExportArguments,
     PolicyPublishArguments, PolicyRevertArguments, PolicySignArguments, PolicySimulateArguments,
-    PolicyTableArguments, PolicyTestArguments, PolicyVersionArguments,
+    PolicyStageArguments, PolicyTableArguments, PolicyTestArguments, PolicyVersionArguments,
 };
 pub use record::{RecordCommand, RecordImportArguments, RecordListArguments, RecordTemplateArguments};
 pub use setup::{DemoArguments, FirstAccount, InitArguments, JoinArguments, ManArguments};

@@ -7,6 +7,7 @@ use chengxin_schemas::operator::Role;
 use chengxin_schemas::policy_version::PolicyVersion;
 use chengxin_schemas::purpose::PurposeCode;
 use chengxin_schemas::record_type::RecordType;
+use chengxin_schemas::region::RegionCode;
 use chengxin_schemas::subject::SubjectKind;
 use chengxin_schemas::time::Day;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -27,16 +28,16 @@ pub enum PolicyCommand {
     Breaches,
     /// List what in the policy was not read in the document it names
     Unverified,
-    /// Load a bundle from a directory and run its own decision tests; needs no node
+    /// Load a bundle from a directory and run its own decision tests, without a node; an overlay over a bundle
     Test(PolicyTestArguments),
     /// Show what a bundle would change
     Diff(PolicyDiffArguments),
     /// Show what would have become of the requests of the last days
     Simulate(PolicySimulateArguments),
-    /// Write the bundle in force into a new directory, to be edited
+    /// Write the bundle or overlay published last into a new directory, to be edited
     Export(PolicyExportArguments),
-    /// Stage a bundle to be signed and published
-    Stage(PolicyTestArguments),
+    /// Stage a bundle or overlay to be signed and published
+    Stage(PolicyStageArguments),
     /// Sign a staged bundle; two different people have to
     Sign(PolicySignArguments),
     /// Publish a staged bundle that two people signed
@@ -69,6 +70,9 @@ pub struct PolicyExportArguments {
     /// The directory to make
     #[arg(value_name = "DIR")]
     pub directory: PathBuf,
+    /// The overlay of this league or city, in place of the bundle; a sample where none was published
+    #[arg(long, value_name = "REGION")]
+    pub overlay: Option<RegionCode>,
 }
 
 /// Which plan.
@@ -109,10 +113,21 @@ pub struct PolicyRevertArguments {
     pub to: Option<PolicyVersion>,
 }
 
-/// Which bundle.
+/// Which bundle or overlay.
 #[derive(Clone, Debug, Args)]
 pub struct PolicyTestArguments {
-    /// The bundle's directory
+    /// The directory of the bundle or overlay
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+    /// Of an overlay: the directory of the bundle under it, in place of the one published last
+    #[arg(long, value_name = "DIR")]
+    pub with: Option<PathBuf>,
+}
+
+/// Which bundle or overlay.
+#[derive(Clone, Debug, Args)]
+pub struct PolicyStageArguments {
+    /// The directory of the bundle or overlay
     #[arg(value_name = "DIR")]
     pub directory: PathBuf,
 }
@@ -120,10 +135,10 @@ pub struct PolicyTestArguments {
 /// Which bundles.
 #[derive(Clone, Debug, Args)]
 pub struct PolicyDiffArguments {
-    /// The new bundle's directory
+    /// The directory of the new bundle or overlay
     #[arg(value_name = "DIR", required_unless_present = "plan")]
     pub directory: Option<PathBuf>,
-    /// The directory of the bundle to compare with, in place of the one in force at the node
+    /// The directory of the bundle to compare with, in place of what was published last
     #[arg(long, value_name = "DIR", conflicts_with = "plan")]
     pub with: Option<PathBuf>,
     /// The version of a staged bundle, in place of a directory

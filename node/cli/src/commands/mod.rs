@@ -49,6 +49,9 @@ impl Context<'_> {
             Command::Federation(FederationCommand::Token(arguments)) => self.federation_token(arguments),
             Command::Federation(FederationCommand::Enrol(arguments)) => self.federation_enrol(&arguments),
             Command::Federation(FederationCommand::Remove(arguments)) => self.federation_remove(&arguments),
+            Command::Federation(FederationCommand::Delegate(arguments)) => {
+                self.federation_delegate(&arguments)
+            }
             Command::Federation(FederationCommand::ConfirmClock) => self.federation_confirm_clock(),
             Command::Federation(FederationCommand::Members) => self.federation_members(),
             Command::Join(arguments) => self.join(&arguments),
@@ -85,7 +88,7 @@ impl Context<'_> {
             Command::Policy(PolicyCommand::Test(arguments)) => self.policy_test(&arguments),
             Command::Policy(PolicyCommand::Diff(arguments)) => self.policy_diff(&arguments),
             Command::Policy(PolicyCommand::Simulate(arguments)) => self.policy_simulate(&arguments),
-            Command::Policy(PolicyCommand::Export(arguments)) => self.policy_export(&arguments.directory),
+            Command::Policy(PolicyCommand::Export(arguments)) => self.policy_export(&arguments),
             Command::Policy(PolicyCommand::Stage(arguments)) => self.policy_stage(&arguments),
             Command::Policy(PolicyCommand::Sign(arguments)) => self.policy_sign(arguments),
             Command::Policy(PolicyCommand::Publish(arguments)) => self.policy_publish(&arguments),

@@ -1,22 +1,24 @@
 //! The coordinator's way from an edited bundle to one in force: export, stage, sign, publish, watch, take back.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use chengxin_api::types::policy_diff::{PolicyChanges, PolicyTest};
 use chengxin_api::types::policy_plan::{
     PlanDocument, PolicyStatus, PublishRequest, Published, RevertRequest, SignRequest,
 };
 use chengxin_api::types::policy_simulation::{PolicySimulation, SimulationQuery};
-use chengxin_policy::{Bundle, BundleFiles};
+use chengxin_policy::{OverlayFiles, PolicyFiles};
+use chengxin_schemas::ErrorCode;
 use chengxin_schemas::policy_version::PolicyVersion;
+use chengxin_schemas::region::RegionCode;
+use chengxin_schemas::time::Day;
 
-use super::policy::{bundle_load, told};
+use super::policy::{files_load, told};
 use super::reading::NO_QUERY;
 use super::{Context, Ended, block_on};
 use crate::arguments::{
-    PolicyPublishArguments, PolicyRevertArguments, PolicySignArguments, PolicySimulateArguments,
-    PolicyTestArguments,
+    PolicyExportArguments, PolicyPublishArguments, PolicyRevertArguments, PolicySignArguments,
+    PolicySimulateArguments, PolicyStageArguments,
 };
 use crate::client::with_query;
 use crate::error::CliError;
@@ -35,7 +37,7 @@ impl Context<'_> {
             ),
             (None, Some(directory)) => (
                 "/api/v1/policy/simulations".to_owned(),
-                bundle_load(directory)?.pack(),
+                self.packed_checked(&files_load(directory)?)?,
                 format!("chengxin policy stage {}", path_word(directory)),
             ),
             // The parser asks for one of the two.
@@ -48,29 +50,47 @@ impl Context<'_> {
     }
 
     /// Writes the files into a directory that does not exist yet, so that nobody's edits are lost.
-    pub(super) fn policy_export(&mut self, directory: &Path) -> Ended {
-        let texts: BTreeMap<String, String> =
-            block_on(self.client()?.document_fetch("/api/v1/policy/bundle", &NO_QUERY))?;
-        let files = BundleFiles::new(texts).map_err(|error| told(&error))?;
-        let bundle = Bundle::from_files(files).map_err(|error| told(&error))?;
+    pub(super) fn policy_export(&mut self, arguments: &PolicyExportArguments) -> Ended {
+        let directory = &arguments.directory;
+        let files = match arguments.overlay {
+            None => PolicyFiles::Bundle(self.bundle_texts()?),
+            Some(region) => PolicyFiles::Overlay(self.overlay_texts(region)?),
+        };
         std::fs::create_dir(directory).map_err(|source| CliError::file(directory, source))?;
-        for (name, text) in bundle.files().iter() {
+        for (name, text) in files.iter() {
             let path = directory.join(name);
-            if let Some(folder) = path.parent().filter(|folder| *folder != directory) {
+            if let Some(folder) = path.parent().filter(|folder| folder != directory) {
                 std::fs::create_dir_all(folder).map_err(|source| CliError::file(folder, source))?;
             }
             std::fs::write(&path, text).map_err(|source| CliError::file(&path, source))?;
         }
-        self.hint(Key::BundleExported, &[bundle.rules_version(), &directory.display().to_string()]);
+        let version = files.version().map_err(|error| told(&error))?.to_string();
+        self.hint(Key::BundleExported, &[&version, &directory.display().to_string()]);
+        // Afterwards: one that does not load is exported to be mended.
+        let bundle = self.candidate_load(&files, None)?;
         let next = format!("chengxin policy test {}", path_word(directory));
         self.printed(&PolicyTest::new(&bundle, vec![next]))
     }
 
+    /// The overlay of a region that was published last, or a sample for the first one.
+    fn overlay_texts(&mut self, region: RegionCode) -> Result<OverlayFiles, CliError> {
+        let path = format!("/api/v1/policy/overlays/{region}");
+        let fetched: Result<BTreeMap<String, String>, CliError> =
+            block_on(self.client()?.document_fetch(&path, &NO_QUERY));
+        let files = match fetched {
+            Ok(texts) => OverlayFiles::new(texts),
+            Err(CliError::Problem(problem)) if problem.code == ErrorCode::NotFound => {
+                OverlayFiles::sample(region, Day(self.now.shanghai_date()))
+            }
+            Err(error) => return Err(error),
+        };
+        files.map_err(|error| told(&error))
+    }
+
     /// What is wrong with a bundle is found here, before anything is sent.
-    pub(super) fn policy_stage(&mut self, arguments: &PolicyTestArguments) -> Ended {
-        let bundle = bundle_load(&arguments.directory)?;
-        let staged: PlanDocument =
-            block_on(self.client()?.bytes_post("/api/v1/policy/plans", bundle.pack()))?;
+    pub(super) fn policy_stage(&mut self, arguments: &PolicyStageArguments) -> Ended {
+        let packed = self.packed_checked(&files_load(&arguments.directory)?)?;
+        let staged: PlanDocument = block_on(self.client()?.bytes_post("/api/v1/policy/plans", packed))?;
         self.printed(&staged)
     }
 

@@ -3,7 +3,7 @@
 use chengxin_api::bounded_file::text_read;
 use chengxin_api::types::check::{CHECK_DEADLINE_LIMIT, CheckRequest, CheckResult};
 use chengxin_api::types::federation::{
-    EnrolRequest, Enrolment, JoinToken, Removal, RemovalRequest, TokenRequest,
+    Delegation, DelegationRequest, EnrolRequest, Enrolment, JoinToken, Removal, RemovalRequest, TokenRequest,
 };
 use chengxin_api::types::notice::{MeasureRequest, NoticeDocument, NoticeIssueRequest};
 use chengxin_api::types::operator::{OperatorAddRequest, OperatorDocument};
@@ -12,8 +12,8 @@ use chengxin_api::types::record::RecordDocument;
 use super::authorisation::authorisation;
 use super::{Context, Ended, block_on};
 use crate::arguments::{
-    CheckArguments, EnrolArguments, NoticeIssueArguments, OperatorAddArguments, OperatorDisableArguments,
-    RemoveArguments, TokenArguments,
+    CheckArguments, DelegateArguments, EnrolArguments, NoticeIssueArguments, OperatorAddArguments,
+    OperatorDisableArguments, RemoveArguments, TokenArguments,
 };
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -160,6 +160,13 @@ impl Context<'_> {
         let path = format!("/api/v1/federation/members/{agency}/removal");
         let removal: Removal = block_on(client.document_post(&path, &request))?;
         self.printed(&removal)
+    }
+
+    pub(super) fn federation_delegate(&mut self, arguments: &DelegateArguments) -> Ended {
+        let path = format!("/api/v1/federation/members/{}/delegation", arguments.agency);
+        let request = DelegationRequest { delegate: !arguments.withdraw };
+        let delegation: Delegation = block_on(self.client()?.document_post(&path, &request))?;
+        self.printed(&delegation)
     }
 
     pub(super) fn federation_enrol(&mut self, arguments: &EnrolArguments) -> Ended {

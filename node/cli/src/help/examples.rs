@@ -85,6 +85,12 @@ pub const EXAMPLES: &[Example] = &[
         "remove a member whose keys were stolen",
     ),
     example(
+        "federation delegate",
+        "chengxin federation delegate 11150100DEM0001269",
+        "授权一个盟市发布本地区的收紧规则包",
+        "let a league or city narrow the policy for its region",
+    ),
+    example(
         "federation confirm-clock",
         "chengxin federation confirm-clock --home /srv/coordinator",
         "校时后确认时钟",

@@ -1,6 +1,6 @@
 //! Members and their admission.
 
-use chengxin_api::types::federation::{Enrolment, JoinToken, Member, Members, Removal};
+use chengxin_api::types::federation::{Delegation, Enrolment, JoinToken, Member, Members, Removal};
 
 use super::page::{Cell, Page, Table, Tone, View, column, wide};
 use super::{Document, List};
@@ -46,12 +46,33 @@ impl Document for Removal {
     }
 }
 
+impl Document for Delegation {
+    fn table(&self, view: View) -> Table {
+        member_table(std::slice::from_ref(&self.member), view)
+    }
+
+    fn page(&self, view: View) -> Page {
+        let mut page = Page::default();
+        let key = match self.member.overlay_region {
+            Some(_) => Key::Delegated,
+            None => Key::DelegationWithdrawn,
+        };
+        let region = self.member.region.to_string();
+        page.line([
+            Cell::new(view.fill(key, &[&region, &self.directory_version.to_string()])).toned(Tone::Good)
+        ]);
+        page.table(self.table(view));
+        page
+    }
+}
+
 fn member_table(members: &[Member], view: View) -> Table {
     let mut table = Table::new(&[
         column("agency", Key::Agency),
         column("name", Key::Name),
         column("region", Key::Region),
         column("coordinator", Key::Coordinator),
+        wide("overlay_region", Key::OverlayRegion),
         column("functions", Key::Functions),
         wide("transport_identity", Key::TransportIdentity),
         wide("addresses", Key::Addresses),
@@ -62,6 +83,7 @@ fn member_table(members: &[Member], view: View) -> Table {
             Cell::new(&member.name),
             Cell::of(member.region),
             Cell::new(view.yes_no(member.coordinator)),
+            Cell::optional(member.overlay_region.as_ref()),
             Cell::new(view.join(member.functions.iter().map(|function| function.as_str()))),
             Cell::new(&member.transport_identity),
             Cell::new(view.join(member.addresses.iter().map(String::as_str))),

@@ -1,6 +1,8 @@
 //! Plans for the policy and its adoption.
 
-use chengxin_api::types::policy_plan::{AdoptionWord, Plan, PlanDocument, PolicyStatus, Published};
+use chengxin_api::types::policy_plan::{
+    AdoptionWord, MemberStatus, Plan, PlanDocument, PolicyStatus, PublicationEntry, Published,
+};
 
 use super::page::{Cell, Page, Table, Tone, View, column, next_lines, wide};
 use super::{Document, List};
@@ -101,38 +103,70 @@ impl Document for Published {
     }
 }
 
+/// How members stand.
+fn member_table(members: &[MemberStatus], view: View) -> Table {
+    let mut table = Table::new(&[
+        column("agency", Key::Agency),
+        column("name", Key::Name),
+        column("state", Key::State),
+        column("version", Key::PolicyVersion),
+        column("since", Key::Since),
+        column("ready", Key::ReadyFor),
+        column("reason", Key::Reason),
+        wide("told_at", Key::ToldAt),
+    ]);
+    for member in members {
+        let (key, tone) = words(member.state);
+        let reason = match (&member.refused, &member.reason) {
+            (Some(version), Some(reason)) => format!("{version}: {}", view.told(reason)),
+            (None, Some(reason)) => view.told(reason).into_owned(),
+            (_, None) if member.inert > 0 => view.fill(Key::OverlayInert, &[&member.inert.to_string()]),
+            (_, None) => String::new(),
+        };
+        let state = if view.machine { member.state.as_str() } else { view.text(key) };
+        table.row([
+            Cell::of(member.agency),
+            Cell::new(&member.name),
+            Cell::new(state).toned(tone),
+            Cell::optional(member.version.as_ref()),
+            Cell::new(member.since.map(|since| view.time(since)).unwrap_or_default()),
+            Cell::optional(member.ready.as_ref()),
+            Cell::new(reason),
+            Cell::new(member.told_at.map(|told| view.time(told)).unwrap_or_default()),
+        ]);
+    }
+    table
+}
+
+/// What is published of one scope, and who follows.
+fn scope_page(
+    page: &mut Page,
+    published: &[PublicationEntry],
+    fault: Option<&String>,
+    members: (&[MemberStatus], usize),
+    view: View,
+) {
+    for publication in published {
+        let key = if publication.due { Key::PolicyDue } else { Key::PolicyListed };
+        page.line([Cell::new(
+            view.fill(key, &[&publication.version.to_string(), &publication.effective.to_string()]),
+        )]);
+    }
+    if let Some(fault) = fault {
+        page.line([Cell::new(view.fill(Key::PublishedFault, &[&view.told(fault)])).toned(Tone::Bad)]);
+    }
+    let (members, adopted) = members;
+    let tone = if adopted == members.len() { Tone::Good } else { Tone::Warning };
+    page.line([Cell::new(
+        view.fill(Key::MembersAdopted, &[&adopted.to_string(), &members.len().to_string()]),
+    )
+    .toned(tone)]);
+    page.table(member_table(members, view));
+}
+
 impl Document for PolicyStatus {
     fn table(&self, view: View) -> Table {
-        let mut table = Table::new(&[
-            column("agency", Key::Agency),
-            column("name", Key::Name),
-            column("state", Key::State),
-            column("version", Key::PolicyVersion),
-            column("since", Key::Since),
-            column("ready", Key::ReadyFor),
-            column("reason", Key::Reason),
-            wide("told_at", Key::ToldAt),
-        ]);
-        for member in &self.members {
-            let (key, tone) = words(member.state);
-            let reason = match (&member.refused, &member.reason) {
-                (Some(version), Some(reason)) => format!("{version}: {}", view.told(reason)),
-                (None, Some(reason)) => view.told(reason).into_owned(),
-                (_, None) => String::new(),
-            };
-            let state = if view.machine { member.state.as_str() } else { view.text(key) };
-            table.row([
-                Cell::of(member.agency),
-                Cell::new(&member.name),
-                Cell::new(state).toned(tone),
-                Cell::optional(member.version.as_ref()),
-                Cell::new(member.since.map(|since| view.time(since)).unwrap_or_default()),
-                Cell::optional(member.ready.as_ref()),
-                Cell::new(reason),
-                Cell::new(member.told_at.map(|told| view.time(told)).unwrap_or_default()),
-            ]);
-        }
-        table
+        member_table(&self.members, view)
     }
 
     fn list(&self) -> Option<List> {
@@ -141,18 +175,12 @@ impl Document for PolicyStatus {
 
     fn page(&self, view: View) -> Page {
         let mut page = Page::default();
-        for publication in &self.published {
-            let key = if publication.due { Key::PolicyDue } else { Key::PolicyListed };
-            page.line([Cell::new(
-                view.fill(key, &[&publication.version.to_string(), &publication.effective.to_string()]),
-            )]);
+        scope_page(&mut page, &self.published, self.fault.as_ref(), (&self.members, self.adopted), view);
+        for overlay in &self.overlays {
+            page.heading(view.fill(Key::OverlayOf, &[&overlay.region.to_string()]));
+            let members = (&overlay.members[..], overlay.adopted);
+            scope_page(&mut page, &overlay.published, overlay.fault.as_ref(), members, view);
         }
-        let tone = if self.adopted == self.members.len() { Tone::Good } else { Tone::Warning };
-        page.line([Cell::new(
-            view.fill(Key::MembersAdopted, &[&self.adopted.to_string(), &self.members.len().to_string()]),
-        )
-        .toned(tone)]);
-        page.table(self.table(view));
         if !self.plans.is_empty() {
             page.heading(view.text(Key::Plans));
             page.table(plan_table(&self.plans, view));

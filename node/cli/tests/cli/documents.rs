@@ -2,7 +2,7 @@
 
 use chengxin_api::types::audit::{AuditEntries, AuditVerification};
 use chengxin_api::types::check::CheckResult;
-use chengxin_api::types::federation::{Enrolment, JoinToken, Members, Removal};
+use chengxin_api::types::federation::{Delegation, Enrolment, JoinToken, Members, Removal};
 use chengxin_api::types::import::{ImportReport, Imports};
 use chengxin_api::types::notice::{NoticeDocument, Notices};
 use chengxin_api::types::operator::Operators;
@@ -351,6 +351,19 @@ pub fn policy_status() -> PolicyStatus {
         ], "plans": [plan(2)], "next": ["chengxin policy publish baseline-3 --effective YYYY-MM-DD"]}))
 }
 
+/// With the overlay of a league, and a bundle that cannot be read.
+pub fn policy_status_overlays() -> PolicyStatus {
+    let publication = json!({"version": "150100-2026.2", "digest": DIGEST, "effective": "2026-11-01",
+        "published_at": "2026-10-22T10:00:00Z", "due": true});
+    parse(json!({"schema": "policy-status/v1", "published": [], "fault": "the compressed form is damaged",
+        "adopted": 0, "members": [{"agency": "11150100DEM0001269", "name": "示例市政府", "state": "refused",
+            "version": "baseline-2", "since": "2026-11-01T00:00:00Z", "reason": "the compressed form is damaged"}],
+        "overlays": [{"region": "150100", "published": [publication], "adopted": 1, "members": [
+            {"agency": "11150100DEM0001269", "name": "示例市政府", "state": "adopted", "version": "150100-2026.2",
+                "since": "2026-11-01T00:00:00Z", "inert": 2, "told_at": "2026-11-22T11:00:00Z"}]}],
+        "plans": [], "next": []}))
+}
+
 pub fn policy_simulation() -> PolicySimulation {
     let line = |outcome: &str, changes: Value, masked: u32, withheld: u32| {
         json!({"outcome": outcome, "asker": "11150000DEM000129D", "asker_name": "示例单位", "action": "answer",
@@ -421,6 +434,13 @@ pub fn removal() -> Removal {
     parse(
         json!({"schema": "removal/v1", "member": member(&["procurement-supervision"]), "directory_version": 9}),
     )
+}
+
+pub fn delegation() -> Delegation {
+    let mut member = member(&["regional-government"]);
+    member["region"] = json!("150100");
+    member["overlay_region"] = json!("150100");
+    parse(json!({"schema": "delegation/v1", "member": member, "directory_version": 10}))
 }
 
 pub fn clock() -> ClockConfirmation {

@@ -136,6 +136,7 @@ fn pages_of_a_node_and_its_peers() {
     document("members", &documents::members());
     document("enrolment", &documents::enrolment());
     document("removal", &documents::removal());
+    document("delegation", &documents::delegation());
     document("token", &documents::token());
     document("operators", &documents::operators());
 }
@@ -169,6 +170,7 @@ fn pages_of_policy_and_audit() {
     document("policy-published", &documents::policy_published());
     document("policy-simulation", &documents::policy_simulation());
     document("policy-status", &documents::policy_status());
+    document("policy-status-overlays", &documents::policy_status_overlays());
     document("audit-entries", &documents::audit_entries());
     document("audit-verification", &documents::audit_verification());
 }

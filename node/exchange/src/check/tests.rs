@@ -65,7 +65,10 @@ async fn where_the_subjects_authorisation_is_needed_it_is_needed_at_both_ends() 
     assert!(matches!(of_market(&result), CoverageOutcome::Answered { .. }) && result.complete);
     // What would have become of both under that policy.
     let security = as_role(&node, Role::SecurityAdministrator).await;
-    let seen = node.policy_simulate(&security, &authorised_only(), UnixTime(0)).await.expect("simulated");
+    let seen = node
+        .policy_simulate(&security, [&node.policy(), &authorised_only()], UnixTime(0))
+        .await
+        .expect("simulated");
     assert_eq!((seen.requests, seen.unchanged), (2, 1));
     assert_eq!((seen.lines[0].outcome, seen.lines[0].requests), (ReplayOutcome::Denied, 1));
     // The own policy needs one.

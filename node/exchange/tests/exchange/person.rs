@@ -352,7 +352,8 @@ async fn a_sole_trader_is_bound_by_code_and_by_number() {
         assert_eq!(pairs, expected, "{agency} {kind:?} {by_code:?} {by_number:?}");
     }
     let (clerk, new) = (as_role(&market, Role::SecurityAdministrator).await, market.policy());
-    let simulation = market.policy_simulate(&clerk, &new, NOW.plus(-3_600)).await.expect("simulated");
+    let simulation =
+        market.policy_simulate(&clerk, [&market.policy(), &new], NOW.plus(-3_600)).await.expect("simulated");
     // Four checks here, and four of the other body: the further entries are no requests.
     assert_eq!((simulation.requests, simulation.skipped), (8, 0));
 }

@@ -10,7 +10,8 @@ use chengxin_exchange::audit::EntryKind;
 use chengxin_exchange::budget::REPORTS_PER_DAY;
 use chengxin_exchange::operation::Operation;
 use chengxin_exchange::operator::{OperatorDraft, Separation};
-use chengxin_exchange::policy_plan::{PolicyPlan, PreparedPublication};
+use chengxin_exchange::policy_plan::PolicyPlan;
+use chengxin_exchange::policy_publication::PreparedPublication;
 use chengxin_exchange::policy_simulation::SimulationLine;
 use chengxin_exchange::{ExchangeError, Node};
 use chengxin_policy::{Action, Authoriser, Bundle, BundleFiles, FieldForm, ReplayOutcome, Treatment};
@@ -18,12 +19,12 @@ use chengxin_schemas::ErrorCode;
 use chengxin_schemas::adoption::AdoptionReport;
 use chengxin_schemas::category::{ClassificationLevel, InformationCategory};
 use chengxin_schemas::operator::Role;
-use chengxin_schemas::policy_version::PolicyVersion;
+use chengxin_schemas::policy_version::{PolicyScope, PolicyVersion};
 use chengxin_schemas::publication::{APPROVAL_SECONDS, PolicySchedule, Publication};
 use chengxin_schemas::record_type::RecordType;
 use chengxin_schemas::time::{Day, UnixTime};
 use chengxin_schemas::wire::{PeerRequest, PeerResponse, decode};
-use chengxin_trust::ContentName;
+use chengxin_trust::{ContentName, PolicyPart};
 
 use crate::check::wanted;
 use crate::support::{
@@ -31,7 +32,7 @@ use crate::support::{
 };
 
 /// Beginning of 2026-11-23 in Asia/Shanghai; `NOW` is the afternoon before.
-const TOMORROW: UnixTime = UnixTime(1_795_363_200);
+pub(crate) const TOMORROW: UnixTime = UnixTime(1_795_363_200);
 
 /// Two people who may publish, of different users.
 pub(crate) async fn coordinators(node: &Node) -> [Operation; 2] {
@@ -51,11 +52,15 @@ pub(crate) async fn coordinators(node: &Node) -> [Operation; 2] {
     ]
 }
 
+fn content(part: PolicyPart) -> ContentName {
+    ContentName::Policy(PolicyScope::Federation, part)
+}
+
 fn baseline() -> Bundle {
     Bundle::baseline().expect("baseline")
 }
 
-fn day(text: &str) -> Day {
+pub(crate) fn day(text: &str) -> Day {
     text.parse().expect("day")
 }
 
@@ -64,7 +69,7 @@ fn later(version: &PolicyVersion, steps: usize) -> PolicyVersion {
 }
 
 /// The baseline under a later version, with one more rule.
-fn narrowed(steps: usize) -> BundleFiles {
+pub(crate) fn narrowed(steps: usize) -> BundleFiles {
     with_rule(steps, "test.no-warnings,*,securities-regulation,bidding,*,risk_warning,L3,*,*,deny")
 }
 
@@ -86,7 +91,7 @@ fn with_rule(steps: usize, rule: &str) -> BundleFiles {
     BundleFiles::new(texts).expect("files")
 }
 
-fn version_of(files: &BundleFiles) -> PolicyVersion {
+pub(crate) fn version_of(files: &BundleFiles) -> PolicyVersion {
     Bundle::from_files(files.clone()).expect("bundle").manifest().version.clone()
 }
 
@@ -94,7 +99,11 @@ fn digits(plan: &PolicyPlan) -> String {
     plan.bundle.to_string().chars().skip(7).take(12).collect()
 }
 
-async fn sign(node: &Arc<Node>, who: &Operation, plan: &PolicyPlan) -> Result<PolicyPlan, ExchangeError> {
+pub(crate) async fn sign(
+    node: &Arc<Node>,
+    who: &Operation,
+    plan: &PolicyPlan,
+) -> Result<PolicyPlan, ExchangeError> {
     node.policy_sign(who, Separation::Enforced, &plan.version, &digits(plan)).await
 }
 
@@ -137,10 +146,10 @@ async fn tell(federation: &Federation, code: &str, report: AdoptionReport) {
 
 async fn states(federation: &Federation) -> BTreeMap<String, AdoptionState> {
     let status = federation.node(FINANCE).adoption_status().await.expect("status");
-    status.members.iter().map(|member| (member.agency.to_string(), member.state)).collect()
+    status.bundle.members.iter().map(|member| (member.agency.to_string(), member.state)).collect()
 }
 
-async fn kinds(node: &Node, kind: EntryKind) -> usize {
+pub(crate) async fn kinds(node: &Node, kind: EntryKind) -> usize {
     let filter = Filter { kinds: vec![kind], ..Filter::default() };
     node.log().search(filter, 100).await.expect("search").entries.len()
 }
@@ -332,7 +341,7 @@ async fn a_bundle_that_does_not_hold_changes_nothing_and_is_told() {
 
     // One person's approval; another bundle than was approved; bytes that are no bundle; a bundle that fails its tests.
     let schedule = |change: &dyn Fn(&mut PolicySchedule)| {
-        let bytes = good.contents[&ContentName::PolicySchedule].clone().expect("schedule");
+        let bytes = good.contents[&content(PolicyPart::Schedule)].clone().expect("schedule");
         let mut schedule = PolicySchedule::parse(&bytes).expect("parses");
         change(&mut schedule);
         Bytes::from(schedule.encode().expect("bytes"))
@@ -350,11 +359,11 @@ async fn a_bundle_that_does_not_hold_changes_nothing_and_is_told() {
     let other = schedule(&|schedule| schedule.publications[1].version = later(&old, 2));
     let swapped = Bytes::from(chengxin_policy::published_encode(&narrowed(2)).expect("bytes"));
     let broken = [
-        published(ContentName::PolicySchedule, alone),
-        published(ContentName::PolicySchedule, future),
-        published(ContentName::PolicySchedule, other),
-        published(ContentName::PolicyNext, swapped),
-        published(ContentName::PolicyNext, Bytes::from_static(b"\x1f\x8b nothing")),
+        published(content(PolicyPart::Schedule), alone),
+        published(content(PolicyPart::Schedule), future),
+        published(content(PolicyPart::Schedule), other),
+        published(content(PolicyPart::Next), swapped),
+        published(content(PolicyPart::Next), Bytes::from_static(b"\x1f\x8b nothing")),
     ];
     for (round, contents) in broken.iter().enumerate() {
         federation.contents_publish(contents);
@@ -376,7 +385,7 @@ async fn a_bundle_that_does_not_hold_changes_nothing_and_is_told() {
     federation.node_start(MARKET, false).await;
     assert_eq!(federation.node(MARKET).policy_version(), old.to_string());
     // A schedule that does not parse is no schedule and no reason to stop, but one to speak of: once.
-    federation.contents_publish(&published(ContentName::PolicySchedule, Bytes::from_static(b"{}")));
+    federation.contents_publish(&published(content(PolicyPart::Schedule), Bytes::from_static(b"{}")));
     let logged = kinds(&federation.node(MARKET), EntryKind::PolicyRefused).await;
     let report = adopt(&federation, MARKET).await;
     assert_eq!((&report.in_force.version, report.refused.as_ref()), (&old, None));
@@ -399,12 +408,12 @@ async fn a_bundle_that_does_not_hold_changes_nothing_and_is_told() {
 
 /// The schedule with one publication and its bundle.
 fn alone(publication: Publication, files: &BundleFiles) -> BTreeMap<ContentName, Option<Bytes>> {
-    let content = Bytes::from(chengxin_policy::published_encode(files).expect("bytes"));
+    let bytes = Bytes::from(chengxin_policy::published_encode(files).expect("bytes"));
     let schedule = PolicySchedule::new(vec![publication]).expect("sound").encode().expect("bytes");
     BTreeMap::from([
-        (ContentName::PolicyBundle, Some(content)),
-        (ContentName::PolicyNext, None),
-        (ContentName::PolicySchedule, Some(Bytes::from(schedule))),
+        (content(PolicyPart::Bundle), Some(bytes)),
+        (content(PolicyPart::Next), None),
+        (content(PolicyPart::Schedule), Some(Bytes::from(schedule))),
     ])
 }
 
@@ -433,7 +442,7 @@ async fn a_node_that_decides_goes_neither_back_nor_where_nobody_approved() {
         ..second.clone()
     };
     let mut scheduleless = alone(unapproved.clone(), &narrowed(3));
-    scheduleless.insert(ContentName::PolicySchedule, None);
+    scheduleless.insert(content(PolicyPart::Schedule), None);
     let attempts = [alone(unapproved, &narrowed(3)), scheduleless, alone(first.clone(), &narrowed(1))];
     for (round, contents) in attempts.iter().enumerate() {
         federation.contents_publish(contents);
@@ -504,7 +513,7 @@ async fn a_plan_is_compared_with_what_waits_for_its_day() {
     federation.contents_publish(&one.contents);
     adopt(&federation, FINANCE).await;
     assert_ne!(node.policy_version(), one.publication.version.to_string());
-    let base = node.policy_base().await.expect("base");
+    let base = node.policy_base(PolicyScope::Federation).await.expect("base");
     assert_eq!(base.bundle().digest(), one.publication.bundle);
 }
 
@@ -597,7 +606,7 @@ async fn a_simulation_says_who_would_get_less_and_nothing_about_whom() {
     let people = coordinators(&market).await;
     let simulate = async |files: &BundleFiles, since: UnixTime| {
         let new = Authoriser::new(Bundle::from_files(files.clone()).expect("bundle")).expect("policy");
-        market.policy_simulate(&people[0], &new, since).await.expect("simulated")
+        market.policy_simulate(&people[0], [&market.policy(), &new], since).await.expect("simulated")
     };
 
     let rule = "test.less,*,finance,government-procurement,*,general_breach,L2,answer,*,deny";
@@ -642,10 +651,10 @@ async fn a_simulation_says_who_would_get_less_and_nothing_about_whom() {
     let own = coordinators(&node).await;
     let ask = "test.ask,*,finance,bidding,*,serious_breach,L1,ask,*,deny";
     let new = Authoriser::new(Bundle::from_files(with_rule(1, ask)).expect("bundle")).expect("policy");
-    let seen = node.policy_simulate(&own[0], &new, NOW).await.expect("simulated");
+    let seen = node.policy_simulate(&own[0], [&node.policy(), &new], NOW).await.expect("simulated");
     assert_eq!((seen.requests, seen.unchanged), (4, 3));
     assert_eq!(seen.lines[0].action, Action::Ask);
     // Only who may look at rules looks, and each look is logged.
     assert_eq!(kinds(&market, EntryKind::LogRead).await, 5);
-    assert!(node.policy_simulate(&clerk, &new, NOW).await.is_err());
+    assert!(node.policy_simulate(&clerk, [&node.policy(), &new], NOW).await.is_err());
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Cursor;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,9 +14,11 @@ use chengxin_exchange::node::NodeKeys;
 use chengxin_exchange::operation::Operation;
 use chengxin_exchange::operator::{OperatorDraft, Separation};
 use chengxin_exchange::peers::{PeerFault, Peers};
-use chengxin_exchange::policy_adoption::policy_at_start;
+use chengxin_exchange::policy_adoption::chain;
+use chengxin_exchange::policy_publication::PreparedPublication;
 use chengxin_exchange::policy_schedule::founding_contents;
-use chengxin_exchange::{Node, Parts};
+use chengxin_exchange::policy_start::policy_at_start;
+use chengxin_exchange::{ExchangeError, Node, Parts};
 use chengxin_import::ImportOptions;
 use chengxin_policy::{Bundle, BundleFiles};
 use chengxin_schemas::ErrorCode;
@@ -26,6 +29,7 @@ use chengxin_schemas::key::SigningKey;
 use chengxin_schemas::operator::Role;
 use chengxin_schemas::seal::SealIdentity;
 use chengxin_schemas::time::{Clock as _, FixedClock, UnixTime};
+use chengxin_schemas::wire::{PeerRequest, PeerResponse};
 use chengxin_store::{SledOptions, SledStore};
 use chengxin_trust::{
     ContentName, DirectoryEditor, FolderSource, FoundParams, Lifetimes, MemberChange, OnlineKeys, TrustStore,
@@ -79,6 +83,8 @@ struct Wires {
     lies: HashMap<AgencyCode, Lie>,
     /// What the members without a node of their own answer.
     crowd: Option<Crowd>,
+    /// Where the coordinator's node publishes.
+    repository: PathBuf,
     /// Every request that was sent, with its sender and recipient.
     sent: Vec<(AgencyCode, AgencyCode, Bytes)>,
 }
@@ -97,7 +103,7 @@ impl Peers for Mesh {
         _: u64,
     ) -> BoxFuture<'a, Result<Bytes, PeerFault>> {
         Box::pin(async move {
-            let (node, lie) = {
+            let (node, lie, repository, trust) = {
                 let mut wires = self.wires.lock().unwrap();
                 wires.sent.push((self.own, to.agency, message.clone()));
                 if wires.down.contains(&to.agency) || wires.down.contains(&self.own) {
@@ -109,13 +115,31 @@ impl Peers for Mesh {
                 if let Some(words) = wires.refusing.get(&to.agency) {
                     return Err(PeerFault { code: ErrorCode::Busy, reason: words.clone() });
                 }
-                (wires.nodes.get(&to.agency).cloned(), wires.lies.get(&to.agency).cloned())
+                (
+                    wires.nodes.get(&to.agency).cloned(),
+                    wires.lies.get(&to.agency).cloned(),
+                    wires.repository.clone(),
+                    wires.trusts.get(&to.agency).cloned(),
+                )
             };
             let Some(node) = node else {
                 let crowd = self.wires.lock().unwrap().crowd.clone().expect("a member without a node");
                 return Ok(crowd(&to.agency, message));
             };
-            let answer = node.peer_handle(&self.own, chengxin_schemas::wire::decode(&message)).await;
+            let answer = match chengxin_schemas::wire::decode(&message) {
+                Ok(PeerRequest::Overlay { publication, content }) => {
+                    let accepted =
+                        overlay_accept(&node, &self.own, (&publication, content), &repository).await;
+                    let source = FolderSource::new(&repository);
+                    trust.expect("a trust store").refresh(&source, NOW).await.expect("refreshed");
+                    let response = match accepted {
+                        Ok(()) => PeerResponse::Noted,
+                        Err(error) => PeerResponse::Failed { code: error.code(), reason: chain(&error) },
+                    };
+                    Bytes::from(chengxin_schemas::wire::encode(&response).expect("encodes"))
+                }
+                request => node.peer_handle(&self.own, request).await,
+            };
             Ok(match lie {
                 Some(lie) => lie(message, answer),
                 None => answer,
@@ -205,7 +229,7 @@ impl Federation {
             folder,
             fingerprint: founded.fingerprint,
             clocks: BODIES.iter().map(|body| (agency(body.0), Arc::new(FixedClock::new(NOW)))).collect(),
-            wires: Arc::default(),
+            wires: Arc::new(Mutex::new(Wires { repository, ..Wires::default() })),
             hooks: BODIES.iter().map(|body| (agency(body.0), HookPlace::default())).collect(),
         }
     }
@@ -239,7 +263,7 @@ impl Federation {
         let store = SledStore::open(home.join("store"), store).expect("store");
         let now = self.clocks[&agency(code)].now();
         let directory = trust.directory().expect("directory");
-        let policy = policy_at_start(&store, &directory, now).await.expect("policy");
+        let policy = policy_at_start(&store, &directory, &agency(code), now).await.expect("policy");
         let seal = SealIdentity::from_seed(&seed(seal)).expect("seal");
         let trust = Arc::new(trust);
         self.wires.lock().unwrap().trusts.insert(agency(code), trust.clone());
@@ -249,7 +273,7 @@ impl Federation {
             store: Arc::new(HookedStore { inner: store, hook: self.hooks[&agency(code)].clone() }),
             log: Arc::new(log.expect("log")),
             trust,
-            policy,
+            policy: Arc::new(policy),
             peers: Arc::new(Mesh { own: agency(code), wires: self.wires.clone() }),
             clock: self.clocks[&agency(code)].clone(),
             random: Arc::new(|bytes: &mut [u8]| chengxin_schemas::random::fill(bytes)),
@@ -290,11 +314,7 @@ impl Federation {
 
     /// Publishes contents as the coordinator's node does; nodes learn of it when they refresh or start.
     pub(crate) fn contents_publish(&self, contents: &BTreeMap<ContentName, Option<Bytes>>) {
-        let online = OnlineKeys { targets: signing(91), snapshot: signing(92), timestamp: signing(93) };
-        let repository = self.folder.path().join("repository");
-        DirectoryEditor::open(&repository, online, Lifetimes::default(), NOW)
-            .and_then(|mut editor| editor.contents_publish(contents, NOW))
-            .expect("published");
+        contents_publish(&self.folder.path().join("repository"), contents);
     }
 
     /// Lets a running node learn of changes to the directory.
@@ -351,6 +371,11 @@ impl Federation {
     }
 
     /// The last message from one member to another.
+    /// Every request that was sent, with its sender and recipient.
+    pub(crate) fn sent(&self) -> Vec<(AgencyCode, AgencyCode, Bytes)> {
+        self.wires.lock().unwrap().sent.clone()
+    }
+
     pub(crate) fn last_sent(&self, from: &str, to: &str) -> Bytes {
         let wires = self.wires.lock().unwrap();
         let sent = wires.sent.iter().rev().find(|(one, two, _)| *one == agency(from) && *two == agency(to));
@@ -433,6 +458,28 @@ pub(crate) async fn as_role(node: &Node, role: Role) -> Operation {
     node.operation_begin(1, None, Some(role)).await.expect("account")
 }
 
+/// Publishes contents as a coordinator's node does.
+fn contents_publish(repository: &Path, contents: &BTreeMap<ContentName, Option<Bytes>>) {
+    let online = OnlineKeys { targets: signing(91), snapshot: signing(92), timestamp: signing(93) };
+    DirectoryEditor::open(repository, online, Lifetimes::default(), NOW)
+        .and_then(|mut editor| editor.contents_publish(contents, NOW))
+        .expect("published");
+}
+
+/// Takes an overlay as a coordinator's node does.
+pub(crate) async fn overlay_accept(
+    node: &Arc<Node>,
+    from: &AgencyCode,
+    sent: (&str, Vec<u8>),
+    repository: &Path,
+) -> Result<(), ExchangeError> {
+    let publish = async |prepared: PreparedPublication| {
+        contents_publish(repository, &prepared.contents);
+        Ok(())
+    };
+    node.overlay_accept(from, sent, publish).await
+}
+
 fn number_of(code: &str) -> u8 {
     BODIES.iter().find(|body| body.0 == code).expect("body").3
 }
@@ -455,6 +502,7 @@ fn entry((code, name, function, number): (&str, &str, &str, u8), coordinator: bo
         region: "150000".parse().expect("region"),
         functions: vec![function.parse().expect("function")],
         coordinator,
+        overlay_region: None,
         signing_keys: vec![TimedKey {
             jwk: *signing(number).public(),
             not_before: NOW.plus(-86_400),

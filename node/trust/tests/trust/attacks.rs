@@ -2,10 +2,10 @@
 //! before it in force.
 
 use bytes::Bytes;
-use chengxin_trust::{ContentName, RefreshOutcome, Role, TrustError, TrustStore, limits};
+use chengxin_trust::{RefreshOutcome, Role, TrustError, TrustStore, limits};
 use serde_json::Value;
 
-use crate::fixture::{Bent, DAY, Federation, NOW, agency, entry, key, signed_again};
+use crate::fixture::{Bent, DAY, Federation, NOW, POLICY, agency, entry, key, signed_again};
 
 /// Refreshes from `source`, expects a refusal, and checks that the state is as before, also after a restart.
 async fn refused(federation: &Federation, store: &TrustStore, source: &Bent) -> TrustError {
@@ -355,7 +355,7 @@ async fn targets_of_later_versions_are_left_alone() {
     store.refresh(&source, NOW).await.expect("refreshed");
     let directory = store.directory().expect("joined");
     assert_eq!(directory.version(), 2);
-    assert!(directory.content(ContentName::PolicyBundle).is_some());
+    assert!(directory.content(POLICY).is_some());
     assert!(!source.asked().iter().any(|name| name.contains("overlay")));
     // An editor of this version would drop them when it signs again, so it does not open.
     source.write_into(&federation.folder());

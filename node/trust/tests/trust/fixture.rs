@@ -9,11 +9,12 @@ use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::digest::{Sha256, hex_encode};
 use chengxin_schemas::directory::{DirectoryEntry, DirectoryEntrySchema, TimedKey};
 use chengxin_schemas::key::SigningKey;
+use chengxin_schemas::policy_version::PolicyScope;
 use chengxin_schemas::seal::SealIdentity;
 use chengxin_schemas::time::UnixTime;
 use chengxin_trust::{
     ContentName, DirectoryEditor, FolderSource, FoundParams, Lifetimes, MetadataSource, OnlineKeys,
-    RootFingerprint, SourceError, TrustStore, federation_found,
+    PolicyPart, RootFingerprint, SourceError, TrustStore, federation_found,
 };
 use futures::future::BoxFuture;
 use serde_json::Value;
@@ -21,6 +22,8 @@ use zeroize::Zeroizing;
 
 pub(crate) const NOW: UnixTime = UnixTime(1_795_334_400);
 pub(crate) const DAY: i64 = 24 * 3600;
+/// Where the federation's policy stands.
+pub(crate) const POLICY: ContentName = ContentName::Policy(PolicyScope::Federation, PolicyPart::Bundle);
 pub(crate) const BUNDLE: &[u8] = br#"{"schema":"chengxin/policy-bundle/v1"}"#;
 
 pub(crate) fn key(seed: u8) -> SigningKey {
@@ -52,6 +55,7 @@ pub(crate) fn entry(number: u32) -> DirectoryEntry {
         region: "150100".parse().expect("region"),
         functions: vec!["procurement-supervision".parse().expect("function")],
         coordinator: false,
+        overlay_region: None,
         signing_keys: vec![TimedKey { jwk: *key(200).public(), not_before: UnixTime(0), not_after: None }],
         age_node_recipient: recipient(1),
         age_recovery_recipient: recipient(2),
@@ -93,7 +97,7 @@ impl Federation {
                 lifetimes,
                 coordinator: coordinator(),
                 contents: BTreeMap::from([
-                    (ContentName::PolicyBundle, Bytes::from_static(BUNDLE)),
+                    (POLICY, Bytes::from_static(BUNDLE)),
                     (ContentName::Calendar(2026), Bytes::from_static(b"{}")),
                 ]),
             },

@@ -8,7 +8,7 @@ use chengxin_trust::{
     ContentName, FoundParams, Founded, Lifetimes, OnlineKeys, TrustError, federation_found, limits,
 };
 
-use crate::fixture::{NOW, coordinator, entry, key, lifetimes, online};
+use crate::fixture::{NOW, POLICY, coordinator, entry, key, lifetimes, online};
 
 /// A parameter made wrong, and the word that the refusal must hold.
 type Wrong<'a> = (&'a str, &'a dyn Fn(&mut Attempt));
@@ -70,7 +70,7 @@ fn parameters_that_make_no_sense_are_named() {
         ("lifetimes", &|it| it.lifetimes.timestamp = it.lifetimes.snapshot + 1),
         ("coordinator", &|it| it.coordinator = entry(0)),
         ("longer than", &|it| {
-            it.contents.insert(ContentName::PolicyBundle, Bytes::from(vec![0; limits::CONTENT_LIMIT + 1]));
+            it.contents.insert(POLICY, Bytes::from(vec![0; limits::CONTENT_LIMIT + 1]));
         }),
     ];
     for (word, change) in cases {

@@ -2,7 +2,7 @@
 
 use chengxin_trust::{Freshness, MemberChange, RefreshOutcome, TrustError, TrustStore, limits};
 
-use crate::fixture::{BUNDLE, DAY, Federation, NOW, agency, coordinator, entry, key};
+use crate::fixture::{BUNDLE, DAY, Federation, NOW, POLICY, agency, coordinator, entry, key};
 
 #[tokio::test]
 async fn a_node_joins_by_fingerprint_and_sees_who_is_admitted() {
@@ -15,7 +15,7 @@ async fn a_node_joins_by_fingerprint_and_sees_who_is_admitted() {
     ));
     let first = store.directory().expect("joined");
     assert_eq!(first.federation().as_str(), "nmg-test");
-    assert_eq!(first.policy_bundle().expect("bundle")[..], *BUNDLE);
+    assert_eq!(first.content(POLICY).expect("bundle")[..], *BUNDLE);
     assert_eq!(first.calendar(2026).expect("calendar")[..], *b"{}");
     assert_eq!(first.calendar(2027), None);
     assert_eq!(first.coordinators().collect::<Vec<_>>(), [&coordinator()]);
@@ -99,7 +99,7 @@ async fn peers_can_be_served_from_what_a_node_verified() {
     second.refresh(&peer, NOW).await.expect("from a peer");
     let directory = second.directory().expect("joined");
     assert_eq!(directory.entry(&agency(1)), Some(&entry(1)));
-    assert_eq!(directory.policy_bundle().expect("bundle")[..], *BUNDLE);
+    assert_eq!(directory.content(POLICY).expect("bundle")[..], *BUNDLE);
 }
 
 #[tokio::test]

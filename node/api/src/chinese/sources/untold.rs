@@ -21,6 +21,7 @@ pub(super) const UNTOLD: &[(&str, &str, &[&str])] = &[
         &[
             "Check({} bytes)",
             "Deliver(header of {} bytes, sealed {})",
+            "Overlay(publication of {} bytes, content {})",
             "Check(answer of {} bytes, {} records)",
             "Receipt({} bytes)",
             "Metadata({} bytes)",
