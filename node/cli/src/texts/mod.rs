@@ -233,6 +233,7 @@ keys! {
     Change,
     ComparedVersions,
     DailyLimit,
+    DailyLimitBody,
     DecisionTests,
     DecisionsNarrower,
     DecisionsWider,
