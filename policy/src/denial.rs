@@ -93,8 +93,13 @@ pub enum DenialReason {
     SubjectAuthorisation,
     /// Only records of the asking body itself may be read.
     OwnRecordsOnly,
-    /// The asker's requests of the day are used up ([`crate::Obligations`]).
+    /// The operator's requests of the day are used up ([`crate::Obligations`]).
     DailyLimit {
+        /// How many there may be.
+        limit: u32,
+    },
+    /// Those of the whole body are.
+    DailyLimitBody {
         /// How many there may be.
         limit: u32,
     },
@@ -120,9 +125,14 @@ impl Denied {
         Self::built_in(&rule, request, reason, version)
     }
 
-    /// What is permitted, but not so often: for whoever fulfils the permit's obligations.
+    /// What is permitted, but not so often to one operator: for whoever fulfils the permit's obligations.
     pub fn over_daily_limit(request: &AccessRequest, limit: u32, policy_version: &str) -> Self {
         Self::condition(request, DenialReason::DailyLimit { limit }, policy_version)
+    }
+
+    /// The same for one body.
+    pub fn over_daily_limit_body(request: &AccessRequest, limit: u32, policy_version: &str) -> Self {
+        Self::condition(request, DenialReason::DailyLimitBody { limit }, policy_version)
     }
 
     /// Finds the reason for what casbin denied: its own denying rule, or the declaration of the purpose that the
@@ -192,7 +202,10 @@ impl Denied {
             DenialReason::LegalBasis => "该用途没有默认依据，须写明法律依据".to_owned(),
             DenialReason::SubjectAuthorisation => "该用途须有信用主体的书面授权".to_owned(),
             DenialReason::OwnRecordsOnly => "只能读取本单位自己的记录".to_owned(),
-            DenialReason::DailyLimit { limit } => format!("该用途每日限 {limit} 次，今日次数已用完"),
+            DenialReason::DailyLimit { limit } => format!("该用途每人每日限 {limit} 次，今日次数已用完"),
+            DenialReason::DailyLimitBody { limit } => {
+                format!("该用途每个单位每日限 {limit} 次，该单位今日次数已用完")
+            }
             DenialReason::NoRule => "没有规则允许".to_owned(),
             DenialReason::EngineFailure => "策略引擎故障，按拒绝处理".to_owned(),
         }
@@ -236,7 +249,10 @@ impl Denied {
             }
             DenialReason::OwnRecordsOnly => "only the body's own records may be read".to_owned(),
             DenialReason::DailyLimit { limit } => {
-                format!("the purpose allows {limit} requests a day, which are used up")
+                format!("the purpose allows one operator {limit} requests a day, which are used up")
+            }
+            DenialReason::DailyLimitBody { limit } => {
+                format!("the purpose allows one body {limit} requests a day, which are used up")
             }
             DenialReason::NoRule => "no rule allows it".to_owned(),
             DenialReason::EngineFailure => "the rule engine failed, so the request is denied".to_owned(),
@@ -271,6 +287,7 @@ impl DenialReason {
             Self::SubjectAuthorisation => "subject-authorisation",
             Self::OwnRecordsOnly => "own-records",
             Self::DailyLimit { .. } => "daily-limit",
+            Self::DailyLimitBody { .. } => "daily-limit-body",
             Self::NoRule => "no-rule",
             Self::EngineFailure => "engine-failure",
         }

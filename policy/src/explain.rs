@@ -122,6 +122,7 @@ impl Authoriser {
             DenialReason::NoCategories
             | DenialReason::OwnRecordsOnly
             | DenialReason::DailyLimit { .. }
+            | DenialReason::DailyLimitBody { .. }
             | DenialReason::EngineFailure => {}
             DenialReason::UnknownPurpose
             | DenialReason::Rule

@@ -29,9 +29,12 @@ pub struct Permit {
 /// the caller fulfils them before anything is asked, read or shown, and denies where it cannot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Obligations {
-    /// How many requests under this purpose one asker may make in one calendar day of Asia/Shanghai, this one counted:
-    /// one operator at the asking node, one body at the answering node. None for any number.
+    /// How many requests under this purpose one operator may make in one calendar day of Asia/Shanghai, this one counted.
+    /// The asking node owes it, which alone knows its operators. None for any number.
     pub daily_limit: Option<u32>,
+    /// How many one body may make, all its operators together. Both nodes owe it: the asking one so that nobody is asked in
+    /// vain, the answering one because another's count is not its own. None for any number.
+    pub daily_limit_body: Option<u32>,
 }
 
 /// What may leave of one field.

@@ -61,8 +61,10 @@ pub struct Purpose {
     pub case_reference: bool,
     /// Whether the subject must have authorised the query in writing (授权查询).
     pub subject_authorisation: bool,
-    /// How many requests one asker may make under it in one day; None for any number. See [`crate::Obligations`].
+    /// How many requests one operator may make under it in one day; None for any number. See [`crate::Obligations`].
     pub daily_limit: Option<u32>,
+    /// How many one body may make; None for any number.
+    pub daily_limit_body: Option<u32>,
     /// Why it is as it is.
     pub note: String,
 }
@@ -119,7 +121,10 @@ impl Purpose {
 
     /// What whoever acts under it owes beside what a permit lets out.
     pub(crate) fn obligations(&self, action: Action) -> Obligations {
-        Obligations { daily_limit: self.daily_limit.filter(|_| action.is_query()) }
+        Obligations {
+            daily_limit: self.daily_limit.filter(|_| action == Action::Ask),
+            daily_limit_body: self.daily_limit_body.filter(|_| action.is_query()),
+        }
     }
 
     /// What it demands that a request does not state.
@@ -153,6 +158,7 @@ struct RawPurpose {
     #[serde(default)]
     subject_authorisation: bool,
     daily_limit: Option<u32>,
+    daily_limit_body: Option<u32>,
     note: String,
 }
 
@@ -189,13 +195,29 @@ pub(crate) fn purposes_parse(
                 );
             }
         }
-        if entry.daily_limit.is_some_and(|limit| !(1..=DAILY_LIMIT_MOST).contains(&limit)) {
+        let beyond = |limit: Option<u32>| limit.is_some_and(|limit| !(1..=DAILY_LIMIT_MOST).contains(&limit));
+        if beyond(entry.daily_limit) {
             return wrong("the daily limit is not between 1 and 100000", "correct daily_limit, or remove it");
         }
-        if entry.daily_limit.is_some() && !entry.actions.iter().any(|action| action.is_query()) {
+        if beyond(entry.daily_limit_body) {
+            return wrong(
+                "the daily limit of a body is not between 1 and 100000",
+                "correct daily_limit_body, or remove it",
+            );
+        }
+        let is_limited = entry.daily_limit.is_some() || entry.daily_limit_body.is_some();
+        if is_limited && !entry.actions.iter().any(|action| action.is_query()) {
             return wrong(
                 "a daily limit counts queries, and the purpose is for none",
-                "remove daily_limit, or add ask or answer to its actions",
+                "remove daily_limit and daily_limit_body, or add ask or answer to its actions",
+            );
+        }
+        if let (Some(operator), Some(body)) = (entry.daily_limit, entry.daily_limit_body)
+            && body < operator
+        {
+            return wrong(
+                "a body may ask less often in a day than one of its operators",
+                "raise daily_limit_body, or lower daily_limit",
             );
         }
         if entry.subject_authorisation && !entry.actions.iter().all(|action| action.is_query()) {
@@ -221,6 +243,7 @@ pub(crate) fn purposes_parse(
             case_reference: entry.case_reference,
             subject_authorisation: entry.subject_authorisation,
             daily_limit: entry.daily_limit,
+            daily_limit_body: entry.daily_limit_body,
             note: entry.note,
         });
     }

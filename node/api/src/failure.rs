@@ -133,7 +133,7 @@ fn denial_fix(denied: &Denied) -> (String, String) {
             format!("state it with --authorisation; {command} says what else would be needed"),
             format!("用 --authorisation 写明书面授权; 用 {command} 查看其他所需条件"),
         ),
-        DenialReason::DailyLimit { .. } => (
+        DenialReason::DailyLimit { .. } | DenialReason::DailyLimitBody { .. } => (
             "ask again tomorrow; chengxin policy show -o wide lists the limits, the coordinator changes them"
                 .to_owned(),
             "请明日再核查; 用 chengxin policy show -o wide 查看各用途限次, 限次由统筹员修改".to_owned(),
@@ -272,6 +272,7 @@ mod tests {
             (DenialReason::NoCategories, None, "chengxin policy explain"),
             (DenialReason::SubjectAuthorisation, category, command),
             (DenialReason::DailyLimit { limit: 3 }, category, "chengxin policy show -o wide"),
+            (DenialReason::DailyLimitBody { limit: 9 }, category, "chengxin policy show -o wide"),
         ] {
             let problem = exchange_problem(&ExchangeError::Denied(Box::new(denied(reason, category))));
             for fix in [problem.fix_en, problem.fix_zh] {

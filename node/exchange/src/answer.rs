@@ -18,7 +18,7 @@ use chengxin_schemas::wire::{self, PeerRequest, PeerResponse};
 use chengxin_schemas::{ErrorCode, SchemaError};
 
 use crate::audit::{EntryDraft, EntryKind};
-use crate::daily_limit::within_limit;
+use crate::daily_limit::answer_within_limit;
 use crate::error::{ExchangeError, Result};
 use crate::held::{HELD_SCAN_LIMIT, HeldLimits, SearchPermits};
 use crate::node::Node;
@@ -147,7 +147,7 @@ impl Node {
         };
         let by_name = request.subject_name.is_some();
         let permits = match SearchPermits::authorize(&authoriser, access.clone(), by_name) {
-            Ok(permits) => within_limit(&self.answered_today, from, &access, permits, now)?,
+            Ok(permits) => answer_within_limit(&self.answered_today, from, &access, permits, now)?,
             Err(denied) => Err(denied),
         };
         match permits {

@@ -14,7 +14,8 @@
 //!
 //! Commit point: for each notice one batch with the heads and the notice's list of recipients, after staging (see
 //! [`crate::outbox`]); at the end the row with the members looked at. A crash before that leads to the same pass again,
-//! which skips what has its item. So does a notice that cannot be read, which does not hold back the others.
+//! which skips what has its item. So does a notice that cannot be read, or whose record cannot; it does not hold back the
+//! others.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use chengxin_policy::{Applicability, Authoriser, Bundle, SanctionObject};
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::digest::Sha256;
 use chengxin_schemas::directory::DirectoryEntry;
+use chengxin_schemas::identity::NoticeId;
 use chengxin_schemas::jws::{JWS_LIMIT, UnverifiedJws};
 use chengxin_schemas::notice::{NoticeContent, NoticeState};
 use chengxin_schemas::receipt::{RECEIPT_TYP, ReceiptClaims, ReceiptOutcome};
@@ -53,13 +55,34 @@ impl Row for MembersServed {
     const VERSION: u8 = 1;
 }
 
-/// Stands for the entry of a member that is to be looked at again: no entry has this digest.
+/// Stands for the entry of a member that a pass leaves to be looked at again: no entry has this digest. Nor has any the
+/// random ones with which members are marked beside a pass, see [`Node::members_look_again`].
 const LOOK_AGAIN: Sha256 = Sha256([0; 32]);
 
 impl MembersServed {
-    fn look_again(&mut self, members: impl IntoIterator<Item = AgencyCode>) {
-        self.members.extend(members.into_iter().map(|member| (member, LOOK_AGAIN)));
+    fn look_again(&mut self, members: impl IntoIterator<Item = AgencyCode>, mark: Sha256) {
+        self.members.extend(members.into_iter().map(|member| (member, mark)));
     }
+}
+
+/// What a pass has come to.
+#[derive(Debug, Default)]
+struct Pass {
+    /// Items queued.
+    queued: usize,
+    /// Notices that cannot be read, or whose record cannot.
+    unreadable: usize,
+    /// Members whose streams cannot be read.
+    left_out: BTreeSet<AgencyCode>,
+}
+
+/// What became of queueing an own notice for more recipients.
+enum Appended {
+    /// It has an item in every stream that can be read; in none if its record does not count any more.
+    Queued(Staged),
+    /// Nothing was queued: its record or its own row cannot be read. A backup may bring them back, so it is to be looked
+    /// at again.
+    Unreadable(ExchangeError),
 }
 
 fn entry_digest(entry: &DirectoryEntry) -> Sha256 {
@@ -110,22 +133,22 @@ impl Node {
         // A notice that is just being issued to the members of an earlier directory is in the store after this; later
         // ones are issued to the members of this directory or a newer one.
         drop(self.issuing.lock().await);
-        let (mut queued, mut unreadable) = (0_usize, 0_usize);
-        let mut left_out = BTreeSet::new();
+        let mut pass = Pass::default();
         let mut range = KeyRange::prefix(&keyspace::notices());
         while !new.is_empty() {
             let page = self.readable_page(&range, NOTICES_AT_ONCE).await?;
-            unreadable = unreadable.saturating_add(page.unreadable());
+            pass.unreadable = pass.unreadable.saturating_add(page.unreadable());
             let Some(rest) = page.rest else { break };
             range = rest;
             for (key, bytes) in &page.rows {
                 let Some(notice) = self.row_or_alarm::<NoticeRow>(key, bytes) else {
-                    unreadable = unreadable.saturating_add(1);
+                    pass.unreadable = pass.unreadable.saturating_add(1);
                     continue;
                 };
-                match self.backlog_notice(&notice, &new, &held, &mut left_out).await {
-                    Ok(items) => queued = queued.saturating_add(items),
-                    // One notice that cannot be sent does not hold back the others.
+                match self.backlog_notice(&notice, &new, &held, &mut pass).await {
+                    Ok(()) => {}
+                    // One notice that cannot be sent does not hold back the others. Policy is against it, or what was to be
+                    // sealed and to whom: it is looked at again by another policy, or another entry of the member.
                     Err(error @ (ExchangeError::Denied(_) | ExchangeError::Schema(_))) => {
                         tracing::error!(notice = %notice.content.id, %error, "a notice cannot be queued for new members");
                     }
@@ -133,12 +156,12 @@ impl Node {
                 }
             }
         }
-        if queued > 0 {
-            tracing::info!(items = queued, members = new.len(), "the backlog of new members was queued");
+        if pass.queued > 0 {
+            tracing::info!(items = pass.queued, members = new.len(), "the backlog of new members was queued");
         }
-        present.look_again(left_out);
+        present.look_again(pass.left_out, LOOK_AGAIN);
         // What cannot be read is looked at again the next time: it may be this node's key that is not the right one.
-        if unreadable == 0 && held != present {
+        if pass.unreadable == 0 && held != present {
             // A notice issued meanwhile may have marked a member; then the next pass writes the row.
             let _issuing = self.issuing.lock().await;
             if self.parts.store.get(&key).await? == held_bytes {
@@ -147,7 +170,7 @@ impl Node {
                 self.parts.store.commit(batch).await?;
             }
         }
-        Ok(queued)
+        Ok(pass.queued)
     }
 
     /// Adds to a batch that members get what they were left out of: the next pass looks at them. The caller holds the lock on
@@ -162,7 +185,9 @@ impl Node {
             Some(bytes) => MembersServed::decode(&bytes)?,
             None => MembersServed::default(),
         };
-        served.look_again(members.iter().copied());
+        // A mark of its own: also of a member that is marked already, a pass that has gone by what it is about finds the row
+        // changed.
+        served.look_again(members.iter().copied(), Sha256(self.random_bytes()));
         batch.put(key, served.encode()?);
         Ok(())
     }
@@ -172,13 +197,13 @@ impl Node {
         notice: &NoticeRow,
         new: &[DirectoryEntry],
         held: &MembersServed,
-        left_out: &mut BTreeSet<AgencyCode>,
-    ) -> Result<usize> {
+        pass: &mut Pass,
+    ) -> Result<()> {
         let today = self.now().shanghai_date();
         let content = &notice.content;
         let runs = content.measures.iter().any(|measure| !measure.until.is_over(today));
         if !notice.issued_here || content.state != NoticeState::InForce || !runs {
-            return Ok(0);
+            return Ok(());
         }
         let places: BTreeMap<_, _> = notice.recipients.iter().copied().collect();
         // If it is exchanged on the way, the row at the end names the policy before it, and the next pass looks at all again.
@@ -190,11 +215,12 @@ impl Node {
                 Some(place)
                     if held.members.get(&entry.agency).is_some_and(|seen| *seen != entry_digest(entry)) =>
                 {
-                    match self.outbox_row(&entry.agency, *place).await {
-                        Ok((_, row)) => !sealed_in_vain(&row, entry, None)?,
+                    let item = self.outbox_row(&entry.agency, *place).await;
+                    match item.and_then(|(_, row)| sealed_in_vain(&row, entry, None)) {
+                        Ok(in_vain) => !in_vain,
                         Err(error) if error.is_of_one_row() => {
                             tracing::error!(peer = %entry.agency, place, %error, "a queued item cannot be read");
-                            left_out.insert(entry.agency);
+                            pass.left_out.insert(entry.agency);
                             true
                         }
                         Err(error) => return Err(error),
@@ -208,42 +234,71 @@ impl Node {
             }
         }
         if owed.is_empty() {
-            return Ok(0);
+            return Ok(());
         }
-        let staged = self.notice_append(policy, notice, owed).await?;
-        left_out.extend(staged.left_out);
-        Ok(staged.places.len())
+        match self.notice_append(policy, notice, owed).await? {
+            Appended::Queued(staged) => {
+                pass.left_out.extend(staged.left_out);
+                pass.queued = pass.queued.saturating_add(staged.places.len());
+            }
+            Appended::Unreadable(error) => {
+                tracing::error!(notice = %content.id, %error, "a notice or its record cannot be read: not queued for new members");
+                pass.unreadable = pass.unreadable.saturating_add(1);
+            }
+        }
+        Ok(())
     }
 
     /// Before the receipt of an item is kept: if the recipient rejected it and it was sealed to a key that is not the
     /// recipient's any more, queues the notice again. Asked twice about one item, as after a crash, it queues one.
+    ///
+    /// What cannot be queued again does not hold back the receipt: without it this item would be sent for ever, and none
+    /// behind it. Gives whether it is the notice or its record that cannot be read: then the member is to be marked in the
+    /// commit that keeps the receipt, so that a pass meets both or neither, and queues the notice when it can be read.
     pub(crate) async fn notice_requeue(
         self: &Arc<Self>,
         entry: &DirectoryEntry,
         place: u64,
         row: &OutboxRow,
         receipt: &ReceiptClaims,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         if !sealed_in_vain(row, entry, Some(receipt))? {
-            return Ok(());
+            return Ok(false);
         }
-        let key = keyspace::notice(&row.notice, &self.parts.agency);
-        let Some(bytes) = self.parts.store.get(&key).await? else { return Ok(()) };
-        let notice = NoticeRow::open(&bytes, &key, &self.parts.keys.data)?;
-        let is_newest = notice.recipients.contains(&(entry.agency, place));
-        if is_newest && notice.content.version == row.version {
-            tracing::info!(peer = %entry.agency, "an item was sealed to a former key, queueing it again");
-            match self.notice_append(self.policy(), &notice, vec![entry.clone()]).await {
-                // If its stream could not be read, the receipt cannot be kept either, and the item is sent again.
-                Ok(_) => {}
-                // Then the rejection stands, and the items behind it go on.
-                Err(error @ (ExchangeError::Denied(_) | ExchangeError::Schema(_))) => {
-                    tracing::error!(peer = %entry.agency, notice = %row.notice, %error, "a notice cannot be queued again");
+        let appended = match self.own_notice(&row.notice).await {
+            Ok(None) => return Ok(false),
+            Ok(Some(notice)) => {
+                let is_newest = notice.recipients.contains(&(entry.agency, place));
+                if !is_newest || notice.content.version != row.version {
+                    return Ok(false);
                 }
-                Err(error) => return Err(error),
+                tracing::info!(peer = %entry.agency, "an item was sealed to a former key, queueing it again");
+                self.notice_append(self.policy(), &notice, vec![entry.clone()]).await
             }
+            Err(error) if error.is_of_one_row() => Ok(Appended::Unreadable(error)),
+            Err(error) => Err(error),
+        };
+        match appended {
+            // If its stream could not be read, the receipt cannot be kept either, and the item is sent again.
+            Ok(Appended::Queued(_)) => Ok(false),
+            Ok(Appended::Unreadable(error)) => {
+                tracing::error!(peer = %entry.agency, notice = %row.notice, %error, "a notice or its record cannot be read: not queued again");
+                Ok(true)
+            }
+            // Then the rejection stands, and the items behind it go on.
+            Err(error @ (ExchangeError::Denied(_) | ExchangeError::Schema(_))) => {
+                tracing::error!(peer = %entry.agency, notice = %row.notice, %error, "a notice cannot be queued again");
+                Ok(false)
+            }
+            Err(error) => Err(error),
         }
-        Ok(())
+    }
+
+    /// An own notice; none if there is none of this number.
+    async fn own_notice(&self, id: &NoticeId) -> Result<Option<NoticeRow>> {
+        let key = keyspace::notice(id, &self.parts.agency);
+        let Some(bytes) = self.parts.store.get(&key).await? else { return Ok(None) };
+        NoticeRow::open(&bytes, &key, &self.parts.keys.data).map(Some)
     }
 
     /// Queues an own notice for more recipients. In a task of its own, like issuing.
@@ -252,7 +307,7 @@ impl Node {
         policy: Arc<Authoriser>,
         notice: &NoticeRow,
         to: Vec<DirectoryEntry>,
-    ) -> Result<Staged> {
+    ) -> Result<Appended> {
         let content = notice.content.clone();
         let node = self.clone();
         let task = tokio::spawn(async move { node.notice_append_run(policy, content, to).await });
@@ -264,29 +319,39 @@ impl Node {
         policy: Arc<Authoriser>,
         content: NoticeContent,
         to: Vec<DirectoryEntry>,
-    ) -> Result<Staged> {
+    ) -> Result<Appended> {
         let _issuing = self.issuing.lock().await;
         let _resting = self.resting.read().await;
-        let record = match self.record_find(&content.record).await {
-            Ok((_, row, record)) if row.state.counts() => record,
-            Ok(_) | Err(ExchangeError::NotFound { .. }) => {
+        let read = async {
+            let record = match self.record_find(&content.record).await {
+                Ok((_, row, record)) if row.state.counts() => record,
+                Ok(_) | Err(ExchangeError::NotFound { .. }) => return Ok(None),
+                Err(error) => return Err(error),
+            };
+            let key = keyspace::notice(&content.id, &self.parts.agency);
+            let bytes = self.parts.store.get(&key).await?;
+            let missing = ExchangeError::NotFound { what: "the notice" };
+            let row = NoticeRow::open(bytes.as_ref().ok_or(missing)?, &key, &self.parts.keys.data)?;
+            Ok(Some((record, key, bytes, row)))
+        };
+        let (record, key, bytes, mut row) = match read.await {
+            Ok(Some(read)) => read,
+            Ok(None) => {
                 tracing::warn!(notice = %content.id, "its record does not count any more: not queued for new members");
-                return Ok(Staged::default());
+                return Ok(Appended::Queued(Staged::default()));
             }
+            // Here only, where nothing was written: the same fault of a write says nothing of one row.
+            Err(error) if error.is_of_one_row() => return Ok(Appended::Unreadable(error)),
             Err(error) => return Err(error),
         };
-        let key = keyspace::notice(&content.id, &self.parts.agency);
-        let bytes = self.parts.store.get(&key).await?;
-        let missing = ExchangeError::NotFound { what: "the notice" };
-        let mut row = NoticeRow::open(bytes.as_ref().ok_or(missing)?, &key, &self.parts.keys.data)?;
         if row.recipients.len().saturating_add(to.len()) > RECIPIENTS_LIMIT {
             tracing::error!(notice = %content.id, limit = RECIPIENTS_LIMIT, "a notice has no room for more recipients");
-            return Ok(Staged::default());
+            return Ok(Appended::Queued(Staged::default()));
         }
         let outgoing = Arc::new(Outgoing { content, record, now: self.now(), policy });
         let mut staged = self.items_stage(&outgoing, &to).await?;
         if staged.places.is_empty() {
-            return Ok(staged);
+            return Ok(Appended::Queued(staged));
         }
         let content = &outgoing.content;
         let entry = EntryDraft::new(EntryKind::NoticeIssued)
@@ -311,7 +376,7 @@ impl Node {
         let outcome = self.parts.store.commit(batch).await;
         staged.places.iter().for_each(|place| self.delivery_wake(&place.agency));
         outcome?;
-        Ok(staged)
+        Ok(Appended::Queued(staged))
     }
 }
 
@@ -330,3 +395,6 @@ fn sealed_in_vain(row: &OutboxRow, entry: &DirectoryEntry, receipt: Option<&Rece
         (None, None) => Ok(false),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,7 +26,6 @@ use chengxin_trust::limits::MEMBERS_LIMIT;
 use crate::answer_verify::covers;
 use crate::asking::{Asking, PEERS_AT_ONCE};
 use crate::audit::{EntryDraft, EntryKind};
-use crate::daily_limit::within_limit;
 use crate::error::{ExchangeError, Result};
 use crate::held::{HELD_SCAN_LIMIT, HeldLimits, SearchPermits};
 use crate::node::Node;
@@ -312,7 +311,7 @@ impl Node {
         });
         let permits = match permits {
             Ok(permits) => {
-                within_limit(&self.asked_today, operation.account(), &request, permits, self.now())?
+                self.check_within_limit(operation.account(), &request, permits, self.now()).await?
             }
             Err(denied) => Err(denied),
         };

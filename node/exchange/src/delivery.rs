@@ -172,8 +172,8 @@ impl Node {
             match self.delivery_send(entry, &item, &row).await? {
                 Reply::Receipt(receipt) => {
                     let claims = self.receipt_verify(entry, &receipt, &item)?;
-                    self.notice_requeue(entry, place, &row, &claims).await?;
-                    self.receipt_commit(&item, place, &claims, receipt, (bytes, row)).await?;
+                    let owed = self.notice_requeue(entry, place, &row, &claims).await?;
+                    self.receipt_commit(&item, place, (&claims, receipt), (bytes, row), owed).await?;
                 }
                 Reply::Gap { have } => {
                     self.stream_rewind(recipient, have).await?;
@@ -248,14 +248,15 @@ impl Node {
         Ok(reply)
     }
 
-    /// Keeps a receipt. The audit entry comes first: a receipt that was kept is a receipt that was logged.
+    /// Keeps a receipt. The audit entry comes first: a receipt that was kept is a receipt that was logged. If the recipient
+    /// is owed the notice still, the backlog looks at it from the same commit on.
     async fn receipt_commit(
         &self,
         item: &ItemClaims,
         place: u64,
-        claims: &ReceiptClaims,
-        receipt: String,
+        (claims, receipt): (&ReceiptClaims, String),
         (bytes, mut row): (Bytes, OutboxRow),
+        owed: bool,
     ) -> Result<()> {
         let recipient = &item.aud;
         let mut batch = Batch::new();
@@ -275,6 +276,14 @@ impl Node {
             batch.expect(key.clone(), Some(bytes));
             batch.put(key, row.encode()?);
         }
+        let _issuing = match owed {
+            true => {
+                let issuing = self.issuing.lock().await;
+                self.members_look_again(&mut batch, &[*recipient]).await?;
+                Some(issuing)
+            }
+            false => None,
+        };
         let _heads = self.heads.lock().await;
         // The head may have grown while the item was on its way; only what is acknowledged moves here.
         let (current, mut head) = self.outbox_head(recipient).await?;

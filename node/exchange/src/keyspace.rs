@@ -6,7 +6,9 @@
 
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::identity::{BatchId, NoticeId};
+use chengxin_schemas::operator::OperatorName;
 use chengxin_schemas::policy_version::PolicyVersion;
+use chengxin_schemas::purpose::PurposeCode;
 use chengxin_schemas::subject::SubjectKey;
 
 const RECORD: u8 = b'r';
@@ -29,6 +31,7 @@ const POLICY_PLAN: u8 = b'q';
 const POLICY_HISTORY: u8 = b'y';
 const ADOPTION: u8 = b'c';
 const OVERLAY_IN_FORCE: u8 = b'v';
+const CHECKS_OF_DAY: u8 = b't';
 
 /// Bytes of a notice's number.
 const ID_LENGTH: usize = 16;
@@ -186,6 +189,13 @@ pub(crate) fn adoptions() -> Vec<u8> {
 /// The member of a key under [`adoptions`].
 pub(crate) fn adoption_agency(key: &[u8]) -> Option<AgencyCode> {
     std::str::from_utf8(key.strip_prefix(&[ADOPTION])?).ok()?.parse().ok()
+}
+
+/// How many checks of a day an operator made under a purpose; without one, all of this body.
+pub(crate) fn checks_of_day(purpose: &PurposeCode, operator: Option<&OperatorName>) -> Vec<u8> {
+    // A purpose holds no zero byte, and no operator's name is empty.
+    let operator = operator.map_or("", |operator| operator.as_str());
+    key(CHECKS_OF_DAY, &[purpose.as_str().as_bytes(), &[0], operator.as_bytes()])
 }
 
 /// One item for `recipient`, by its place.

@@ -11,7 +11,6 @@ use chengxin_schemas::digest::HmacKey;
 use chengxin_schemas::directory::DirectoryEntry;
 use chengxin_schemas::identity::{BatchId, Nonce, NoticeId};
 use chengxin_schemas::key::SigningKey;
-use chengxin_schemas::operator::OperatorName;
 use chengxin_schemas::seal::SealIdentity;
 use chengxin_schemas::sealing_key::{DataKey, NONCE_LENGTH};
 use chengxin_schemas::time::{Clock, UnixTime};
@@ -106,10 +105,10 @@ pub struct Node {
     /// One step of a coordinator's plans at a time.
     pub(crate) planning: tokio::sync::Mutex<()>,
     pub(crate) replay: Mutex<ReplayGuard>,
-    /// How often operators here asked today under purposes with a daily limit.
-    pub(crate) asked_today: Mutex<DailyCounts<OperatorName>>,
-    /// How often members did.
-    pub(crate) answered_today: Mutex<DailyCounts<AgencyCode>>,
+    /// One check at a time is counted against the daily limits of its purpose.
+    pub(crate) counting: tokio::sync::Mutex<()>,
+    /// How often members asked today under purposes with a daily limit.
+    pub(crate) answered_today: Mutex<DailyCounts>,
     pub(crate) delivery: Mutex<DeliverySchedule>,
     /// Recipients whose streams are compared with theirs at the next contact.
     pub(crate) comparing: Mutex<BTreeSet<AgencyCode>>,
@@ -159,7 +158,7 @@ impl Node {
             planning: tokio::sync::Mutex::default(),
             parts,
             replay: Mutex::default(),
-            asked_today: Mutex::default(),
+            counting: tokio::sync::Mutex::default(),
             answered_today: Mutex::default(),
             delivery: Mutex::default(),
             comparing: Mutex::default(),

@@ -4,10 +4,11 @@
 //! shown. When another policy comes into force, or the directory gives this body other functions, the restrictions in force
 //! are decided again. What this does not do: the issuer is not told; its receipt says what was decided on arrival.
 //!
-//! Commit point of deciding again: each page is one batch, and the row that says what the decisions rest on comes after
-//! the last page. A crash before it leads to the same pass at the next start, which finds the pages before it done. A row
-//! that cannot be read holds back neither the others nor the start of the node, but keeps that row from being written;
-//! what is read of its subject fails.
+//! Commit point of deciding again: each page is one batch. One row says what all decisions rest on. Before the first page
+//! it is put to nothing, since from there on some may rest on one policy and some on another, and after the last page to the
+//! policy and functions of the pass. A crash in between leads to another pass at the next start, whatever is in force by
+//! then. A restriction that cannot be read holds back neither the others nor the start of the node, but leaves that row at
+//! nothing; what is read of its subject fails.
 
 use std::sync::PoisonError;
 
@@ -110,6 +111,13 @@ pub(crate) struct RecognitionBasis {
     functions: Option<Vec<FunctionCode>>,
 }
 
+impl RecognitionBasis {
+    /// Stands for a pass that has not reached its end: no policy has an empty version.
+    fn unfinished() -> Self {
+        Self { policy: String::new(), functions: None }
+    }
+}
+
 impl Row for RecognitionBasis {
     const NAME: &'static str = "recognition basis";
     const VERSION: u8 = 1;
@@ -141,8 +149,7 @@ impl Node {
             policy: policy.bundle().rules_version().to_owned(),
             functions: own.as_ref().map(|own| own.functions.clone()),
         };
-        let key = keyspace::recognition_basis();
-        let held = match self.parts.store.get(&key).await? {
+        let held = match self.parts.store.get(&keyspace::recognition_basis()).await? {
             Some(bytes) => Some(RecognitionBasis::decode(&bytes)?),
             None => None,
         };
@@ -153,10 +160,14 @@ impl Node {
         if held.as_ref() == Some(&basis) || is_passed_over {
             return Ok(());
         }
-        // Only a home that knows no basis can hold rows of an earlier form.
+        // From here on the decisions are not by what an earlier pass was by, whether or not it had to pass any over.
+        self.passed_over.lock().unwrap_or_else(PoisonError::into_inner).take();
         let mut unreadable = 0_usize;
-        if held.is_none() {
-            unreadable = self.notices_rekey().await?;
+        match held {
+            // Only a home that knows no basis can hold rows of an earlier form. None equals no basis either, and stays until
+            // no row is of an earlier form.
+            None => unreadable = self.notices_rekey().await?,
+            Some(_) => self.basis_put(&RecognitionBasis::unfinished()).await?,
         }
         let pass = self.restrictions_reconsider(policy.bundle(), own.as_ref()).await?;
         if pass.changed > 0 {
@@ -168,8 +179,12 @@ impl Node {
             self.passed_over.lock().unwrap_or_else(PoisonError::into_inner).replace(basis);
             return Ok(());
         }
+        self.basis_put(&basis).await
+    }
+
+    async fn basis_put(&self, basis: &RecognitionBasis) -> Result<()> {
         let mut batch = Batch::new();
-        batch.put(key, basis.encode()?);
+        batch.put(keyspace::recognition_basis(), basis.encode()?);
         self.parts.store.commit(batch).await?;
         Ok(())
     }

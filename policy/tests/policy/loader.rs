@@ -151,16 +151,23 @@ fn a_purpose_says_exactly_what_its_rules_grant() {
 fn what_a_query_owes_is_asked_of_queries_only() {
     let case = "case_reference = true\n";
     for limit in ["0", "100001"] {
-        let message = refused("purposes.toml", case, &format!("{case}daily_limit = {limit}\n"));
-        assert!(message.contains("not between 1 and 100000"), "{message}");
+        for field in ["daily_limit", "daily_limit_body"] {
+            let message = refused("purposes.toml", case, &format!("{case}{field} = {limit}\n"));
+            assert!(message.contains("not between 1 and 100000"), "{message}");
+            assert!(message.contains(&format!("correct {field}, ")), "{message}");
+        }
     }
+    let message = refused("purposes.toml", case, &format!("{case}daily_limit = 21\ndaily_limit_body = 20\n"));
+    assert!(message.contains("less often in a day than one of its operators"), "{message}");
     for limit in ["-1", "\"many\""] {
         let message = refused("purposes.toml", case, &format!("{case}daily_limit = {limit}\n"));
         assert!(message.starts_with("purposes.toml line "), "{message}");
     }
     let read = "actions = [\"read\"]\n";
-    let message = refused("purposes.toml", read, &format!("{read}daily_limit = 5\n"));
-    assert!(message.contains("counts queries"), "{message}");
+    for field in ["daily_limit", "daily_limit_body"] {
+        let message = refused("purposes.toml", read, &format!("{read}{field} = 5\n"));
+        assert!(message.contains("counts queries"), "{message}");
+    }
     let message = refused("purposes.toml", read, &format!("{read}subject_authorisation = true\n"));
     assert!(message.contains("comes with a query"), "{message}");
 }

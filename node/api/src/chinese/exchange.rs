@@ -37,6 +37,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("it does not serialise", "无法编码"),
     ("the import cannot be resumed: roll it back", "该导入无法继续: 请撤回"),
     // daily_limit.rs
+    ("checks of a day", "当日核查次数"),
     (
         "too many bodies asked today under purposes with a daily limit: ask again tomorrow",
         "今日在有每日限次的用途下询问的单位过多: 请明日再问",

@@ -15,7 +15,14 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("the purpose has no basis of its own: cite one", "该用途没有默认依据，须写明法律依据"),
     ("the purpose needs the subject's written authorisation", "该用途须有信用主体的书面授权"),
     ("only the body's own records may be read", "只能读取本单位自己的记录"),
-    ("the purpose allows {} requests a day, which are used up", "该用途每日限 {0} 次，今日次数已用完"),
+    (
+        "the purpose allows one operator {} requests a day, which are used up",
+        "该用途每人每日限 {0} 次，今日次数已用完",
+    ),
+    (
+        "the purpose allows one body {} requests a day, which are used up",
+        "该用途每个单位每日限 {0} 次，该单位今日次数已用完",
+    ),
     ("no rule allows it", "没有规则允许"),
     ("the rule engine failed, so the request is denied", "策略引擎故障，按拒绝处理"),
     ("denied by {}: {}", "被规则 {0} 拒绝: {1:word}"),

@@ -263,6 +263,7 @@ fn what_a_policy_decided_reads_in_both_languages() {
         DenialReason::SubjectAuthorisation,
         DenialReason::OwnRecordsOnly,
         DenialReason::DailyLimit { limit: 20 },
+        DenialReason::DailyLimitBody { limit: 60 },
         DenialReason::NoRule,
         DenialReason::EngineFailure,
     ];

@@ -42,6 +42,7 @@ pub(crate) async fn policy_show(State(services): State<Arc<Services>>) -> Answer
             case_reference: purpose.case_reference,
             subject_authorisation: purpose.subject_authorisation,
             daily_limit: purpose.daily_limit,
+            daily_limit_body: purpose.daily_limit_body,
         })
         .collect();
     let measures = bundle

@@ -59,9 +59,12 @@ pub struct PurposeEntry {
     /// Whether the subject must have authorised the query in writing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub subject_authorisation: bool,
-    /// How many requests one operator may make under it in one day, and one body of each peer; absent for any number.
+    /// How many requests one operator may make under it in one day; absent for any number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub daily_limit: Option<u32>,
+    /// How many one body may make, all its operators together; absent for any number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub daily_limit_body: Option<u32>,
 }
 
 /// A sanction measure against one kind of subject; a measure that strikes several kinds has an entry for each, because

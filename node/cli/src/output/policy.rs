@@ -21,6 +21,7 @@ impl Document for Policy {
             wide("roles", Key::Roles),
             wide("source", Key::Source),
             wide("daily_limit", Key::DailyLimit),
+            wide("daily_limit_body", Key::DailyLimitBody),
         ]);
         let label = |code: &'static str, key| if view.machine { code } else { view.text(key) };
         for purpose in &self.purposes {
@@ -35,6 +36,7 @@ impl Document for Policy {
                 Cell::new(view.join(purpose.roles.iter().map(|role| view.role(*role)))),
                 Cell::new(&purpose.requirement),
                 Cell::optional(purpose.daily_limit),
+                Cell::optional(purpose.daily_limit_body),
             ]);
         }
         for measure in &self.measures {
@@ -52,6 +54,7 @@ impl Document for Policy {
                 Cell::new(view.severity(measure.severity_floor)),
                 Cell::empty(),
                 Cell::new(&measure.document),
+                Cell::empty(),
                 Cell::empty(),
             ]);
         }

@@ -239,6 +239,7 @@ keys! {
     Change,
     ComparedVersions,
     DailyLimit,
+    DailyLimitBody,
     DecisionTests,
     DecisionsNarrower,
     DecisionsWider,

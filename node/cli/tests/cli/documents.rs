@@ -207,7 +207,7 @@ pub fn restrictions() -> Restrictions {
 pub fn policy() -> Policy {
     parse(json!({"schema": "policy/v1", "version": "baseline-1", "purposes": [
         {"code": "government-procurement", "name": "政府采购", "name_en": "Government procurement", "requirement": "QU-02",
-         "legal_basis": "内政发〔2021〕12号", "roles": ["clerk", "reviewer"], "case_reference": true, "daily_limit": 200}
+         "legal_basis": "内政发〔2021〕12号", "roles": ["clerk", "reviewer"], "case_reference": true, "daily_limit": 200, "daily_limit_body": 1000}
     ], "measures": [
         {"code": "restrict-government-procurement", "name": "限制参与政府采购", "name_en": "Exclusion from government procurement",
          "object": "organisation", "severity_floor": "general", "document": "全国失信惩戒措施基础清单", "verified": false},

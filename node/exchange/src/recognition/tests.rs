@@ -169,8 +169,8 @@ async fn one_row_that_cannot_be_read_holds_back_neither_the_start_nor_new_member
         assert!(market.parts.store.get(&lost).await.is_err(), "lost");
         let key = keyspace::recognition_basis();
         let basis = market.parts.store.get(&key).await.expect("read").expect("row");
-        let functions = RecognitionBasis::decode(&basis).expect("basis").functions.expect("member");
-        assert_eq!(functions[0].as_str(), "market-regulation", "the next start looks again");
+        let basis = RecognitionBasis::decode(&basis).expect("basis");
+        assert_eq!(basis, RecognitionBasis::unfinished(), "the next start looks again");
         assert_eq!(
             market.backlog_queue().await.expect("queued"),
             1 - start,
@@ -181,5 +181,58 @@ async fn one_row_that_cannot_be_read_holds_back_neither_the_start_nor_new_member
         let rows = page.iter().filter_map(|(key, bytes)| market.row_or_alarm::<RestrictionRow>(key, bytes));
         let decided: Vec<_> = rows.map(|row| row.measures[0].recognition.is_applied()).collect();
         assert_eq!(decided, [false], "decided again");
+    }
+}
+
+/// What was decided on the restrictions that can be read.
+async fn decided(node: &Node) -> Vec<bool> {
+    let range = KeyRange::prefix(&keyspace::restrictions());
+    let page = node.parts.store.scan(range, 10).await.expect("page");
+    let rows = page.iter().filter_map(|(key, bytes)| node.row_or_alarm::<RestrictionRow>(key, bytes));
+    rows.map(|row| row.measures[0].recognition.is_applied()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn going_back_to_what_was_decided_by_before_decides_again() {
+    let federation = Federation::new().await;
+    federation.penalty_import().await;
+    let market = federation.node(MARKET);
+    let reviewer = as_role(&market, Role::Reviewer).await;
+    let filter = RecordFilter { limit: 10, ..Default::default() };
+    let record = market.record_list(&reviewer, filter).await.expect("list").records[0].id;
+    for _ in 0..2 {
+        let measure = "no-inspection-exemption".parse().expect("label");
+        let measure = MeasureDraft { measure, legal_basis: None, from: None, until: None };
+        let draft = NoticeDraft { record, measures: vec![measure] };
+        market.notice_issue(&reviewer, draft).await.expect("issued");
+    }
+    let functions_change = |to: &str| {
+        federation.entry_update(MARKET, |entry| entry.functions = vec![to.parse().expect("function")]);
+        federation.directory_refresh(MARKET)
+    };
+    assert_eq!(decided(&market).await, [true, true]);
+    let store = &market.parts.store;
+    let page = store.scan(KeyRange::prefix(&keyspace::restrictions()), 1).await.expect("page");
+    let (key, row) = page.into_iter().next().expect("row");
+    let mut damaged = row.to_vec();
+    *damaged.last_mut().expect("bytes") ^= 1;
+    let put = |value: Vec<u8>| {
+        let mut batch = Batch::new();
+        batch.put(key.clone(), value);
+        store.commit(batch)
+    };
+    put(damaged).await.expect("committed");
+    // The pass for the other function cannot end, and the one after it is by what the stored basis said at first.
+    for (function, applied) in [("finance", false), ("market-regulation", true)] {
+        functions_change(function).await;
+        market.recognition_refresh().await.expect("decided again");
+        assert_eq!(decided(&market).await, [applied], "by {function}");
+    }
+    // Nor is a pass that ended held for one that could not, and had passed over what cannot be read.
+    put(row.to_vec()).await.expect("committed");
+    for (function, applied) in [("finance", false), ("market-regulation", true)] {
+        functions_change(function).await;
+        market.recognition_refresh().await.expect("decided again");
+        assert_eq!(decided(&market).await, [applied, applied], "by {function}");
     }
 }
