@@ -9,9 +9,6 @@ use crate::unified_code::{UnifiedCode, normalise};
 
 /// Longest name of a subject, in characters: that of the registered name in every record type.
 pub const SUBJECT_NAME_LIMIT: usize = 200;
-/// The category of subjects (行政相对人类别) of a business that is its owner's: it has a code, and what identifies it may be
-/// the owner's number.
-pub const SOLE_TRADER: &str = "个体工商户";
 
 /// The identifier under which a subject is looked up.
 ///
@@ -61,7 +58,9 @@ impl SubjectKind {
             | "事业单位法人"
             | "社会团体法人"
             | "其他法人"
-            | SOLE_TRADER => Some(Self::Organisation),
+            | "个体工商户"
+            | "个体户"
+            | "个体经营户" => Some(Self::Organisation),
             _ => None,
         }
     }

@@ -7,7 +7,7 @@ use chengxin_schemas::record_type::{
     FieldDefinition, PERSON_DOCUMENT_TYPE, PERSON_NUMBER, SUBJECT_CATEGORY, SUBJECT_CODE,
 };
 use chengxin_schemas::resident_id::ResidentId;
-use chengxin_schemas::subject::{SOLE_TRADER, SubjectKind};
+use chengxin_schemas::subject::SubjectKind;
 use chengxin_schemas::unified_code::{UnifiedCode, UnifiedCodeWarning, organisation_code_holds};
 
 use super::RowWork;
@@ -18,6 +18,15 @@ use crate::value::person::{
     is_travel_document_shaped,
 };
 use crate::value::{is_null, is_space, text_fold};
+
+/// What every word for the category of sole traders (个体工商户, 个体户, 个体经营户) has in it.
+const SOLE_TRADER_WORD: &str = "个体";
+/// The numbers of that category in the code sets of the national store: of commitments and directories, and of subjects.
+const SOLE_TRADER_NUMBERS: [&str; 2] = ["4", "98"];
+/// How the unified codes of sole traders begin (GB 32100-2015).
+const SOLE_TRADER_PREFIX: &str = "92";
+/// Where a row has its unified code: it took the place of the registration number, so clerks write it there too.
+const UNIFIED_CODE_COLUMNS: [&str; 2] = [SUBJECT_CODE, "registration_number"];
 
 /// What a row says about the kind of its subject.
 ///
@@ -82,18 +91,26 @@ impl RowWork<'_> {
         // organisation code, whose check tells it from a person's number in ten of eleven cases. In the eleventh it stays,
         // unless the row is a sole trader's, whose old tax number is the owner's own number.
         let is_companys =
-            name == "tax_registration_number" && is_company_tax_number(&plain) && !self.says_sole_trader();
-        if is_old_resident_shaped(&plain) && !is_companys {
+            || name == "tax_registration_number" && is_company_tax_number(&plain) && !self.says_sole_trader();
+        if is_old_resident_shaped(&plain) && !is_companys() {
             return self.issue(index, IssueCode::NumberMayBePersons);
         }
         self.insert(index, name, text);
         self.evidence.organisation |= is_organisation_number(name, &plain);
     }
 
-    /// Whether the row's category is that of sole traders. Its column may stand behind the one that is being read.
+    /// Whether the row is a sole trader's by its category or its unified code, whose columns may stand behind the one that
+    /// is being read. What only resembles either counts too: a number that is left out stands in the source row.
     fn says_sole_trader(&self) -> bool {
-        let category = self.mapper.header.column_of(SUBJECT_CATEGORY).map(|column| self.cells.text(column));
-        category.is_some_and(|text| text_fold(text).replace(is_space, "") == SOLE_TRADER)
+        let text = |name| self.mapper.header.column_of(name).map(|column| self.cells.text(column));
+        let category = text(SUBJECT_CATEGORY).map(|text| text_fold(text).replace(is_space, ""));
+        category.is_some_and(|category| {
+            category.contains(SOLE_TRADER_WORD) || SOLE_TRADER_NUMBERS.contains(&category.as_str())
+        }) || UNIFIED_CODE_COLUMNS
+            .into_iter()
+            .filter_map(text)
+            .map(number_plain)
+            .any(|code| code.chars().count() == 18 && code.starts_with(SOLE_TRADER_PREFIX))
     }
 
     fn organisation_code_map(&mut self, index: usize, code: &str) {

@@ -28,7 +28,9 @@ fn a_row_is_about_an_organisation_only_if_it_says_so() {
     check_kind(PenaltyRow::new(), Organisation);
     check_kind(nobody(), Person);
     check_kind(nobody().with("行政相对人类别", "法人及非法人组织"), Organisation);
-    check_kind(nobody().with("行政相对人类别", "个体工商户"), Organisation);
+    for category in ["个体工商户", "个体户", "个体经营户"] {
+        check_kind(nobody().with("行政相对人类别", category), Organisation);
+    }
     check_kind(nobody().with("行政相对人类别", "2"), Person);
     check_kind(nobody().with("行政相对人代码_2(工商注册号)", "150102000012345"), Organisation);
     check_kind(nobody().with("行政相对人代码_3(组织机构代码)", "10774368-0"), Organisation);
@@ -150,14 +152,24 @@ fn no_column_of_organisations_takes_a_persons_number() {
     assert!(codes(&outcome.rows[0]).is_empty());
     let fields = outcome.rows[0].fields.as_ref().expect("accepted");
     assert_eq!(fields.text("tax_registration_number"), Some("150102491231005"));
-    // The same number in a sole trader's row, wherever the category stands, is the owner's as likely as not.
+    // The same number in a sole trader's row is the owner's as likely as not. The row says so by its category or by its code,
+    // wherever they stand.
+    let (category, registration) = ("行政相对人类别", "行政相对人代码_2(工商注册号)");
+    let trader_code = "92150102MA0DEM1287";
+    let taxed = || PenaltyRow::new().with(tax, "150102491231005");
     for row in [
-        PenaltyRow::new().with("行政相对人类别", "个体工商户").with(tax, "150102491231005"),
-        PenaltyRow::new().with(tax, "150102491231005").with("行政相对人类别", " 个体 工商户"),
+        PenaltyRow::new().with(category, "个体工商户").with(tax, "150102491231005"),
+        taxed().with(category, " 个体 工商户"),
+        taxed().with(category, "个体户"),
+        taxed().with(category, "个体经营者"),
+        taxed().with(category, "4"),
+        taxed().with(CODE_COLUMN, trader_code),
+        taxed().renamed(CODE_COLUMN, "备注").with(CODE_COLUMN, " ９２150102ma0dem1287"),
+        taxed().with(CODE_COLUMN, "——").with(registration, trader_code),
     ] {
         let outcome = import_rows(&[row]);
         let row = &outcome.rows[0];
-        assert_eq!((codes(row), row.subject_kind), (vec!["number_may_be_persons"], Organisation));
+        assert_eq!((codes(row).first(), row.subject_kind), (Some(&"number_may_be_persons"), Organisation));
         let fields = row.fields.as_ref().expect("accepted");
         assert!(fields.iter().all(|(_, value)| !value.to_text().contains("491231")));
     }
