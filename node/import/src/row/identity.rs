@@ -14,8 +14,8 @@ use super::RowWork;
 use crate::dialect::TemplateVersion;
 use crate::issue::IssueCode;
 use crate::value::person::{
-    is_company_tax_number, is_old_resident_shaped, is_resident_shaped, is_resident_tax_number,
-    is_travel_document_shaped,
+    is_company_tax_number, is_masked_resident, is_old_resident_shaped, is_resident_shaped,
+    is_resident_tax_number, is_travel_document_shaped,
 };
 use crate::value::{is_null, is_space, text_fold};
 
@@ -27,6 +27,10 @@ const SOLE_TRADER_NUMBERS: [&str; 2] = ["4", "98"];
 const SOLE_TRADER_PREFIX: &str = "92";
 /// Where a row has its unified code: it took the place of the registration number, so clerks write it there too.
 const UNIFIED_CODE_COLUMNS: [&str; 2] = [SUBJECT_CODE, "registration_number"];
+/// The type of the document that a resident number is of.
+const RESIDENT_CARD: &str = "身份证";
+/// The category of natural persons in the national store.
+const NATURAL_PERSON: &str = "自然人";
 
 /// What a row says about the kind of its subject.
 ///
@@ -36,12 +40,14 @@ const UNIFIED_CODE_COLUMNS: [&str; 2] = [SUBJECT_CODE, "registration_number"];
 pub(super) struct SubjectEvidence {
     person: bool,
     organisation: bool,
+    /// The row has a number of a natural person that is masked and of a resident number's form.
+    resident_masked: bool,
 }
 
 impl SubjectEvidence {
     /// What holds for every row of a template.
     pub(super) fn of_template(template: TemplateVersion) -> Self {
-        Self { person: template == TemplateVersion::PenaltyNaturalPersons2018, organisation: false }
+        Self { person: template == TemplateVersion::PenaltyNaturalPersons2018, ..Self::default() }
     }
 
     /// What a filled column says, whatever came of its value: who has a document number is a person, also when the
@@ -203,6 +209,7 @@ impl RowWork<'_> {
         }
         let folded: String = text_fold(text).chars().filter(|symbol| !is_space(*symbol)).collect();
         if folded.contains('*') {
+            self.evidence.resident_masked |= definition.name == PERSON_NUMBER && is_masked_resident(&folded);
             return self.issue(index, IssueCode::PersonNumberMasked);
         }
         if folded.len() > 64 || !folded.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
@@ -260,6 +267,27 @@ impl RowWork<'_> {
         } else if let Ok((_, definition)) = self.mapper.header.record_type.field(SUBJECT_CODE) {
             self.code_map(index, definition, &folded);
         }
+    }
+
+    /// Keeps in a field that the row states a natural person, if no field says so: a record is ruled by its fields, and the
+    /// number that would have said it is masked or missing. A resident number, masked or not, is a resident card's. What
+    /// only the template or the mask of another document says becomes the category, if the row states none and has no sign
+    /// of an organisation. Not solved: such a row with a category of unknown words is ruled as one that says nothing.
+    pub(super) fn stated_person_keep(&mut self) {
+        let fields = &self.mapped.fields;
+        let holds = |name| fields.value(name).is_some();
+        if holds(PERSON_NUMBER) || holds(PERSON_DOCUMENT_TYPE) {
+            return;
+        }
+        let (name, text) = if self.evidence.resident_masked {
+            (PERSON_DOCUMENT_TYPE, RESIDENT_CARD)
+        } else if self.evidence.person && !self.evidence.organisation && !holds(SUBJECT_CATEGORY) {
+            (SUBJECT_CATEGORY, NATURAL_PERSON)
+        } else {
+            return;
+        };
+        // Record types without these fields have no ruling that asks for them.
+        let _ = self.mapped.fields.text_insert(name, text);
     }
 
     /// Whether an identifier is there and was refused: then it is wrong, not weak.
@@ -333,7 +361,7 @@ pub(super) fn document_type_read(text: &str) -> Option<&str> {
         return Some(text);
     }
     Some(match folded.as_str() {
-        "1" | "10" | "111" => "身份证",
+        "1" | "10" | "111" => RESIDENT_CARD,
         "2" | "50" | "414" => "护照号",
         "3" | "30" => "港澳居民来往内地通行证",
         "4" | "40" => "台湾居民来往大陆通行证",

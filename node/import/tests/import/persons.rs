@@ -88,7 +88,43 @@ fn the_template_of_natural_persons_holds_persons_whatever_their_number() {
     let outcome = import(csv(&[headers, values]), ImportOptions::default()).expect("header");
     assert_eq!(codes(&outcome.rows[0]), ["subject_identity_weak"]);
     assert_eq!(outcome.rows[0].subject_kind, Person);
-    assert!(outcome.rows[0].fields.is_some());
+    let fields = outcome.rows[0].fields.as_ref().expect("accepted");
+    assert_eq!(fields.text("subject_category"), Some("自然人"));
+}
+
+/// A record is ruled by its fields. Where a number would have said that the subject is a natural person, and the file masks
+/// it or has none, another field says it.
+#[test]
+fn a_stated_person_stays_stated_without_a_number() {
+    let (category, kind, number) = ("行政相对人类别", "证件类型", "证件号码");
+    let masked = "1501021949****002X";
+    let fields_of = |row: PenaltyRow| {
+        let outcome = import_rows(&[row]);
+        let row = &outcome.rows[0];
+        let fields = row.fields.as_ref().unwrap_or_else(|| panic!("{:?}", row.issues));
+        assert_eq!(fields.text("person_number").filter(|number| number.contains('*')), None);
+        ["person_document_type", "subject_category"].map(|name| fields.text(name).map(str::to_owned))
+    };
+    let check = |row: PenaltyRow, document: Option<&str>, category: Option<&str>| {
+        assert_eq!(fields_of(row), [document, category].map(|text| text.map(str::to_owned)));
+    };
+    let card = Some("身份证");
+    // No column for the type, in front of the number or behind it, an empty one, and one that says it.
+    check(nobody().with(number, masked), card, None);
+    check(nobody().with(kind, "").with(number, masked), card, None);
+    check(nobody().with(number, masked).with(kind, "——"), card, None);
+    check(nobody().with(number, masked).with(kind, "2"), Some("护照号"), None);
+    // Words of no known category say nothing against it, and a business stays one.
+    check(nobody().with(category, "2").with(number, masked), card, Some("2"));
+    check(nobody().with(category, "个体工商户").with(number, masked), card, Some("个体工商户"));
+    // Of which document a number of another form is, nobody knows.
+    check(nobody().with(kind, "").with(number, "E12****78"), None, Some("自然人"));
+    check(PenaltyRow::new().with(kind, "").with(number, "E12****78"), None, None);
+    // A row that has the number, or says nothing of a person, stays as it is.
+    check(nobody().with(number, RESIDENT), None, None);
+    check(nobody().with("法定代表人证件号码", masked), None, None);
+    check(nobody(), None, None);
+    check(PenaltyRow::new(), None, None);
 }
 
 #[test]
