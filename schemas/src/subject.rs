@@ -12,8 +12,7 @@ pub const SUBJECT_NAME_LIMIT: usize = 200;
 
 /// The identifier under which a subject is looked up.
 ///
-/// Serialises in the clear: only signed and encrypted forms may hold it. Indexes, logs and metrics hold a
-/// [`SubjectKey`].
+/// Serialises in the clear: only signed and encrypted forms may hold it. Indexes, logs and metrics hold a keyed hash of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum SubjectId {
