@@ -40,7 +40,8 @@ pub struct ItemClaims {
     pub iat: UnixTime,
     /// 1, 2, 3, … without gaps.
     pub sequence: u64,
-    /// [`ItemClaims::link`] of the item before; all zero for the first.
+    /// The link of the item before; all zero for the first. A link is the SHA-256 over `chengxin/item/v1`, a line feed,
+    /// `iss`, `aud`, `sequence` as eight bytes with the highest first, and the bytes of `previous` and `sealed`.
     pub previous: Sha256,
     /// Digest of the sealed payload.
     pub sealed: Sha256,

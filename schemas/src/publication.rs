@@ -31,7 +31,7 @@ pub const PUBLICATION_LIMIT: usize = 64 * 1024;
 pub const PUBLICATIONS_LIMIT: usize = 2;
 
 /// Claims of an approval JWS, version 1: an operator of a coordinator's node has seen the bundle and stands for its content
-/// and its place in the order, within [`APPROVAL_SECONDS`]. The day from which it decides is not approved: whoever
+/// and its place in the order, for 30 days. The day from which it decides is not approved: whoever
 /// publishes it names that. The node signs in the operator's name; it holds each operator to be a different person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]

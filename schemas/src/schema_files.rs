@@ -145,4 +145,36 @@ mod tests {
         let count = std::fs::read_dir(&folder).expect("folder").count();
         assert_eq!(count, files.len(), "a file in schemas/json belongs to no type");
     }
+
+    /// Who verifies by that page refuses a claim that it leaves out.
+    #[test]
+    fn the_page_about_what_travels_names_every_claim() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/protocol.md");
+        let page = std::fs::read_to_string(path).expect("page");
+        for (form, row, member) in [
+            ("record", "| record |", None),
+            ("request", "| request |", None),
+            ("answer", "| answer |", None),
+            ("notice", "| notice |", None),
+            ("notice", "| notice |", Some("NoticeContent")),
+            ("item", "| item |", None),
+            ("receipt", "| receipt |", None),
+            ("certificate", "| certificate |", None),
+            ("policy-approval", "| policy approval |", None),
+            ("request", "| request |", Some("SubjectAuthorisation")),
+        ] {
+            let name = format!("{form}.schema.json");
+            let file = schema_files().into_iter().find(|file| file.name == name).expect(form);
+            let schema: Value = serde_json::from_str(&file.text).expect("json");
+            let claims = match member {
+                Some(member) => &schema["$defs"][member]["properties"],
+                None => &schema["properties"],
+            };
+            let line = page.lines().find(|line| line.starts_with(row)).expect(row);
+            for claim in claims.as_object().expect("claims").keys() {
+                let is_common = ["iss", "aud", "iat"].contains(&claim.as_str());
+                assert!(is_common || line.contains(&format!("`{claim}`")), "{row} has no `{claim}`");
+            }
+        }
+    }
 }

@@ -9,14 +9,10 @@ use crate::unified_code::{UnifiedCode, normalise};
 
 /// Longest name of a subject, in characters: that of the registered name in every record type.
 pub const SUBJECT_NAME_LIMIT: usize = 200;
-/// The category of subjects (行政相对人类别) of a business that is its owner's: it has a code, and what identifies it may be
-/// the owner's number.
-pub const SOLE_TRADER: &str = "个体工商户";
 
 /// The identifier under which a subject is looked up.
 ///
-/// Serialises in the clear: only signed and encrypted forms may hold it. Indexes, logs and metrics hold a
-/// [`SubjectKey`].
+/// Serialises in the clear: only signed and encrypted forms may hold it. Indexes, logs and metrics hold a keyed hash of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum SubjectId {
@@ -61,7 +57,9 @@ impl SubjectKind {
             | "事业单位法人"
             | "社会团体法人"
             | "其他法人"
-            | SOLE_TRADER => Some(Self::Organisation),
+            | "个体工商户"
+            | "个体户"
+            | "个体经营户" => Some(Self::Organisation),
             _ => None,
         }
     }

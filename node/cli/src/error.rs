@@ -123,6 +123,21 @@ impl CliError {
         Self::Problem(Box::new(problem))
     }
 
+    /// The error as it is told to whoever called with `flags` ([`crate::arguments::Globals::caller_flags`]). What a denial
+    /// says to look up in the policy is typed at the same node by the same person, so these commands have the same flags; a
+    /// command of another fix may be somebody else's.
+    #[must_use]
+    pub fn with_caller_flags(mut self, flags: &str) -> Self {
+        if let Self::Problem(problem) = &mut self
+            && problem.rule.is_some()
+        {
+            for fix in [&mut problem.fix_en, &mut problem.fix_zh].into_iter().flatten() {
+                *fix = fix.replace("chengxin policy ", &format!("chengxin{flags} policy "));
+            }
+        }
+        self
+    }
+
     /// A value on the command line is wrong in a way that the grammar cannot say.
     pub fn usage(field: &str, en: &str, zh: &str, fix_en: &str, fix_zh: &str) -> Self {
         Self::problem(

@@ -140,6 +140,7 @@ impl RowMapper {
             work.column_map(index);
         }
         work.whole_check();
+        work.stated_person_keep();
         work.mapped.subject_kind = work.evidence.kind();
         work.mapped
     }

@@ -219,6 +219,66 @@ fn refusals_end_with_their_codes_and_say_what_to_do() {
     stage.stop();
 }
 
+/// At a node of its own place, and by a user with several accounts, a command works with the flags of the denied one only.
+#[test]
+fn a_denial_gives_the_command_that_explains_it_as_it_has_to_be_typed() {
+    let stage = Stage::new();
+    let link = stage.served.folder.path().join("the socket");
+    std::os::unix::fs::symlink(&stage.served.socket, &link).expect("link");
+    let socket = link.to_str().expect("path");
+    let check = [
+        "chengxin",
+        "check",
+        "91320100748204660Q",
+        "--purpose",
+        "securities-issuance",
+        "--ref",
+        "A-1",
+        "--socket",
+        socket,
+        "--operator",
+        "clerk",
+        "--role",
+        "clerk",
+    ];
+    for (language, before, after) in [("en", "what to do: ", " says"), ("zh", "用 ", " 查看")] {
+        let words = [&check[..], &["--lang", language]].concat();
+        let denied = chengxin_words(Path::new("/nowhere"), &words, &[]);
+        assert_eq!(denied.exit, Exit::NotPermitted, "{}", denied.err);
+        let start = denied.err.find("chengxin ").unwrap_or_else(|| panic!("{}", denied.err));
+        assert!(denied.err[..start].ends_with(before), "{}", denied.err);
+        let command = &denied.err[start..start + denied.err[start..].find(after).expect("an end")];
+        let flags =
+            format!("chengxin --socket '{socket}' --operator clerk --role clerk policy explain --as clerk ");
+        assert!(command.starts_with(&flags), "{command}");
+        // What a shell makes of it does what it says.
+        let split = std::process::Command::new("sh")
+            .arg("-c")
+            .arg(format!("printf '%s\\n' {command}"))
+            .output()
+            .expect("a shell");
+        let words = String::from_utf8(split.stdout).expect("text");
+        let explained = chengxin_words(Path::new("/nowhere"), &words.lines().collect::<Vec<_>>(), &[]);
+        assert_eq!(explained.exit, Exit::Done, "{command}: {}", explained.err);
+    }
+    let json = chengxin_words(Path::new("/nowhere"), &[&check[..], &["-o", "json"]].concat(), &[]);
+    let told: Value = serde_json::from_str(&json.err).expect("json");
+    for fix in ["fix_en", "fix_zh"] {
+        assert!(
+            told[fix].as_str().expect(fix).contains("--operator clerk --role clerk policy explain"),
+            "{told}"
+        );
+    }
+    // Without flags the command has none.
+    let denied = chengxin_words(
+        &stage.served.socket,
+        &check[..7],
+        &[("CHENGXIN_OPERATOR", "clerk"), ("CHENGXIN_LANG", "en")],
+    );
+    assert!(denied.err.contains("what to do: chengxin policy explain --as clerk "), "{}", denied.err);
+    stage.stop();
+}
+
 #[test]
 fn a_subject_is_read_from_standard_input() {
     let stage = Stage::new();

@@ -6,6 +6,7 @@ use chengxin_exchange::import::{BatchState, ImportFile};
 use chengxin_exchange::record::RecordFilter;
 use chengxin_import::{ImportOptions, IssueSeverity};
 use chengxin_schemas::ErrorCode;
+use chengxin_schemas::category::BreachSeverity;
 use chengxin_schemas::operator::Role;
 use chengxin_schemas::subject::SubjectId;
 
@@ -94,6 +95,46 @@ async fn the_report_tells_of_columns_left_out_and_of_another_end_of_publicity() 
     assert_eq!(found, [(1, "unmapped_column"), (2, "publicity_end_differs"), (5, "publicity_end_differs")]);
     assert_eq!(issues[0].column.as_ref().map(|column| &*column.header), Some("lysj"));
     assert!(issues[1].message_zh().contains("2029-09-18") && issues[1].message_en().contains("2027-09-18"));
+}
+
+/// 《行政处罚法》第五十一条 caps a fine by simple procedure at 200 yuan for a citizen. Published files mask the number, and a row of
+/// the national template of natural persons is a citizen's with no more than that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_citizen_with_a_masked_number_is_ruled_as_a_citizen() {
+    let federation = Federation::new().await;
+    let node = federation.node(MARKET);
+    let clerk = as_role(&node, Role::Clerk).await;
+    let mut text = "行政相对人名称,证件类型,证件号码,行政处罚决定书文号,违法行为类型,违法事实,处罚依据,处罚类别,处罚内容,\
+         罚款金额(万元),没收违法所得、没收非法财物的金额(万元),暂扣或吊销证照名称及编号,处罚决定日期,处罚有效期,公示截止期,\
+         处罚机关,处罚机关统一社会信用代码,数据来源单位,数据来源单位统一社会信用代码,备注\n"
+        .to_owned();
+    for (row, (kind, number, fine)) in [
+        ("身份证", "1501021949****002X", "0.2"),
+        ("", "1501021949****002X", "0.2"),
+        ("", "E12****78", "0.2"),
+        ("", "", "0.2"),
+        ("", "1501021949****002X", "0.02"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        text.push_str(&format!(
+            "示例甲,{kind},{number},示罚{row}号,类型,事实,依据,罚款,罚款,{fine},,,2026-09-18,,,示例局,,,,适用简易程序\n"
+        ));
+    }
+    let file: Arc<dyn ImportFile> = Arc::new(Memory(text.into_bytes()));
+    let (examination, batch) =
+        node.import_run(&clerk, file, ImportOptions::default(), Arc::new(|_| {})).await.expect("import");
+    assert_eq!(batch.expect("batch").records, 5, "{:?}", examination.report.issues().collect::<Vec<_>>());
+    let filter = RecordFilter { limit: 10, ..RecordFilter::default() };
+    let mut ruled = Vec::new();
+    for record in node.record_list(&clerk, filter).await.expect("list").records {
+        let shown = node.record_show(&clerk, &record.id).await.expect("shown");
+        ruled.push((shown.source_row, shown.claims.severity));
+    }
+    ruled.sort_unstable_by_key(|(row, _)| *row);
+    let (general, minor) = (Some(BreachSeverity::General), Some(BreachSeverity::Minor));
+    assert_eq!(ruled, [(2, general), (3, general), (4, general), (5, general), (6, minor)]);
 }
 
 /// A minor breach is in principle not published: whatever end its row states, even the latest there could be, nothing of it

@@ -7,17 +7,30 @@ use chengxin_schemas::record_type::{
     FieldDefinition, PERSON_DOCUMENT_TYPE, PERSON_NUMBER, SUBJECT_CATEGORY, SUBJECT_CODE,
 };
 use chengxin_schemas::resident_id::ResidentId;
-use chengxin_schemas::subject::{SOLE_TRADER, SubjectKind};
+use chengxin_schemas::subject::SubjectKind;
 use chengxin_schemas::unified_code::{UnifiedCode, UnifiedCodeWarning, organisation_code_holds};
 
 use super::RowWork;
 use crate::dialect::TemplateVersion;
 use crate::issue::IssueCode;
 use crate::value::person::{
-    is_company_tax_number, is_old_resident_shaped, is_resident_shaped, is_resident_tax_number,
-    is_travel_document_shaped,
+    is_company_tax_number, is_masked_resident, is_old_resident_shaped, is_resident_shaped,
+    is_resident_tax_number, is_travel_document_shaped,
 };
 use crate::value::{is_null, is_space, text_fold};
+
+/// What every word for the category of sole traders (个体工商户, 个体户, 个体经营户) has in it.
+const SOLE_TRADER_WORD: &str = "个体";
+/// The numbers of that category in the code sets of the national store: of commitments and directories, and of subjects.
+const SOLE_TRADER_NUMBERS: [&str; 2] = ["4", "98"];
+/// How the unified codes of sole traders begin (GB 32100-2015).
+const SOLE_TRADER_PREFIX: &str = "92";
+/// Where a row has its unified code: it took the place of the registration number, so clerks write it there too.
+const UNIFIED_CODE_COLUMNS: [&str; 2] = [SUBJECT_CODE, "registration_number"];
+/// The type of the document that a resident number is of.
+const RESIDENT_CARD: &str = "身份证";
+/// The category of natural persons in the national store.
+const NATURAL_PERSON: &str = "自然人";
 
 /// What a row says about the kind of its subject.
 ///
@@ -27,12 +40,14 @@ use crate::value::{is_null, is_space, text_fold};
 pub(super) struct SubjectEvidence {
     person: bool,
     organisation: bool,
+    /// The row has a number of a natural person that is masked and of a resident number's form.
+    resident_masked: bool,
 }
 
 impl SubjectEvidence {
     /// What holds for every row of a template.
     pub(super) fn of_template(template: TemplateVersion) -> Self {
-        Self { person: template == TemplateVersion::PenaltyNaturalPersons2018, organisation: false }
+        Self { person: template == TemplateVersion::PenaltyNaturalPersons2018, ..Self::default() }
     }
 
     /// What a filled column says, whatever came of its value: who has a document number is a person, also when the
@@ -82,18 +97,26 @@ impl RowWork<'_> {
         // organisation code, whose check tells it from a person's number in ten of eleven cases. In the eleventh it stays,
         // unless the row is a sole trader's, whose old tax number is the owner's own number.
         let is_companys =
-            name == "tax_registration_number" && is_company_tax_number(&plain) && !self.says_sole_trader();
-        if is_old_resident_shaped(&plain) && !is_companys {
+            || name == "tax_registration_number" && is_company_tax_number(&plain) && !self.says_sole_trader();
+        if is_old_resident_shaped(&plain) && !is_companys() {
             return self.issue(index, IssueCode::NumberMayBePersons);
         }
         self.insert(index, name, text);
         self.evidence.organisation |= is_organisation_number(name, &plain);
     }
 
-    /// Whether the row's category is that of sole traders. Its column may stand behind the one that is being read.
+    /// Whether the row is a sole trader's by its category or its unified code, whose columns may stand behind the one that
+    /// is being read. What only resembles either counts too: a number that is left out stands in the source row.
     fn says_sole_trader(&self) -> bool {
-        let category = self.mapper.header.column_of(SUBJECT_CATEGORY).map(|column| self.cells.text(column));
-        category.is_some_and(|text| text_fold(text).replace(is_space, "") == SOLE_TRADER)
+        let text = |name| self.mapper.header.column_of(name).map(|column| self.cells.text(column));
+        let category = text(SUBJECT_CATEGORY).map(|text| text_fold(text).replace(is_space, ""));
+        category.is_some_and(|category| {
+            category.contains(SOLE_TRADER_WORD) || SOLE_TRADER_NUMBERS.contains(&category.as_str())
+        }) || UNIFIED_CODE_COLUMNS
+            .into_iter()
+            .filter_map(text)
+            .map(number_plain)
+            .any(|code| code.chars().count() == 18 && code.starts_with(SOLE_TRADER_PREFIX))
     }
 
     fn organisation_code_map(&mut self, index: usize, code: &str) {
@@ -186,6 +209,7 @@ impl RowWork<'_> {
         }
         let folded: String = text_fold(text).chars().filter(|symbol| !is_space(*symbol)).collect();
         if folded.contains('*') {
+            self.evidence.resident_masked |= definition.name == PERSON_NUMBER && is_masked_resident(&folded);
             return self.issue(index, IssueCode::PersonNumberMasked);
         }
         if folded.len() > 64 || !folded.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
@@ -243,6 +267,27 @@ impl RowWork<'_> {
         } else if let Ok((_, definition)) = self.mapper.header.record_type.field(SUBJECT_CODE) {
             self.code_map(index, definition, &folded);
         }
+    }
+
+    /// Keeps in a field that the row states a natural person, if no field says so: a record is ruled by its fields, and the
+    /// number that would have said it is masked or missing. A resident number, masked or not, is a resident card's. What
+    /// only the template or the mask of another document says becomes the category, if the row states none and has no sign
+    /// of an organisation. Not solved: such a row with a category of unknown words is ruled as one that says nothing.
+    pub(super) fn stated_person_keep(&mut self) {
+        let fields = &self.mapped.fields;
+        let holds = |name| fields.value(name).is_some();
+        if holds(PERSON_NUMBER) || holds(PERSON_DOCUMENT_TYPE) {
+            return;
+        }
+        let (name, text) = if self.evidence.resident_masked {
+            (PERSON_DOCUMENT_TYPE, RESIDENT_CARD)
+        } else if self.evidence.person && !self.evidence.organisation && !holds(SUBJECT_CATEGORY) {
+            (SUBJECT_CATEGORY, NATURAL_PERSON)
+        } else {
+            return;
+        };
+        // Record types without these fields have no ruling that asks for them.
+        let _ = self.mapped.fields.text_insert(name, text);
     }
 
     /// Whether an identifier is there and was refused: then it is wrong, not weak.
@@ -316,7 +361,7 @@ pub(super) fn document_type_read(text: &str) -> Option<&str> {
         return Some(text);
     }
     Some(match folded.as_str() {
-        "1" | "10" | "111" => "身份证",
+        "1" | "10" | "111" => RESIDENT_CARD,
         "2" | "50" | "414" => "护照号",
         "3" | "30" => "港澳居民来往内地通行证",
         "4" | "40" => "台湾居民来往大陆通行证",

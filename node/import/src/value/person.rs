@@ -18,6 +18,19 @@ pub fn is_resident_shaped(text: &str) -> bool {
         && UnifiedCode::parse(text).is_err()
 }
 
+/// Whether a text, which has asterisks in it, is a resident identity number with some of its characters masked: as long as
+/// those of today or of before 1999, and of their characters where it shows one.
+pub fn is_masked_resident(text: &str) -> bool {
+    let Some((check, digits)) = text.as_bytes().split_last() else { return false };
+    let shows = |byte: &u8| byte.is_ascii_digit() || *byte == b'*';
+    digits.iter().all(shows)
+        && match text.len() {
+            18 => shows(check) || check.eq_ignore_ascii_case(&b'X'),
+            15 => shows(check),
+            _ => false,
+        }
+}
+
 /// Whether a text is a resident number of the form of before 1999: fifteen digits, the year of birth in two of them.
 pub fn is_old_resident_shaped(text: &str) -> bool {
     text.len() == 15
@@ -95,6 +108,18 @@ mod tests {
     }
 
     #[test]
+    fn masked_resident_numbers_are_told_by_length_and_characters() {
+        for text in ["1101051949****002X", "110105********002x", "******************", "110105******002"] {
+            assert!(is_masked_resident(text), "{text}");
+        }
+        for text in
+            ["", "*", "E12****78", "1101****002X", "11010549****02X", "张某某***", "X*****************"]
+        {
+            assert!(!is_masked_resident(text), "{text}");
+        }
+    }
+
+    #[test]
     fn passports_and_permits_are_no_organisation_codes() {
         for text in ["E12345678", "H12345678", "EA1234567", "G98765432"] {
             assert!(is_travel_document_shaped(text), "{text}");
@@ -109,7 +134,7 @@ mod tests {
         fn any_text_is_told(text in "[0-9X]{13,21}|.{0,20}") {
             let _ = (is_resident_shaped(&text), is_old_resident_shaped(&text));
             let _ = (is_resident_tax_number(&text), is_travel_document_shaped(&text));
-            let _ = is_company_tax_number(&text);
+            let _ = (is_company_tax_number(&text), is_masked_resident(&text));
         }
     }
 }

@@ -28,7 +28,9 @@ fn a_row_is_about_an_organisation_only_if_it_says_so() {
     check_kind(PenaltyRow::new(), Organisation);
     check_kind(nobody(), Person);
     check_kind(nobody().with("行政相对人类别", "法人及非法人组织"), Organisation);
-    check_kind(nobody().with("行政相对人类别", "个体工商户"), Organisation);
+    for category in ["个体工商户", "个体户", "个体经营户"] {
+        check_kind(nobody().with("行政相对人类别", category), Organisation);
+    }
     check_kind(nobody().with("行政相对人类别", "2"), Person);
     check_kind(nobody().with("行政相对人代码_2(工商注册号)", "150102000012345"), Organisation);
     check_kind(nobody().with("行政相对人代码_3(组织机构代码)", "10774368-0"), Organisation);
@@ -86,7 +88,43 @@ fn the_template_of_natural_persons_holds_persons_whatever_their_number() {
     let outcome = import(csv(&[headers, values]), ImportOptions::default()).expect("header");
     assert_eq!(codes(&outcome.rows[0]), ["subject_identity_weak"]);
     assert_eq!(outcome.rows[0].subject_kind, Person);
-    assert!(outcome.rows[0].fields.is_some());
+    let fields = outcome.rows[0].fields.as_ref().expect("accepted");
+    assert_eq!(fields.text("subject_category"), Some("自然人"));
+}
+
+/// A record is ruled by its fields. Where a number would have said that the subject is a natural person, and the file masks
+/// it or has none, another field says it.
+#[test]
+fn a_stated_person_stays_stated_without_a_number() {
+    let (category, kind, number) = ("行政相对人类别", "证件类型", "证件号码");
+    let masked = "1501021949****002X";
+    let fields_of = |row: PenaltyRow| {
+        let outcome = import_rows(&[row]);
+        let row = &outcome.rows[0];
+        let fields = row.fields.as_ref().unwrap_or_else(|| panic!("{:?}", row.issues));
+        assert_eq!(fields.text("person_number").filter(|number| number.contains('*')), None);
+        ["person_document_type", "subject_category"].map(|name| fields.text(name).map(str::to_owned))
+    };
+    let check = |row: PenaltyRow, document: Option<&str>, category: Option<&str>| {
+        assert_eq!(fields_of(row), [document, category].map(|text| text.map(str::to_owned)));
+    };
+    let card = Some("身份证");
+    // No column for the type, in front of the number or behind it, an empty one, and one that says it.
+    check(nobody().with(number, masked), card, None);
+    check(nobody().with(kind, "").with(number, masked), card, None);
+    check(nobody().with(number, masked).with(kind, "——"), card, None);
+    check(nobody().with(number, masked).with(kind, "2"), Some("护照号"), None);
+    // Words of no known category say nothing against it, and a business stays one.
+    check(nobody().with(category, "2").with(number, masked), card, Some("2"));
+    check(nobody().with(category, "个体工商户").with(number, masked), card, Some("个体工商户"));
+    // Of which document a number of another form is, nobody knows.
+    check(nobody().with(kind, "").with(number, "E12****78"), None, Some("自然人"));
+    check(PenaltyRow::new().with(kind, "").with(number, "E12****78"), None, None);
+    // A row that has the number, or says nothing of a person, stays as it is.
+    check(nobody().with(number, RESIDENT), None, None);
+    check(nobody().with("法定代表人证件号码", masked), None, None);
+    check(nobody(), None, None);
+    check(PenaltyRow::new(), None, None);
 }
 
 #[test]
@@ -150,14 +188,24 @@ fn no_column_of_organisations_takes_a_persons_number() {
     assert!(codes(&outcome.rows[0]).is_empty());
     let fields = outcome.rows[0].fields.as_ref().expect("accepted");
     assert_eq!(fields.text("tax_registration_number"), Some("150102491231005"));
-    // The same number in a sole trader's row, wherever the category stands, is the owner's as likely as not.
+    // The same number in a sole trader's row is the owner's as likely as not. The row says so by its category or by its code,
+    // wherever they stand.
+    let (category, registration) = ("行政相对人类别", "行政相对人代码_2(工商注册号)");
+    let trader_code = "92150102MA0DEM1287";
+    let taxed = || PenaltyRow::new().with(tax, "150102491231005");
     for row in [
-        PenaltyRow::new().with("行政相对人类别", "个体工商户").with(tax, "150102491231005"),
-        PenaltyRow::new().with(tax, "150102491231005").with("行政相对人类别", " 个体 工商户"),
+        PenaltyRow::new().with(category, "个体工商户").with(tax, "150102491231005"),
+        taxed().with(category, " 个体 工商户"),
+        taxed().with(category, "个体户"),
+        taxed().with(category, "个体经营者"),
+        taxed().with(category, "4"),
+        taxed().with(CODE_COLUMN, trader_code),
+        taxed().renamed(CODE_COLUMN, "备注").with(CODE_COLUMN, " ９２150102ma0dem1287"),
+        taxed().with(CODE_COLUMN, "——").with(registration, trader_code),
     ] {
         let outcome = import_rows(&[row]);
         let row = &outcome.rows[0];
-        assert_eq!((codes(row), row.subject_kind), (vec!["number_may_be_persons"], Organisation));
+        assert_eq!((codes(row).first(), row.subject_kind), (Some(&"number_may_be_persons"), Organisation));
         let fields = row.fields.as_ref().expect("accepted");
         assert!(fields.iter().all(|(_, value)| !value.to_text().contains("491231")));
     }
