@@ -17,6 +17,8 @@ mod crash;
 mod demo;
 #[path = "federation/membership.rs"]
 mod membership;
+#[path = "federation/overlay.rs"]
+mod overlay;
 #[path = "federation/policy.rs"]
 mod policy;
 #[path = "federation/stage.rs"]

@@ -55,7 +55,7 @@ pub struct DirectoryEntry {
     pub protocol: u16,
 }
 
-/// The version tag of [`DirectoryEntry`].
+/// The version tag of a directory entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub enum DirectoryEntrySchema {
     /// Version 1.

@@ -25,7 +25,7 @@ fn edit(bundle: &Path, version: &str, former: &str) {
 }
 
 /// The day in Asia/Shanghai.
-fn today() -> String {
+pub(crate) fn today() -> String {
     let since = std::time::UNIX_EPOCH.elapsed().expect("after 1970");
     UnixTime(i64::try_from(since.as_secs()).expect("seconds")).shanghai_date().to_string()
 }
@@ -35,7 +35,8 @@ fn publish(stage: &Stage, who: &str, version: &str) -> Ran {
     stage.run(COORDINATOR, Some(who), &["--yes", "policy", "publish", version, "--effective", &today()])
 }
 
-fn in_force(stage: &Stage, body: Body) -> String {
+/// The version that decides at a body.
+pub(crate) fn in_force(stage: &Stage, body: Body) -> String {
     let shown = stage.run(body, Some("zhang"), &["-o", "json", "policy", "show"]).good().json();
     shown["version"].as_str().expect("version").to_owned()
 }

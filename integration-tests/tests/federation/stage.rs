@@ -24,9 +24,21 @@ pub(crate) const COORDINATOR: Body =
 pub(crate) const FINANCE: Body = ("finance", "11150000DEM000129D", "示例自治区财政厅", "finance");
 pub(crate) const MARKET: Body =
     ("market", "11150000DEM000233H", "示例自治区市场监督管理局", "market-regulation");
+/// A league, which has coordinators of its own, and a body of one of its banners.
+pub(crate) const LEAGUE: Body = ("league", "11152500DEM000452E", "示例盟行政公署", "regional-government");
+pub(crate) const BANNER: Body = ("banner", "11150000DEM000065F", "示例旗财政局", "finance");
 pub(crate) const BODIES: [Body; 3] = [COORDINATOR, FINANCE, MARKET];
 /// An invented company.
 pub(crate) const SUBJECT: &str = "91150100DEM000567Y";
+
+/// The region that a body serves.
+fn region(body: Body) -> &'static str {
+    match body {
+        LEAGUE => "152500",
+        BANNER => "152502",
+        _ => "150000",
+    }
+}
 
 /// The product's binary: `CHENGXIN_BINARY`, or the one beside this test; built when it is not there.
 pub(crate) fn program() -> &'static Path {
@@ -125,7 +137,8 @@ impl Stage {
         let udp = format!("/ip4/127.0.0.1/udp/{port}/quic-v1");
         let tcp = format!("/ip4/127.0.0.1/tcp/{port}");
         let recovery = self.file(&format!("{}.recovery-key", body.0)).display().to_string();
-        let mut all = vec!["init", "--trial", "--agency", body.1, "--name", body.2, "--region", "150000"];
+        let mut all = vec!["init", "--trial", "--agency", body.1, "--name", body.2];
+        all.extend(["--region", region(body)]);
         all.extend(["--function", body.3, "--listen", &udp, "--listen", &tcp, "--recovery-key", &recovery]);
         for account in [
             "sys=system_administrator",
@@ -136,14 +149,14 @@ impl Stage {
         ] {
             all.extend(["--account", account]);
         }
-        if body == COORDINATOR {
+        if [COORDINATOR, LEAGUE].contains(&body) {
             all.extend(["--account", "wang=coordinator", "--account", "he=coordinator"]);
         }
         self.run(body, None, &all).good();
     }
 
     pub(crate) fn token(&self, body: Body) -> String {
-        let all = ["-o", "json", "federation", "token", body.1, "--name", body.2, "--region", "150000"];
+        let all = ["-o", "json", "federation", "token", body.1, "--name", body.2, "--region", region(body)];
         let mut all = all.to_vec();
         all.extend(["--function", body.3]);
         let token = self.run(COORDINATOR, Some("wang"), &all).good().json();

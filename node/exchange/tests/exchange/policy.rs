@@ -14,7 +14,9 @@ use chengxin_exchange::policy_plan::PolicyPlan;
 use chengxin_exchange::policy_publication::PreparedPublication;
 use chengxin_exchange::policy_simulation::SimulationLine;
 use chengxin_exchange::{ExchangeError, Node};
-use chengxin_policy::{Action, Authoriser, Bundle, BundleFiles, FieldForm, ReplayOutcome, Treatment};
+use chengxin_policy::{
+    Action, Authoriser, Bundle, BundleFiles, FieldForm, PolicyFiles, ReplayOutcome, Treatment,
+};
 use chengxin_schemas::ErrorCode;
 use chengxin_schemas::adoption::AdoptionReport;
 use chengxin_schemas::category::{ClassificationLevel, InformationCategory};
@@ -24,6 +26,7 @@ use chengxin_schemas::publication::{APPROVAL_SECONDS, PolicySchedule, Publicatio
 use chengxin_schemas::record_type::RecordType;
 use chengxin_schemas::time::{Day, UnixTime};
 use chengxin_schemas::wire::{PeerRequest, PeerResponse, decode};
+use chengxin_store::{Batch, SledOptions, SledStore, Store as _};
 use chengxin_trust::{ContentName, PolicyPart};
 
 use crate::check::wanted;
@@ -455,6 +458,109 @@ async fn a_node_that_decides_goes_neither_back_nor_where_nobody_approved() {
         federation.node_start(MARKET, false).await;
         assert_eq!(adopt(&federation, MARKET).await.in_force.version, second.version, "round {round}");
     }
+    // Nothing at all: what decides goes on, also after a restart, and is not left behind by it.
+    let nothing = [PolicyPart::Bundle, PolicyPart::Next, PolicyPart::Schedule];
+    federation.contents_publish(&nothing.map(|part| (content(part), None)).into());
+    for _ in 0..2 {
+        let report = adopt(&federation, MARKET).await;
+        assert_eq!((&report.in_force.version, report.refused.as_ref()), (&second.version, None));
+        let fault = report.fault.expect("a fault").reason;
+        assert!(fault.contains("by which this node decides"), "{fault}");
+        federation.node_drop(MARKET);
+        federation.node_start(MARKET, false).await;
+        assert_eq!(federation.node(MARKET).policy_version(), second.version.to_string());
+    }
+    federation.contents_publish(&alone(second.clone(), &narrowed(2)));
+    let report = adopt(&federation, MARKET).await;
+    assert_eq!((report.in_force.version, report.refused, report.fault), (second.version.clone(), None, None));
+}
+
+#[tokio::test]
+async fn what_was_approved_to_follow_something_else_is_not_taken() {
+    let federation = Federation::new().await;
+    let node = federation.node(FINANCE);
+    let people = coordinators(&node).await;
+    let late = prepared(&node, &people, &narrowed(2), "2026-11-22").await;
+    let first = prepared(&node, &people, &narrowed(1), "2026-11-22").await;
+    federation.contents_publish(&first.contents);
+    assert_eq!(adopt(&federation, MARKET).await.in_force.version, first.publication.version);
+    // Whoever holds the directory's keys takes the plan that no longer applies from its row.
+    federation.contents_publish(&late.contents);
+    let report = adopt(&federation, MARKET).await;
+    assert_eq!(report.in_force.version, first.publication.version);
+    let reason = report.refused.expect("refused").reason;
+    assert!(reason.contains("approved to follow what this node left"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_is_taken_from_the_directory() {
+    let federation = Federation::new().await;
+    let node = federation.node(FINANCE);
+    let people = coordinators(&node).await;
+    let one = prepared(&node, &people, &narrowed(1), "2026-11-22").await;
+    federation.contents_publish(&one.contents);
+    assert_eq!(adopt(&federation, MARKET).await.in_force.version, one.publication.version);
+    federation.node_drop(MARKET);
+    let place = federation.folder.path().join(MARKET).join("store");
+    {
+        let store = SledStore::open(place, SledOptions::default()).expect("store");
+        let mut batch = Batch::new();
+        batch.put(b"a".to_vec(), b"\x07nothing of a policy".to_vec());
+        store.commit(batch).await.expect("committed");
+    }
+    for _ in 0..2 {
+        federation.node_start(MARKET, false).await;
+        assert_eq!(federation.node(MARKET).policy_version(), one.publication.version.to_string());
+        assert_eq!(adopt(&federation, MARKET).await.in_force.version, one.publication.version);
+        federation.node_drop(MARKET);
+    }
+    federation.node_start(MARKET, false).await;
+    let loaded = kinds(&federation.node(MARKET), EntryKind::PolicyLoaded).await;
+    assert_eq!(loaded, 3, "the founding one, the first, and the first again when its row was written anew");
+}
+
+#[tokio::test]
+async fn the_coordinator_mends_a_schedule_that_cannot_be_read() {
+    let federation = Federation::new().await;
+    let node = federation.node(FINANCE);
+    let people = coordinators(&node).await;
+    let broken = Bytes::from_static(b"{}");
+    federation.contents_publish(&BTreeMap::from([(content(PolicyPart::Schedule), Some(broken))]));
+    federation.directory_refresh(FINANCE).await;
+    let status = node.adoption_status().await.expect("status").bundle;
+    assert!(status.published.is_empty());
+    assert!(status.fault.expect("a fault").contains("policy schedule"));
+    // The plan is made on what decides, and can be compared with it.
+    let base = node.policy_base(PolicyScope::Federation).await.expect("base");
+    assert_eq!(base.bundle().digest(), baseline().digest());
+    let one = prepared(&node, &people, &narrowed(1), "2026-11-22").await;
+    federation.contents_publish(&one.contents);
+    for code in [FINANCE, MARKET] {
+        let report = adopt(&federation, code).await;
+        assert_eq!((report.in_force.version, report.fault), (one.publication.version.clone(), None));
+    }
+    assert_eq!(node.adoption_status().await.expect("status").bundle.fault, None);
+}
+
+#[tokio::test]
+async fn what_was_published_can_be_exported_where_it_does_not_load() {
+    let federation = Federation::new().await;
+    let node = federation.node(FINANCE);
+    let people = coordinators(&node).await;
+    let one = prepared(&node, &people, &narrowed(1), "2026-11-23").await;
+    // Another program may publish what this one cannot load: a test of it fails here.
+    let texts: BTreeMap<String, String> = narrowed(1)
+        .iter()
+        .map(|(name, text)| (name.to_owned(), text.replacen("expect = \"permit\"", "expect = \"deny\"", 1)))
+        .collect();
+    let files = BundleFiles::new(texts).expect("files");
+    let publication = Publication { bundle: files.digest(), ..one.publication };
+    federation.contents_publish(&alone(publication, &files));
+    assert!(adopt(&federation, FINANCE).await.refused.is_some());
+    let exported = node.policy_files(PolicyScope::Federation).await.expect("exported");
+    assert_eq!(exported, PolicyFiles::Bundle(files));
+    let base = node.policy_base(PolicyScope::Federation).await.expect("base");
+    assert_eq!(base.bundle().digest(), baseline().digest());
 }
 
 #[tokio::test]
