@@ -168,15 +168,10 @@ fn overlay_cost(authoriser: &Authoriser, requests: &[AccessRequest]) {
     for (name, denials) in [("200 denials", named), ("one denial for every purpose", every)] {
         let files = overlay_files(&denials);
         let combined = bundle.overlay_apply(&files).expect("applies");
-        let before = resident();
-        let held: Vec<Bundle> = (0..10).map(|_| bundle.overlay_apply(&files).expect("applies")).collect();
-        let grown = resident().saturating_sub(before);
-        drop(held);
         print_line(
             &format!("overlay of {name}: put above the bundle"),
             measure(1, || drop(black_box(bundle.overlay_apply(&files)))),
         );
-        println!("{:<52} {grown:>9} MB", "ten of them held");
         print_line(
             "overlay: build an authoriser of both",
             measure(1, || drop(black_box(Authoriser::new(combined.clone())))),
