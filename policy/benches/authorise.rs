@@ -1,5 +1,5 @@
 //! What decisions cost with 10, 1,000 and 110,000 rules: loading a bundle, warm (cached), cold (the index and casbin for a
-//! whole profile of 20 cells), plain casbin with all rules, and a bare hash lookup with the same key material, side by side
+//! whole profile of 20 cells), plain casbin with all rules, an overlay above the bundle, and a bare hash lookup with the same key material, side by side
 //! with their ratios. Then two bad cases for the index: one purpose that has nearly all rules, asked by a body with every
 //! function, and rules that differ in nothing but their ids. casbin's own cache is not among them: it keeps 200 answers
 //! under a hash of the question alone, and a kept answer has no rule. Run with `cargo bench -p chengxin-policy`;
@@ -16,8 +16,8 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use chengxin_policy::{
-    AccessRequest, Action, AskerContext, Authoriser, Bundle, BundleFiles, Decision, PolicyDiff, Scope,
-    published_encode,
+    AccessRequest, Action, AskerContext, Authoriser, Bundle, BundleFiles, Decision, OverlayFiles, PolicyDiff,
+    Scope, published_encode,
 };
 use chengxin_schemas::category::{ClassificationLevel, InformationCategory};
 use chengxin_schemas::operator::Role;
@@ -108,6 +108,9 @@ fn size(rules: usize, spread: Spread) {
     println!("{:<52} {first:>12.3?}  and {held} MB", "plain casbin: take all rules and decide one cell");
     print_line("one hash lookup", lookup);
     travel_and_diff(&files, &authoriser, spread);
+    if spread == Spread::Province {
+        overlay_cost(&authoriser, &requests);
+    }
     println!(
         "warm is {:.1} hash lookups; one cell by plain casbin is {:.0} warm and {:.2} cold decisions of 20 cells",
         ratio(warm, lookup),
@@ -146,6 +149,58 @@ fn travel_and_diff(files: &BundleFiles, authoriser: &Authoriser, spread: Spread)
         begun.elapsed(),
         diff.cells.len(),
     );
+}
+
+/// What a league's overlay costs above the bundle: putting it there, staging it, and a warm decision under it. The first
+/// denies under two hundred purposes, the second under every purpose.
+fn overlay_cost(authoriser: &Authoriser, requests: &[AccessRequest]) {
+    let bundle = authoriser.bundle();
+    let named: String = bundle
+        .purposes()
+        .iter()
+        .take(200)
+        .enumerate()
+        .map(|(number, purpose)| {
+            format!("150100.r{number},*,*,{},*,risk_warning,L3,ask,*,deny\n", purpose.code)
+        })
+        .collect();
+    let every = "150100.every,*,*,*,*,risk_warning,*,ask,*,deny\n".to_owned();
+    for (name, denials) in [("200 denials", named), ("one denial for every purpose", every)] {
+        let files = overlay_files(&denials);
+        let combined = bundle.overlay_apply(&files).expect("applies");
+        print_line(
+            &format!("overlay of {name}: put above the bundle"),
+            measure(1, || drop(black_box(bundle.overlay_apply(&files)))),
+        );
+        print_line(
+            "overlay: build an authoriser of both",
+            measure(1, || drop(black_box(Authoriser::new(combined.clone())))),
+        );
+        let begun = Instant::now();
+        black_box(bundle.overlay_stage(&files)).expect("stages");
+        println!("{:<52} {:>12.3?}", "overlay: stage", begun.elapsed());
+        let both = Authoriser::new(combined).expect("authoriser");
+        let warm = measure(requests.len() * LOOPS, || {
+            for _ in 0..LOOPS {
+                for request in requests {
+                    black_box(both.authorize(request));
+                }
+            }
+        });
+        print_line("overlay: warm decision of 20 cells", warm);
+    }
+}
+
+fn overlay_files(denials: &str) -> OverlayFiles {
+    let manifest = "schema = \"chengxin/policy-overlay/v1\"\nregion = \"150100\"\nversion = \"150100-2026.1\"\n\
+                    effective = \"2026-07-01\"\nchinese = \"示例\"\nenglish = \"Example\"\nbasis = \"示例\"\n";
+    let rules = format!("id,role,function,purpose,subject,category,level,action,form,effect\n{denials}");
+    let test = "[[test]]\nname = \"unknown\"\nrequirement = \"QU-02\"\naction = \"ask\"\nrole = \"clerk\"\n\
+                purpose = \"unknown-matter\"\nfunctions = []\nsubject = \"organisation\"\n\
+                categories = [\"basic\"]\nexpect = \"deny\"\n";
+    let texts = [("overlay.toml", manifest), ("rules.csv", rules.as_str()), ("tests.toml", test)];
+    let texts = texts.map(|(name, text)| (name.to_owned(), text.to_owned()));
+    OverlayFiles::new(BTreeMap::from(texts)).expect("an overlay")
 }
 
 /// The longest of all first decisions.

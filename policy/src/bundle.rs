@@ -243,7 +243,8 @@ impl Bundle {
 
     /// Purposes of a query, with what an overlay demands beside the bundle.
     pub fn purposes(&self) -> &[Purpose] {
-        self.overlay().map_or(&self.content.purposes, |overlay| &overlay.purposes)
+        let narrowed = self.overlay().and_then(|overlay| overlay.purposes.as_ref());
+        narrowed.unwrap_or(&self.content.purposes)
     }
 
     /// The purpose called `code`.
@@ -336,7 +337,8 @@ impl Bundle {
     }
 
     pub(crate) fn classification(&self) -> &Classification {
-        self.overlay().map_or(&self.content.classification, |overlay| &overlay.classification)
+        let narrowed = self.overlay().and_then(|overlay| overlay.classification.as_ref());
+        narrowed.unwrap_or(&self.content.classification)
     }
 
     pub(crate) fn severity_rules(&self) -> &[SeverityRule] {

@@ -1,8 +1,9 @@
 //! Who may: bundle format, casbin authoriser, classification and redaction.
 //!
-//! A [`Bundle`] is data, loaded whole or not at all; an [`Authoriser`] decides by it. Reading shared data takes a
-//! [`Permit`], which only [`Authoriser::authorize`] builds and which names the rule that allowed. This crate does no
-//! input or output of its own except reading a bundle directory on request, and it has no clock: days are arguments.
+//! A [`Bundle`] is data, loaded whole or not at all; an [`Overlay`] of a league or city narrows it; an [`Authoriser`]
+//! decides by both. Reading shared data takes a [`Permit`], which only [`Authoriser::authorize`] builds and which names the
+//! rule that allowed. This crate does no input or output of its own except reading a policy's directory on request, and it
+//! has no clock: days are arguments.
 
 mod authoriser;
 mod bundle;

@@ -40,9 +40,9 @@ pub struct Overlay {
     pub inert: Vec<Inert>,
     pub(crate) rules_version: String,
     pub(crate) rules: Rules,
-    /// Purposes and fields as both say together.
-    pub(crate) purposes: Vec<Purpose>,
-    pub(crate) classification: Classification,
+    /// All purposes, and all fields, as both say together; None where the overlay says nothing about any.
+    pub(crate) purposes: Option<Vec<Purpose>>,
+    pub(crate) classification: Option<Classification>,
     pub(crate) field_sources: Vec<FieldSource>,
 }
 
@@ -69,8 +69,8 @@ impl Overlay {
             rules_version: format!("{}+{}", base.rules_version(), manifest.version),
             manifest,
             rules,
-            purposes: base.purposes().to_vec(),
-            classification: base.classification().clone(),
+            purposes: None,
+            classification: None,
             field_sources: Vec::new(),
         })
     }
@@ -172,8 +172,8 @@ impl Bundle {
     }
 
     /// The federation's bundle under an overlay that was staged for another one: of each value the stricter counts, and
-    /// what this bundle has nothing for is inert and listed. A permission is refused here too. Tests are not run: they speak of the
-    /// bundle that the overlay was written for.
+    /// what this bundle has nothing for is inert and listed. A permission is refused here too. Tests are not run: they speak
+    /// of the bundle that the overlay was written for.
     pub fn overlay_apply(&self, files: &OverlayFiles) -> Result<Self, PolicyError> {
         self.base().overlay_read(files, false)
     }

@@ -35,14 +35,14 @@ struct RawPurpose {
     daily_limit: Option<u32>,
 }
 
-/// The purposes of the base with what `purposes.toml` of an overlay demands beside.
+/// The purposes of the base with what `purposes.toml` of an overlay demands beside; None without the file.
 pub(crate) fn purposes_narrow(
     base: &Bundle,
     text: Option<&str>,
     reader: &mut Reader,
-) -> Result<Vec<Purpose>, PolicyError> {
+) -> Result<Option<Vec<Purpose>>, PolicyError> {
+    let Some(text) = text else { return Ok(None) };
     let mut purposes = base.purposes().to_vec();
-    let Some(text) = text else { return Ok(purposes) };
     let raw: RawPurposes = toml_parse(&reader.file, text)?;
     let mut seen = BTreeSet::new();
     for entry in raw.purpose {
@@ -74,7 +74,7 @@ pub(crate) fn purposes_narrow(
             )?,
         }
     }
-    Ok(purposes)
+    Ok(Some(purposes))
 }
 
 fn purpose_narrow(
@@ -146,15 +146,15 @@ pub(crate) struct FieldSource {
     pub(crate) missing: Vec<MissingFact>,
 }
 
-/// The classification of the base as `classification.toml` of an overlay narrows it.
+/// The classification of the base as `classification.toml` of an overlay narrows it; None without the file.
 pub(crate) fn classification_narrow(
     base: &Bundle,
     text: Option<&str>,
     reader: &mut Reader,
-) -> Result<(Classification, Vec<FieldSource>), PolicyError> {
-    let mut classification = base.classification().clone();
+) -> Result<(Option<Classification>, Vec<FieldSource>), PolicyError> {
     let mut sources = Vec::new();
-    let Some(text) = text else { return Ok((classification, sources)) };
+    let Some(text) = text else { return Ok((None, sources)) };
+    let mut classification = base.classification().clone();
     let raw: RawFields = toml_parse(&reader.file, text)?;
     entries_limit(&reader.file, raw.field.len())?;
     let mut seen = BTreeSet::new();
@@ -184,7 +184,7 @@ pub(crate) fn classification_narrow(
         });
         classification.set(kind, definition.name, class);
     }
-    Ok((classification, sources))
+    Ok((Some(classification), sources))
 }
 
 fn field_narrow(

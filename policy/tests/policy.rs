@@ -29,5 +29,13 @@ mod interop;
 mod loader;
 #[path = "policy/overlay.rs"]
 mod overlay;
+#[path = "policy/overlay_files.rs"]
+mod overlay_files;
+#[path = "policy/overlay_random.rs"]
+mod overlay_random;
+#[path = "policy/overlay_support.rs"]
+mod overlay_support;
+#[path = "policy/overlay_values.rs"]
+mod overlay_values;
 #[path = "policy/records.rs"]
 mod records;

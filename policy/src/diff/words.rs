@@ -228,7 +228,7 @@ fn file_title(file: &str) -> (String, String) {
         "deadlines.toml" => ("办理期限", "deadlines"),
         "functions.toml" => ("单位职能", "functions"),
         "measures.toml" => ("惩戒和激励措施", "sanction measures and incentives"),
-        "overlay.toml" => ("收紧规则", "overlay"),
+        "overlay.toml" => ("收紧规则包", "overlay"),
         "periods.toml" => ("公示期限", "publicity periods"),
         "purposes.toml" => ("用途", "purposes"),
         "repair.toml" => ("信用修复", "repair"),

@@ -74,7 +74,7 @@ fn scoped<T: Copy>(scope: &Scope<T>) -> Option<T> {
 }
 
 /// What ours and plain casbin say about one cell.
-fn compare(authoriser: &Authoriser, one: &AccessRequest, place: usize) -> Cell {
+pub(crate) fn compare(authoriser: &Authoriser, one: &AccessRequest, place: usize) -> Cell {
     let category = InformationCategory::ALL[place / 4];
     let level = ClassificationLevel::ALL[place % 4];
     let cell = authoriser.explain(one).cells.swap_remove(place);

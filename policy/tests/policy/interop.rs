@@ -6,6 +6,8 @@ use chengxin_schemas::subject::SubjectKind;
 use serde_json::{Value, json};
 
 use crate::differential::draw;
+use crate::overlay_random::denials;
+use crate::overlay_support::overlay;
 use crate::province::{Dice, Spread, province, random};
 use crate::strangers::{Answer, STRANGERS};
 use crate::support::grid;
@@ -13,7 +15,7 @@ use crate::support::grid;
 /// Every so many places of the baseline's grid are asked. Coprime to every dimension, so that all purposes, roles, actions,
 /// categories and levels come up.
 const STRIDE: usize = 29;
-/// Random bundles, each asked so many random questions.
+/// Random bundles, every third under a random overlay, each asked so many random questions.
 const BUNDLES: u64 = 100;
 const QUESTIONS: usize = 100;
 
@@ -124,10 +126,14 @@ fn strangers_decide_the_baseline_as_we_do() {
 fn strangers_decide_random_bundles_as_we_do() {
     let mut cases = Vec::new();
     for seed in 1_000..1_000 + BUNDLES {
-        let bundle = random(seed).and_then(Bundle::from_files).expect("loads");
+        let mut bundle = random(seed).and_then(Bundle::from_files).expect("loads");
+        let mut dice = Dice::new(seed);
+        if seed.is_multiple_of(3) {
+            let files = overlay(&[("rules.csv", &denials(&mut dice, &bundle))]);
+            bundle = bundle.overlay_stage(&files).expect("denials stage");
+        }
         let authoriser = Authoriser::new(bundle).expect("authoriser");
         let mut case = Case::new(authoriser.bundle());
-        let mut dice = Dice::new(seed);
         for _ in 0..QUESTIONS {
             let (one, place) = draw(&mut dice, authoriser.bundle(), 3);
             case.ask(&authoriser, &one, place);

@@ -179,6 +179,13 @@ fn a_message_is_translated_link_by_link() {
     for (english, chinese) in [
         ("field: unknown value; use one of: a b", "field: 未知的值; 可用: a b"),
         (
+            "overlay/150100/rules.csv line 2: it would open basic L4 to a clerk of a body with finance under bidding, \
+             ask about person, from withhold to mask; write deny, or remove the rule: what opens access is the \
+             federation's to decide",
+            "overlay/150100/rules.csv 第 2 行: 用途 bidding 下将对承担 finance 职能的单位的经办人放宽基础信息 L4 \
+             (发起核查, 关于自然人), 由“不提供”改为“脱敏”; 写 deny 或删除该规则: 放宽由联盟决定",
+        ),
+        (
             "the store in /x cannot be opened: locking the store's folder failed: Permission denied (os error 13)",
             "无法打开 /x 中的存储: 锁定存储目录失败: 没有权限 (os error 13)",
         ),
