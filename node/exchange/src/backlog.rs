@@ -113,7 +113,8 @@ impl Node {
         let directory = self.directory_current()?;
         let others = || directory.entries().filter(|entry| entry.agency != self.parts.agency);
         let mut present = MembersServed {
-            policy: self.policy_version(),
+            // Who is entitled is the federation's to say, whatever overlay is above its bundle.
+            policy: self.policy().bundle().base().rules_version().to_owned(),
             members: others().map(|entry| (entry.agency, entry_digest(entry))).collect(),
         };
         let key = keyspace::members_served();

@@ -146,7 +146,8 @@ impl Node {
         let own = self.directory()?.entry(&self.parts.agency).cloned();
         let policy = self.policy();
         let basis = RecognitionBasis {
-            policy: policy.bundle().rules_version().to_owned(),
+            // Which measures a body executes is the federation's to say, whatever overlay is above its bundle.
+            policy: policy.bundle().base().rules_version().to_owned(),
             functions: own.as_ref().map(|own| own.functions.clone()),
         };
         let held = match self.parts.store.get(&keyspace::recognition_basis()).await? {

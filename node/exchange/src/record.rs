@@ -491,9 +491,11 @@ fn first_half(hash: &[u8; 32]) -> [u8; 16] {
     half
 }
 /// A record keeps the version of the rules that governed it when it was signed; those of another version may say otherwise.
+/// Severity and publicity are the federation's alone, so an overlay of then or now, after the plus sign, does not matter.
 fn rulings(bundle: &Bundle, record: &VerifiedRecord) -> Option<RecordRulings> {
     let claims = record.claims();
-    if claims.rules != bundle.rules_version() {
+    let base = claims.rules.split('+').next().unwrap_or_default();
+    if base != bundle.base().rules_version() {
         return None;
     }
     let severity = bundle.severity_for(record.fields(), record.subject_kind());
