@@ -37,6 +37,7 @@ pub mod schema_files;
 pub mod sd_jwt;
 pub mod seal;
 pub mod sealing_key;
+pub mod simulation;
 pub mod subject;
 pub mod time;
 pub mod unified_code;

@@ -8,6 +8,8 @@ use zeroize::Zeroize as _;
 use crate::adoption::AdoptionReport;
 use crate::digest::Sha256;
 use crate::error::{ErrorCode, SchemaError};
+use crate::simulation::SimulationCounts;
+use crate::time::UnixTime;
 
 /// Version of the wire protocol; the first byte of every message.
 pub const WIRE_VERSION: u8 = 1;
@@ -42,6 +44,14 @@ pub enum PeerRequest {
         /// The overlay in its published form.
         content: Vec<u8>,
     },
+    /// From a coordinator: what would have become of the recipient's requests under a policy that is proposed. A league or
+    /// city asks the bodies there about its overlay.
+    Simulate {
+        /// The bundle or overlay in its published form.
+        content: Vec<u8>,
+        /// From when on.
+        since: UnixTime,
+    },
 }
 
 /// Shows kinds and lengths: a request's JWS names its subject to anyone who reads base64.
@@ -62,6 +72,9 @@ impl fmt::Debug for PeerRequest {
                     publication.len(),
                     content.len()
                 )
+            }
+            Self::Simulate { content, since } => {
+                write!(formatter, "Simulate({} bytes, {since:?})", content.len())
             }
         }
     }
@@ -112,6 +125,8 @@ pub enum PeerResponse {
     },
     /// To [`PeerRequest::Adoption`]: kept, durably. To [`PeerRequest::Overlay`]: published.
     Noted,
+    /// To [`PeerRequest::Simulate`].
+    Simulated(Box<SimulationCounts>),
 }
 
 /// Shows kinds and lengths: presentations disclose their fields to anyone who reads base64.
@@ -130,6 +145,7 @@ impl fmt::Debug for PeerResponse {
             }
             Self::Failed { code, reason } => write!(formatter, "Failed({code:?}, {reason:?})"),
             Self::Noted => formatter.write_str("Noted"),
+            Self::Simulated(counts) => write!(formatter, "Simulated({} requests)", counts.requests),
         }
     }
 }

@@ -56,9 +56,8 @@ fn a_league_narrows_the_policy_for_its_region() {
     wang(&stage, &["policy", "test", &overlay]).good();
     // Nobody publishes for a region before it is delegated, and only a league or city is delegated anything.
     wang(&stage, &["policy", "stage", &overlay]).refused(6, &["federation delegate"]);
-    let delegate = |stage: &Stage, body: Body| {
-        stage.run(COORDINATOR, Some("wang"), &["federation", "delegate", body.1])
-    };
+    let delegate =
+        |stage: &Stage, body: Body| stage.run(COORDINATOR, Some("wang"), &["federation", "delegate", body.1]);
     delegate(&stage, FINANCE).refused(2, &["overlay_region"]);
     delegate(&stage, BANNER).refused(2, &["overlay_region"]);
     delegate(&stage, LEAGUE).good();
@@ -79,7 +78,11 @@ fn a_league_narrows_the_policy_for_its_region() {
     let staged = wang(&stage, &["-o", "json", "policy", "stage", &overlay]).good().json();
     let digest = staged["plan"]["digest"].as_str().expect("digest")["sha256:".len()..][..12].to_owned();
     wang(&stage, &["policy", "diff", "--plan", VERSION]).good();
-    wang(&stage, &["policy", "simulate", "--plan", VERSION, "--since", "30d"]).good();
+    let simulate = ["-o", "json", "policy", "simulate", "--plan", VERSION, "--since", "30d", "--peers"];
+    let simulated = wang(&stage, &simulate).good().json();
+    let asked = simulated["members"].as_array().expect("members");
+    assert_eq!(asked.len(), 1, "the other body of the region: {simulated}");
+    assert!(asked[0]["reason"].as_str().is_some_and(|reason| reason.contains("does not share counts")));
     for who in ["wang", "he"] {
         stage.run(LEAGUE, Some(who), &["policy", "sign", VERSION, "--digest", &digest]).good();
     }

@@ -296,6 +296,7 @@ async fn peer_timestamp(running: &Running, entry: &DirectoryEntry) -> Option<u64
         | PeerResponse::Gap { .. }
         | PeerResponse::Diverged { .. }
         | PeerResponse::Noted
+        | PeerResponse::Simulated(_)
         | PeerResponse::Metadata(_)
         | PeerResponse::Failed { .. } => None,
     }

@@ -69,6 +69,12 @@ const KEYS: &[Key] = &[
         en: "how often the member directory is compared with other members, in seconds",
     },
     Key {
+        name: "policy.share_counts",
+        default: "false",
+        zh: "统筹员拟改策略时, 是否告知本节点日志中有多少请求的结果会改变 (只给计数, 不涉及主体)",
+        en: "whether coordinators are told how many requests in the log a proposed policy would change (counts, no subject)",
+    },
+    Key {
         name: "store.cache_mib",
         default: "4",
         zh: "嵌入式存储的缓存 (MiB)",
@@ -106,6 +112,7 @@ pub(crate) struct Config {
     pub(crate) join_listen: Vec<PeerAddress>,
     pub(crate) separation: Separation,
     pub(crate) refresh_seconds: u64,
+    pub(crate) shares_counts: bool,
     pub(crate) store_cache_mib: u64,
     pub(crate) log_format: LogFormat,
     pub(crate) log_level: tracing::Level,
@@ -278,6 +285,7 @@ impl Layers {
             }
         };
         let refresh_seconds = self.number("federation.refresh_seconds", 1, 86_400);
+        let shares_counts = self.flag("policy.share_counts");
         let store_cache_mib = self.number("store.cache_mib", 1, 65_536);
         let log_format = match self.text("log.format").as_str() {
             "text" => LogFormat::Text,
@@ -301,6 +309,7 @@ impl Layers {
             join_listen,
             separation,
             refresh_seconds,
+            shares_counts,
             store_cache_mib,
             log_format,
             log_level,
@@ -313,6 +322,14 @@ impl Layers {
             Some((_, Origin::Default)) | None => "default".to_owned(),
         };
         self.fault(key, &place, zh, en);
+    }
+
+    fn flag(&mut self, key: &'static str) -> bool {
+        if let Some((Value::Boolean(flag), _)) = self.values.get(key) {
+            return *flag;
+        }
+        self.wrong(key, "只能是 true 或 false", "use true or false");
+        false
     }
 
     fn text(&mut self, key: &'static str) -> String {

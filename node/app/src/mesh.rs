@@ -185,6 +185,7 @@ impl MetadataSource for PeerSource {
                 | PeerResponse::Gap { .. }
                 | PeerResponse::Diverged { .. }
                 | PeerResponse::Noted
+                | PeerResponse::Simulated(_)
                 | PeerResponse::Versions { .. }
                 | PeerResponse::Failed { .. } => Err(failed("the peer answered something else".to_owned())),
             }

@@ -100,6 +100,7 @@ pub(crate) async fn start(config: Config) -> Result<Running, AppError> {
         log,
         trust: trust.clone(),
         policy,
+        shares_counts: config.shares_counts,
         peers: peers.clone(),
         clock: clock.clone(),
         random: random(),

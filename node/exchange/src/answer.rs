@@ -51,6 +51,10 @@ impl Node {
             Ok(PeerRequest::Adoption(report)) => {
                 self.adoption_keep(from, *report).await.map(|()| PeerResponse::Noted)
             }
+            Ok(PeerRequest::Simulate { content, since }) => {
+                let counts = self.simulation_answer(from, content, since).await;
+                counts.map(|counts| PeerResponse::Simulated(Box::new(counts)))
+            }
             // The program hands an overlay to who signs the directory, with the closure that does; it reaches this place
             // only where nobody does.
             Ok(PeerRequest::Overlay { .. }) => Err(ExchangeError::Conflict {

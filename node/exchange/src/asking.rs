@@ -186,6 +186,7 @@ impl Node {
             | PeerResponse::Gap { .. }
             | PeerResponse::Diverged { .. }
             | PeerResponse::Noted
+            | PeerResponse::Simulated(_)
             | PeerResponse::Metadata(_)
             | PeerResponse::Versions { .. } => {
                 let reason = "answered with another kind of message".to_owned();

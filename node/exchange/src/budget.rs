@@ -21,6 +21,10 @@ pub const REWINDS_PER_DAY: u64 = 4;
 /// being repaired may say one thing and another for an afternoon.
 pub const REPORTS_PER_DAY: u64 = 100;
 
+/// Simulations that one member may have this node run in one day: a proposal is changed and looked at again some times. Each
+/// takes seconds of a processor.
+pub const SIMULATIONS_PER_DAY: u64 = 20;
+
 /// What each member has used of its share of the day. Grows with the members only; a restart forgets it, which no member
 /// can bring about.
 #[derive(Debug)]

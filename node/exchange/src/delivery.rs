@@ -237,6 +237,7 @@ impl Node {
                 PeerResponse::Check { .. }
                 | PeerResponse::Metadata(_)
                 | PeerResponse::Versions { .. }
+                | PeerResponse::Simulated(_)
                 | PeerResponse::Noted => (ErrorCode::Integrity, Reply::NotTaken),
             },
             Err(fault) => match fault.code {

@@ -38,6 +38,7 @@ pub mod policy_plan;
 pub mod policy_publication;
 pub mod policy_schedule;
 pub mod policy_simulation;
+pub mod policy_simulation_peers;
 pub mod policy_start;
 pub mod presentation;
 pub mod readable;

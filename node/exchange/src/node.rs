@@ -21,6 +21,7 @@ use zeroize::Zeroizing;
 
 use crate::budget::{
     DayBudget, INTAKE_BYTES_PER_DAY, INTAKE_ITEMS_PER_DAY, REPORTS_PER_DAY, REWINDS_PER_DAY,
+    SIMULATIONS_PER_DAY,
 };
 use crate::daily_limit::DailyCounts;
 use crate::error::{ExchangeError, Result};
@@ -79,6 +80,8 @@ pub struct Parts {
     pub trust: Arc<TrustStore>,
     /// The policy to start with ([`crate::policy_adoption::policy_at_start`]).
     pub policy: Arc<Authoriser>,
+    /// Whether coordinators are told what a new policy would change for the requests in this node's log.
+    pub shares_counts: bool,
     /// Its peers.
     pub peers: Arc<dyn Peers>,
     /// The time.
@@ -100,6 +103,10 @@ pub struct Node {
     pub(crate) telling: tokio::sync::Mutex<()>,
     /// How often members may say by which policy they decide.
     pub(crate) told: Mutex<DayBudget>,
+    /// One simulation for a coordinator at a time.
+    pub(crate) simulating: tokio::sync::Semaphore,
+    /// How often members may ask for one.
+    pub(crate) simulated: Mutex<DayBudget>,
     /// What restrictions were decided by in a pass that some could not be read in.
     pub(crate) passed_over: Mutex<Option<RecognitionBasis>>,
     /// One step of a coordinator's plans at a time.
@@ -154,6 +161,8 @@ impl Node {
             adoption_seen: Mutex::default(),
             telling: tokio::sync::Mutex::default(),
             told: Mutex::new(DayBudget::new(REPORTS_PER_DAY, u64::MAX)),
+            simulating: tokio::sync::Semaphore::new(1),
+            simulated: Mutex::new(DayBudget::new(SIMULATIONS_PER_DAY, u64::MAX)),
             passed_over: Mutex::default(),
             planning: tokio::sync::Mutex::default(),
             parts,

@@ -565,7 +565,7 @@ pub(crate) fn published_or_none(directory: &VerifiedDirectory, scope: PolicyScop
 }
 
 /// Loads a bundle with its tests, or an overlay over `base`.
-fn files_load(files: &PolicyFiles, base: Option<&Bundle>) -> Result<Bundle> {
+pub(crate) fn files_load(files: &PolicyFiles, base: Option<&Bundle>) -> Result<Bundle> {
     match (files, base) {
         (PolicyFiles::Bundle(files), _) => Ok(Bundle::from_files(files.clone())?),
         (PolicyFiles::Overlay(files), Some(base)) => Ok(base.overlay_stage(files)?),
@@ -576,7 +576,7 @@ fn files_load(files: &PolicyFiles, base: Option<&Bundle>) -> Result<Bundle> {
 }
 
 /// Whose files these are.
-fn files_scope(files: &PolicyFiles) -> Result<PolicyScope> {
+pub(crate) fn files_scope(files: &PolicyFiles) -> Result<PolicyScope> {
     Ok(match files {
         PolicyFiles::Bundle(_) => PolicyScope::Federation,
         PolicyFiles::Overlay(files) => PolicyScope::Region(files.manifest()?.region),
@@ -591,7 +591,9 @@ fn manifest_name(version: &PolicyVersion) -> &'static str {
     }
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
     let done = tokio::task::spawn_blocking(work);
     done.await.map_err(|_| ExchangeError::Task { what: "loading a policy" })?
 }

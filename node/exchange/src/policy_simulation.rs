@@ -10,7 +10,7 @@
 //! decide every request alike and show every answer otherwise, so the fields it does that to are named beside the counts.
 //!
 //! Nothing about a subject leaves: the result is counts per asker, purpose and role. Looking is logged like every reading
-//! of the log. What is not there: counts of other nodes.
+//! of the log. Counts of other nodes: [`crate::policy_simulation_peers`].
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -135,13 +135,21 @@ impl Node {
             &[Role::Coordinator, Role::SecurityAdministrator, Role::AuditAdministrator],
             "simulate a policy",
         )?;
-        let directory = self.directory()?;
         let entry = EntryDraft::new(EntryKind::LogRead)
             .policy(old.bundle().rules_version())
             .detail("simulated", new.bundle().rules_version())
             .detail("since", &since.to_rfc3339());
         self.audit_append(Some(operation), entry).await?;
+        self.simulation_run([old, new], since).await
+    }
 
+    /// Replays; whoever calls has logged that the log is read.
+    pub(crate) async fn simulation_run(
+        &self,
+        [old, new]: [&Authoriser; 2],
+        since: UnixTime,
+    ) -> Result<Simulation> {
+        let directory = self.directory()?;
         let mut simulation = Simulation {
             from: old.bundle().rules_version().to_owned(),
             to: new.bundle().rules_version().to_owned(),

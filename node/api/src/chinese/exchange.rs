@@ -469,4 +469,13 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "the overlay in force does not load in this program, and no other is published for today: start the program that ran before, and tell the league or city",
         "生效的收紧规则包无法被本程序载入, 今日也无其他已发布的: 请启动原来的程序, 并告知该盟市",
     ),
+    // policy_simulation_peers.rs
+    ("simulation", "模拟"),
+    ("simulations", "次模拟"),
+    ("this body does not share counts of its requests", "该单位不提供其请求的计数"),
+    ("counts are for coordinators: ask one", "计数仅供统筹员使用: 请联系统筹员"),
+    ("too many in one day: ask tomorrow", "当日次数过多: 请明日再问"),
+    ("another one is under way: ask again later", "另一次正在进行: 请稍后再问"),
+    ("it is a policy of another scope", "该策略属于另一范围"),
+    ("simulate a policy at other nodes", "在其他节点模拟策略"),
 ];

@@ -382,4 +382,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("it is not what version 1 has there", "内容与第 1 版格式不符"),
     ("it carries at most eight approvals", "最多带八个签署"),
     ("one publication is a bundle and the other an overlay", "一项发布是策略包, 另一项是收紧规则包"),
+    // simulation.rs
+    ("it has more than a node tells", "内容超过节点可告知的数量"),
+    ("its counts do not add up", "计数不相符"),
 ];

@@ -16,7 +16,7 @@ use super::{Answer, body_whole, path_parse, query};
 use crate::failure::policy_problem;
 use crate::gate::Caller;
 use crate::services::Services;
-use crate::types::policy_simulation::{PolicySimulation, SimulationQuery};
+use crate::types::policy_simulation::{MemberSimulation, PolicySimulation, SimulationQuery};
 use crate::types::problem::Problem;
 
 pub(crate) async fn policy_simulate(
@@ -63,6 +63,12 @@ async fn simulate(
     wanted: SimulationQuery,
     _turn: Comparison,
 ) -> Answer<PolicySimulation> {
-    let simulation = services.node.policy_simulate(operation, policies, wanted.since.0).await?;
-    Ok(Json(PolicySimulation::new(simulation, Vec::new())))
+    let since = wanted.since.0;
+    let simulation = services.node.policy_simulate(operation, policies, since).await?;
+    let mut document = PolicySimulation::new(simulation, Vec::new());
+    if wanted.peers {
+        let told = services.node.policy_simulate_peers(operation, policies[1], since).await?;
+        document.members = told.into_iter().map(MemberSimulation::from).collect();
+    }
+    Ok(Json(document))
 }

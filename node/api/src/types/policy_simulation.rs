@@ -1,12 +1,15 @@
 //! What would have become of the requests of the last days under another policy.
 
 use chengxin_exchange::policy_simulation::{Simulation, SimulationLine};
-use chengxin_policy::{FieldChange, FieldForm, MaskRule, ReplayOutcome};
+use chengxin_exchange::policy_simulation_peers::{PeerSimulation, outcome};
+use chengxin_policy::{Action, FieldChange, FieldForm, MaskRule};
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::category::{ClassificationLevel, InformationCategory, SharingAttribute};
 use chengxin_schemas::operator::Role;
 use chengxin_schemas::purpose::PurposeCode;
 use chengxin_schemas::record_type::RecordType;
+pub use chengxin_schemas::simulation::SimulatedOutcome;
+use chengxin_schemas::simulation::{CountedLine, SimulationCounts};
 use chengxin_schemas::subject::SubjectKind;
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +27,9 @@ schema_tag! {
 pub struct SimulationQuery {
     /// From when on requests are replayed.
     pub since: Moment,
+    /// Whether the members are asked for counts of theirs.
+    #[serde(default)]
+    pub peers: bool,
 }
 
 /// What a simulation answers: counts of requests in this node's audit log. Nothing about any subject.
@@ -47,6 +53,9 @@ pub struct PolicySimulation {
     pub skipped: u64,
     /// What would change, the losses first.
     pub lines: Vec<SimulatedLine>,
+    /// What the members asked told of their own logs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<MemberSimulation>,
     /// Fields that the other policy classifies otherwise. Every answer with one of them may show it otherwise; neither
     /// `unchanged` nor the lines take account of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -56,47 +65,97 @@ pub struct PolicySimulation {
     pub next: Vec<String>,
 }
 
-/// What would become of requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SimulatedOutcome {
-    /// Permitted, and would be denied.
-    Denied,
-    /// Would get less.
-    Less,
-    /// Would get less of one thing and more of another.
-    Mixed,
-    /// Would get more.
-    More,
-    /// Denied, and would be permitted.
-    Permitted,
-    /// Would get the same. No line says so.
-    Same,
+/// What one member told of its log: counts, or why there are none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberSimulation {
+    /// The member.
+    pub agency: AgencyCode,
+    /// Its name.
+    pub name: String,
+    /// Its counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counts: Option<MemberCounts>,
+    /// Why it told none, in English or in its own words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
-impl From<ReplayOutcome> for SimulatedOutcome {
-    fn from(outcome: ReplayOutcome) -> Self {
-        match outcome {
-            ReplayOutcome::Denied => Self::Denied,
-            ReplayOutcome::Less => Self::Less,
-            ReplayOutcome::Mixed => Self::Mixed,
-            ReplayOutcome::More => Self::More,
-            ReplayOutcome::Permitted => Self::Permitted,
-            ReplayOutcome::Same => Self::Same,
+/// Counts of a member's log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberCounts {
+    /// The policy by which it decides.
+    pub from: String,
+    /// From when on requests were replayed.
+    pub since: Moment,
+    /// Whether everything asked for was replayed.
+    pub complete: bool,
+    /// Requests replayed.
+    pub requests: u64,
+    /// Of these, those that would get the same.
+    pub unchanged: u64,
+    /// Of these, those that would change in lines too small, or too many, to be told.
+    pub others: u64,
+    /// Requests that cannot be replayed.
+    pub skipped: u64,
+    /// What would change.
+    pub lines: Vec<MemberLine>,
+}
+
+/// Requests in one member's log that would end otherwise alike.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberLine {
+    /// What would become of them.
+    pub outcome: SimulatedOutcome,
+    /// Whose requests.
+    pub asker: AgencyCode,
+    /// `ask` for the member's own checks, `answer` for requests it answered.
+    pub action: String,
+    /// For what.
+    pub purpose: PurposeCode,
+    /// In which role.
+    pub role: Role,
+    /// About which kind of subject.
+    pub subject_kind: SubjectKind,
+    /// How many.
+    pub requests: u64,
+}
+
+impl From<PeerSimulation> for MemberSimulation {
+    fn from(told: PeerSimulation) -> Self {
+        let (counts, reason) = match told.counts {
+            Ok(counts) => (Some(counts.into()), None),
+            Err(reason) => (None, Some(reason)),
+        };
+        Self { agency: told.agency, name: told.name, counts, reason }
+    }
+}
+
+impl From<SimulationCounts> for MemberCounts {
+    fn from(counts: SimulationCounts) -> Self {
+        Self {
+            from: counts.from,
+            since: counts.since.into(),
+            complete: counts.complete,
+            requests: counts.requests,
+            unchanged: counts.unchanged,
+            others: counts.others,
+            skipped: counts.skipped,
+            lines: counts.lines.into_iter().map(MemberLine::from).collect(),
         }
     }
 }
 
-impl SimulatedOutcome {
-    /// As it stands in documents.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Denied => "denied",
-            Self::Less => "less",
-            Self::Mixed => "mixed",
-            Self::More => "more",
-            Self::Permitted => "permitted",
-            Self::Same => "same",
+impl From<CountedLine> for MemberLine {
+    fn from(line: CountedLine) -> Self {
+        let action = if line.own { Action::Ask } else { Action::Answer };
+        Self {
+            outcome: line.outcome,
+            asker: line.asker,
+            action: action.as_str().to_owned(),
+            purpose: line.purpose,
+            role: line.role,
+            subject_kind: line.subject_kind,
+            requests: line.requests,
         }
     }
 }
@@ -184,6 +243,7 @@ impl PolicySimulation {
             requests: simulation.requests,
             unchanged: simulation.unchanged,
             skipped: simulation.skipped,
+            members: Vec::new(),
             lines: simulation.lines.into_iter().map(SimulatedLine::from).collect(),
             fields_changed: simulation.fields_changed.into_iter().map(SimulatedField::from).collect(),
             next,
@@ -234,7 +294,7 @@ impl From<SimulationLine> for SimulatedLine {
             }
         }
         Self {
-            outcome: line.outcome.into(),
+            outcome: outcome(line.outcome),
             asker: line.asker,
             asker_name: line.asker_name,
             action: line.action.as_str().to_owned(),

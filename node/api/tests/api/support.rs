@@ -176,6 +176,7 @@ async fn services(folder: &std::path::Path, uid: u32, links: Arc<Asked>) -> Arc<
         log: Arc::new(log),
         trust: Arc::new(trust),
         policy,
+        shares_counts: false,
         peers: Arc::new(Nobody),
         clock: Arc::new(FixedClock::new(NOW)),
         random: Arc::new(|bytes: &mut [u8]| chengxin_schemas::random::fill(bytes)),

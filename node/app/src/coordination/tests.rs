@@ -74,6 +74,7 @@ impl Office {
             join_listen: any(),
             separation: chengxin_exchange::operator::Separation::Trial,
             refresh_seconds: 3_600,
+            shares_counts: false,
             store_cache_mib: 1,
             log_format: LogFormat::Text,
             log_level: tracing::Level::ERROR,

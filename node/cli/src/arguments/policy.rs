@@ -62,6 +62,9 @@ pub struct PolicySimulateArguments {
     /// Requests from then on: a span back from now such as 30d, or a time
     #[arg(long, value_name = "WHEN", default_value = "30d")]
     pub since: Since,
+    /// Also ask the members for counts of their requests
+    #[arg(long)]
+    pub peers: bool,
 }
 
 /// Where to.

@@ -28,7 +28,7 @@ use crate::texts::{Key, fill};
 impl Context<'_> {
     /// The node replays its own log; a directory is sent as it is, a plan is there already.
     pub(super) fn policy_simulate(&mut self, arguments: &PolicySimulateArguments) -> Ended {
-        let query = SimulationQuery { since: arguments.since.moment(self.now) };
+        let query = SimulationQuery { since: arguments.since.moment(self.now), peers: arguments.peers };
         let (path, packed, next) = match (&arguments.plan, &arguments.directory) {
             (Some(version), _) => (
                 format!("/api/v1/policy/plans/{version}/simulations"),

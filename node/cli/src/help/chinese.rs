@@ -161,6 +161,7 @@ pub(super) const HELP: &[(&str, &str)] = &[
     ("policy simulate", "显示近期的请求按新策略结果如何"),
     ("policy simulate DIR", "策略包目录"),
     ("policy simulate --plan", "已拟定的版本, 代替目录"),
+    ("policy simulate --peers", "同时向其他成员询问其请求的计数"),
     ("policy simulate --since", "此后的请求: 距今多久 (如 30d) 或时间"),
     ("policy export", "把最近发布的策略包或收紧规则包写入新目录, 供修改"),
     ("policy export DIR", "要建立的目录"),

@@ -1,7 +1,7 @@
 //! What would have become of past requests under another policy.
 
 use chengxin_api::types::policy_simulation::{
-    PolicySimulation, SimulatedField, SimulatedForm, SimulatedLine, SimulatedOutcome,
+    MemberSimulation, PolicySimulation, SimulatedField, SimulatedForm, SimulatedLine, SimulatedOutcome,
 };
 
 use super::page::{Cell, Page, Table, Tone, View, column, next_lines, wide};
@@ -76,6 +76,16 @@ impl Document for PolicySimulation {
         if !self.lines.is_empty() {
             page.table(self.table(view));
         }
+        if !self.members.is_empty() {
+            page.heading(view.text(Key::MembersCounts));
+            page.table(members_table(&self.members, view));
+            let has_lines = |member: &MemberSimulation| {
+                member.counts.as_ref().is_some_and(|counts| !counts.lines.is_empty())
+            };
+            if self.members.iter().any(has_lines) {
+                page.table(member_lines(&self.members, view));
+            }
+        }
         if !self.fields_changed.is_empty() {
             page.heading(view.text(Key::Fields));
             page.table(fields_table(&self.fields_changed, view));
@@ -83,6 +93,67 @@ impl Document for PolicySimulation {
         next_lines(&mut page, &self.next, view);
         page
     }
+}
+
+/// What each member told in sum, or why it told nothing.
+fn members_table(members: &[MemberSimulation], view: View) -> Table {
+    let mut table = Table::new(&[
+        column("agency", Key::Agency),
+        column("name", Key::Name),
+        column("requests", Key::Requests),
+        column("changed", Key::RequestsChanged),
+        column("from", Key::PolicyVersion),
+        column("reason", Key::Reason),
+    ]);
+    for member in members {
+        let counts = member.counts.as_ref();
+        let changed = counts.map(|counts| counts.requests.saturating_sub(counts.unchanged));
+        let tone = if changed.is_some_and(|changed| changed > 0) { Tone::Warning } else { Tone::Good };
+        let reason = match (&member.reason, counts) {
+            (Some(reason), _) => view.told(reason).into_owned(),
+            (None, Some(counts)) if !counts.complete => view.text(Key::SimulatedIncomplete).to_owned(),
+            (None, _) => String::new(),
+        };
+        table.row([
+            Cell::of(member.agency),
+            Cell::new(&member.name),
+            Cell::optional(counts.map(|counts| counts.requests).as_ref()),
+            Cell::optional(changed.as_ref()).toned(tone),
+            Cell::new(counts.map(|counts| counts.from.clone()).unwrap_or_default()),
+            Cell::new(reason),
+        ]);
+    }
+    table
+}
+
+/// What would change at the members that told.
+fn member_lines(members: &[MemberSimulation], view: View) -> Table {
+    let mut table = Table::new(&[
+        column("outcome", Key::Outcome),
+        column("member", Key::ToldBy),
+        column("asker", Key::Agency),
+        wide("action", Key::Action),
+        column("purpose", Key::Purpose),
+        column("role", Key::Role),
+        wide("subject_kind", Key::SubjectKind),
+        column("requests", Key::Requests),
+    ]);
+    for (member, line) in members.iter().flat_map(|member| {
+        member.counts.iter().flat_map(move |counts| counts.lines.iter().map(move |line| (member, line)))
+    }) {
+        let (key, tone) = words(line.outcome);
+        table.row([
+            Cell::new(view.text(key)).toned(tone),
+            Cell::new(&member.name),
+            Cell::of(line.asker),
+            Cell::new(&line.action),
+            Cell::of(&line.purpose),
+            Cell::new(view.role(line.role)),
+            Cell::new(kind_text(line.subject_kind, view)),
+            Cell::of(line.requests),
+        ]);
+    }
+    table
 }
 
 fn fields_table(fields: &[SimulatedField], view: View) -> Table {

@@ -215,6 +215,9 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::PersonLevel => "Level for a person",
         Key::Requests => "Requests",
         Key::Sharing => "Sharing",
+        Key::MembersCounts => "Counts of the members (fewer than 5 are not listed)",
+        Key::RequestsChanged => "Changed",
+        Key::ToldBy => "Told by",
         Key::SimulatedDenied => "denied",
         Key::SimulatedFields => {
             "Fields classified otherwise: {0}. Every answer with one of them may show it otherwise; the counts leave that out"

@@ -207,6 +207,9 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::PersonLevel => "自然人级别",
         Key::Requests => "请求",
         Key::Sharing => "共享属性",
+        Key::MembersCounts => "其他成员的计数 (少于 5 次的不列出)",
+        Key::RequestsChanged => "将不同",
+        Key::ToldBy => "告知单位",
         Key::SimulatedDenied => "将被拒绝",
         Key::SimulatedFields => {
             "{0} 个字段的分类分级将不同: 凡含这些字段的答复, 显示都可能不同; 以上次数和下列数目未计入这一变化"

@@ -169,6 +169,7 @@ fn pages_of_policy_and_audit() {
     document("policy-plan", &documents::policy_plan());
     document("policy-published", &documents::policy_published());
     document("policy-simulation", &documents::policy_simulation());
+    document("policy-simulation-members", &documents::policy_simulation_members());
     document("policy-status", &documents::policy_status());
     document("policy-status-overlays", &documents::policy_status_overlays());
     document("audit-entries", &documents::audit_entries());

@@ -158,7 +158,8 @@ fn a_bundle_that_does_not_hold_is_refused_with_file_and_line() {
     // The directory itself: what is not there, and what is none.
     let file = folder.path().join("rules.csv");
     for (place, exit) in [("/nowhere/bundle", Exit::NotFound), (file.to_str().expect("path"), Exit::Usage)] {
-        for (language, fix) in [("en", "give the directory of a bundle"), ("zh", "给出策略包或收紧规则包的目录")]
+        for (language, fix) in
+            [("en", "give the directory of a bundle"), ("zh", "给出策略包或收紧规则包的目录")]
         {
             let words = ["chengxin", "policy", "test", place, "--lang", language];
             let ran = chengxin_words(Path::new("/nowhere"), &words, &[]);

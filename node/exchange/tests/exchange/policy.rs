@@ -7,7 +7,7 @@ use bytes::Bytes;
 use chengxin_audit_log::Filter;
 use chengxin_exchange::adoption_status::AdoptionState;
 use chengxin_exchange::audit::EntryKind;
-use chengxin_exchange::budget::REPORTS_PER_DAY;
+use chengxin_exchange::budget::{REPORTS_PER_DAY, SIMULATIONS_PER_DAY};
 use chengxin_exchange::operation::Operation;
 use chengxin_exchange::operator::{OperatorDraft, Separation};
 use chengxin_exchange::policy_plan::PolicyPlan;
@@ -763,4 +763,78 @@ async fn a_simulation_says_who_would_get_less_and_nothing_about_whom() {
     // Only who may look at rules looks, and each look is logged.
     assert_eq!(kinds(&market, EntryKind::LogRead).await, 5);
     assert!(node.policy_simulate(&clerk, [&node.policy(), &new], NOW).await.is_err());
+}
+
+#[tokio::test]
+async fn members_tell_counts_of_their_logs_if_they_agree_and_no_small_ones() {
+    let federation = Federation::new().await;
+    federation.penalty_import().await;
+    let node = federation.node(FINANCE);
+    let clerk = as_role(&node, Role::Clerk).await;
+    for (purpose, times) in [("government-procurement", 6), ("bidding", 2)] {
+        for _ in 0..times {
+            node.check_run(&clerk, wanted(SUBJECT, purpose)).await.expect("check");
+        }
+    }
+    let people = coordinators(&node).await;
+    let files = policy_changed(|texts| {
+        for purpose in ["government-procurement", "bidding"] {
+            let rule = format!("test.{purpose},*,finance,{purpose},*,general_breach,L2,answer,*,deny\n");
+            texts.get_mut("rules.csv").expect("rules").push_str(&rule);
+        }
+        let tests = texts.get_mut("tests.toml").expect("tests");
+        *tests = tests.replace("\"general_breach/L2\" = \"show\"", "\"general_breach/L2\" = \"withhold\"");
+        *tests = tests
+            .replace("action = \"ask\"", "action = \"answer\"")
+            .replace("public-money.ask.l1", "public-money.answer.l1");
+    });
+    let new = Authoriser::new(Bundle::from_files(files).expect("bundle")).expect("policy");
+    let since = NOW.plus(-3_600);
+    let told = node.policy_simulate_peers(&people[0], &new, since).await.expect("told");
+    assert_eq!(told.iter().map(|one| one.agency).collect::<Vec<_>>(), [agency(MARKET), agency(LEAGUE)]);
+    for one in &told {
+        let counts = one.counts.as_ref().expect("counts");
+        assert_eq!((counts.requests, counts.unchanged, counts.others, counts.complete), (8, 0, 2, true));
+        let [line] = &counts.lines[..] else { panic!("{:?}", counts.lines) };
+        assert_eq!((line.asker, line.requests, line.own), (agency(FINANCE), 6, false));
+        assert_eq!(line.purpose.as_str(), "government-procurement");
+    }
+    assert!(!format!("{told:?}").contains(SUBJECT));
+    // Both were asked, and say so in their logs.
+    assert_eq!(kinds(&federation.node(MARKET), EntryKind::LogRead).await, 1);
+    // A liar is not believed, and one that is down is said to be.
+    federation.lie(
+        MARKET,
+        Some(Arc::new(|_, answer: Bytes| {
+            let Ok(PeerResponse::Simulated(mut counts)) = decode::<PeerResponse>(&answer) else {
+                return answer;
+            };
+            counts.requests += 1;
+            Bytes::from(chengxin_schemas::wire::encode(&PeerResponse::Simulated(counts)).expect("encodes"))
+        })),
+    );
+    federation.down(LEAGUE, true);
+    let told = node.policy_simulate_peers(&people[0], &new, since).await.expect("told");
+    assert!(told[0].counts.as_ref().expect_err("a lie").contains("do not add up"));
+    assert!(told[1].counts.as_ref().expect_err("down").contains("refused"));
+    federation.lie(MARKET, None);
+
+    // Not every member may ask, nor anybody as often as he likes, nor with something that does not load.
+    let content = chengxin_policy::published_encode(new.bundle().files()).expect("bytes");
+    let ask = async |from: &str, to: &str, content: Vec<u8>| {
+        let request = PeerRequest::Simulate { content, since };
+        decode::<PeerResponse>(&federation.node(to).peer_handle(&agency(from), Ok(request)).await)
+    };
+    let reason = |answer| match answer {
+        Ok(PeerResponse::Failed { reason, .. }) => reason,
+        other => panic!("{other:?}"),
+    };
+    assert!(reason(ask(LEAGUE, MARKET, content.clone()).await).contains("coordinators"));
+    reason(ask(FINANCE, MARKET, b"{}".to_vec()).await);
+    for _ in 0..SIMULATIONS_PER_DAY {
+        let _ = ask(FINANCE, MARKET, b"{}".to_vec()).await;
+    }
+    assert!(reason(ask(FINANCE, MARKET, content).await).contains("tomorrow"));
+    // And no clerk.
+    assert!(node.policy_simulate_peers(&clerk, &new, since).await.is_err());
 }

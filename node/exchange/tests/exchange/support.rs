@@ -274,6 +274,7 @@ impl Federation {
             log: Arc::new(log.expect("log")),
             trust,
             policy: Arc::new(policy),
+            shares_counts: true,
             peers: Arc::new(Mesh { own: agency(code), wires: self.wires.clone() }),
             clock: self.clocks[&agency(code)].clone(),
             random: Arc::new(|bytes: &mut [u8]| chengxin_schemas::random::fill(bytes)),
