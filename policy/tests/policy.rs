@@ -37,5 +37,7 @@ mod overlay_random;
 mod overlay_support;
 #[path = "policy/overlay_values.rs"]
 mod overlay_values;
+#[path = "policy/published.rs"]
+mod published;
 #[path = "policy/records.rs"]
 mod records;
