@@ -75,6 +75,12 @@ impl Overlay {
         })
     }
 
+    /// How many decision tests the overlay carries. They passed where it was staged, over the bundle it was staged for.
+    pub fn decision_test_count(&self) -> usize {
+        let text = self.files.text(TESTS).unwrap_or_default();
+        overlay_tests_parse(&self.file_name(TESTS), text).map_or(0, |tests| tests.len())
+    }
+
     /// A file of the overlay as it is named beside those of the bundle: `overlay/150100/rules.csv`.
     pub fn file_name(&self, name: &str) -> String {
         file_name(self.manifest.region, name)

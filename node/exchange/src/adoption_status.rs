@@ -10,6 +10,7 @@ use std::sync::PoisonError;
 use chengxin_schemas::adoption::{AdoptionReport, ScheduleFault};
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::digest::Sha256;
+use chengxin_schemas::directory::DirectoryEntry;
 use chengxin_schemas::policy_version::PolicyScope;
 use chengxin_schemas::publication::Publication;
 use chengxin_schemas::region::RegionCode;
@@ -84,7 +85,8 @@ pub struct ScopeStatus {
     pub due: Option<usize>,
     /// Why what is published cannot be read, in English. Publishing again mends it.
     pub fault: Option<String>,
-    /// The members concerned, this node included, in the order of their codes.
+    /// The members concerned of which this node is told, itself included, in the order of their codes: all at a coordinator's
+    /// node, those of its region at a league's or city's, elsewhere itself.
     pub members: Vec<MemberAdoption>,
 }
 
@@ -164,30 +166,39 @@ impl Node {
             told.insert(self.parts.agency, (own, self.now()));
         }
         let today = Day(self.now().shanghai_date());
-        let overlays = directory
-            .overlay_regions()
-            .map(|region| (region, scope_status(&directory, PolicyScope::Region(region), &told, today)));
-        Ok(AdoptionStatus {
-            bundle: scope_status(&directory, PolicyScope::Federation, &told, today),
-            overlays: overlays.collect(),
-        })
+        let own = self.own_entry()?;
+        let is_told = |entry: &DirectoryEntry| {
+            own.coordinator
+                || entry.agency == own.agency
+                || own.overlay_region.is_some_and(|region| entry.region.is_within(region))
+        };
+        let status = |scope| scope_status(&directory, scope, &told, (today, &is_told));
+        let overlays =
+            directory.overlay_regions().map(|region| (region, status(PolicyScope::Region(region))));
+        Ok(AdoptionStatus { bundle: status(PolicyScope::Federation), overlays: overlays.collect() })
     }
 }
 
 /// What members told, and when.
 type Told = BTreeMap<AgencyCode, (AdoptionReport, UnixTime)>;
 
-fn scope_status(directory: &VerifiedDirectory, scope: PolicyScope, told: &Told, today: Day) -> ScopeStatus {
+fn scope_status(
+    directory: &VerifiedDirectory,
+    scope: PolicyScope,
+    told: &Told,
+    (today, is_told): (Day, &dyn Fn(&DirectoryEntry) -> bool),
+) -> ScopeStatus {
     let (published, fault) = match policies_published(directory, scope) {
         Ok(published) => (published, None),
         Err(error) => (Vec::new(), Some(chain(&error))),
     };
     let published: Vec<Publication> = published.into_iter().map(|policy| policy.publication).collect();
     let due = published.iter().rposition(|publication| publication.effective <= today);
-    let concerned = directory.entries().filter(|entry| match scope {
+    let is_concerned = |entry: &DirectoryEntry| match scope {
         PolicyScope::Federation => true,
         PolicyScope::Region(region) => entry.region.is_within(region),
-    });
+    };
+    let concerned = directory.entries().filter(|entry| is_concerned(entry) && is_told(entry));
     let members = concerned.map(|entry| {
         let report = told.get(&entry.agency);
         let standing = report.map(|(report, _)| Standing::of(report, scope));

@@ -21,7 +21,8 @@ schema_tag! {
     PolicyChangesSchema = "policy-diff/v1"
 }
 
-/// A bundle that loads whole and passes its own decision tests.
+/// A bundle that loads whole and passes its own decision tests; or an overlay that does so over a bundle: title and tests are
+/// the overlay's, purposes, rules and measures those of both.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyTest {
     /// The tag.
@@ -70,12 +71,19 @@ impl PolicyTest {
     /// What `bundle` holds; that it exists says that its tests pass.
     pub fn new(bundle: &Bundle, next: Vec<String>) -> Self {
         let manifest = bundle.manifest();
+        let (title, title_en, decision_tests) = match bundle.overlay() {
+            Some(overlay) => {
+                let manifest = &overlay.manifest;
+                (&manifest.chinese, &manifest.english, overlay.decision_test_count())
+            }
+            None => (&manifest.chinese, &manifest.english, bundle.decision_test_count()),
+        };
         Self {
             schema: PolicyTestSchema::V1,
             bundle: BundleReference::new(bundle),
-            title: manifest.chinese.clone(),
-            title_en: manifest.english.clone(),
-            decision_tests: bundle.decision_test_count(),
+            title: title.clone(),
+            title_en: title_en.clone(),
+            decision_tests,
             purposes: bundle.purposes().len(),
             rules: bundle.rules().len(),
             measures: bundle.measures().len(),

@@ -208,7 +208,8 @@ pub struct PolicyStatus {
     pub fault: Option<String>,
     /// Members that decide by what is due, and are ready for what follows.
     pub adopted: usize,
-    /// All members. A coordinator's node is told how the others stand, and that of a league or city how those there do.
+    /// The members of which this node is told: all at a coordinator's node, those of its region at a league's or city's,
+    /// elsewhere itself.
     pub members: Vec<MemberStatus>,
     /// The overlays of leagues and cities.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

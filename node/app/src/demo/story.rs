@@ -63,7 +63,8 @@ fn init(stage: &Stage, console: &mut Console, place: usize, coordinator: bool) -
         "--account",
         "li=reviewer",
     ]);
-    if coordinator {
+    // The league's publish its overlay once the federation's delegate that to it.
+    if coordinator || place == LEAGUE {
         arguments.extend(["--account", "wang=coordinator", "--account", "he=coordinator"]);
     }
     arguments.extend(["--recovery-key", &recovery]);

@@ -236,7 +236,7 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::Processed => "processed",
         Key::PublicUntil => "public until {0}",
         Key::PublicityEnd => "Public until",
-        Key::BundleHolds => "the bundle holds: all of its {0} decision tests pass",
+        Key::BundleHolds => "It holds: all of its {0} decision tests pass",
         Key::Change => "Change",
         Key::ComparedVersions => "{0} → {1}",
         Key::DecisionTests => "Decision tests",

@@ -226,7 +226,7 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::Processed => "已处理",
         Key::PublicUntil => "公示至 {0}",
         Key::PublicityEnd => "公示截止",
-        Key::BundleHolds => "策略包成立: {0} 项决定测试全部通过",
+        Key::BundleHolds => "成立: {0} 项决定测试全部通过",
         Key::Change => "变化",
         Key::ComparedVersions => "{0} → {1}",
         Key::DecisionTests => "决定测试",
