@@ -243,6 +243,8 @@ keys! {
     DecisionTests,
     DecisionsNarrower,
     DecisionsWider,
+    DemandsNarrower,
+    DemandsWider,
     Digest,
     EffectiveFrom,
     NothingChanges,
