@@ -1,5 +1,5 @@
-//! What one bundle decides otherwise than another: the cells of the decision grid that change, in words, and the values
-//! that were added, removed or changed.
+//! What one bundle decides otherwise than another: the cells of the decision grid that change, and what purposes demand of
+//! queries, in words; and the values that were added, removed or changed.
 //!
 //! **Which bodies are asked about.** A rule may name a function, and a body may have any set of them. Permissions need one
 //! function that a permission names (or none), denials one that a denial names. So if two bundles decide otherwise about
@@ -26,10 +26,12 @@ use crate::purposes::Purpose;
 use crate::request::{Action, Cell, SUBJECT_KINDS, Treatment};
 use crate::rules::{Rule, Scope, rule_function};
 
+mod demands;
 mod values;
 mod wider;
 mod words;
 
+pub use demands::{Demand, DemandChange};
 pub use values::{ValueChange, ValueChangeKind};
 pub(crate) use wider::first_wider;
 pub use words::ChangeGroup;
@@ -43,6 +45,8 @@ pub struct PolicyDiff {
     pub to: String,
     /// Cells that are treated otherwise, in the order of purposes, bodies, actions, subjects, roles, categories, levels.
     pub cells: Vec<CellChange>,
+    /// Demands of purposes that differ, in the order of the new bundle's purposes.
+    pub demands: Vec<DemandChange>,
     /// Values in the bundle's files that differ, in the order of files.
     pub values: Vec<ValueChange>,
 }
@@ -109,18 +113,14 @@ impl PolicyDiff {
             from: old.bundle().rules_version().to_owned(),
             to: new.bundle().rules_version().to_owned(),
             cells,
+            demands: demands::demands_compare(old.bundle(), new.bundle()),
             values: values::values_compare(old.bundle(), new.bundle())?,
         })
     }
 
     /// Whether nothing differs, the name of the version aside.
     pub fn is_empty(&self) -> bool {
-        self.cells.is_empty() && self.values.is_empty()
-    }
-
-    /// The first cell that lets out more than before, if any: what an overlay may not have.
-    pub fn first_wider(&self) -> Option<&CellChange> {
-        self.cells.iter().find(|change| change.direction() == Direction::Wider)
+        self.cells.is_empty() && self.demands.is_empty() && self.values.is_empty()
     }
 }
 

@@ -53,7 +53,9 @@ pub use catalogue::{Behaviour, BehaviourClass, BehaviourItem, BreachGrade, Catal
 pub use classification::{FieldClass, MaskRule};
 pub use deadlines::{Binding, Counting, Deadline, DeadlineMatter, Deadlines, Due, TermLength};
 pub use denial::{DenialReason, Denied, DeniedQuestion};
-pub use diff::{CellChange, ChangeGroup, Direction, PolicyDiff, ValueChange, ValueChangeKind};
+pub use diff::{
+    CellChange, ChangeGroup, Demand, DemandChange, Direction, PolicyDiff, ValueChange, ValueChangeKind,
+};
 pub use engine::MODEL;
 pub use error::{LookupError, PolicyError};
 pub use explain::{CellExplanation, Explanation, NEEDED_LIMIT, Needed, NeededPurpose};

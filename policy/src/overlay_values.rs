@@ -33,6 +33,7 @@ struct RawPurpose {
     case_reference: Option<bool>,
     subject_authorisation: Option<bool>,
     daily_limit: Option<u32>,
+    daily_limit_body: Option<u32>,
 }
 
 /// The purposes of the base with what `purposes.toml` of an overlay demands beside; None without the file.
@@ -58,11 +59,28 @@ pub(crate) fn purposes_narrow(
                 "write true, or leave the key out",
             ));
         }
-        if entry.daily_limit.is_some_and(|limit| !(1..=DAILY_LIMIT_MOST).contains(&limit)) {
+        let beyond = |limit: Option<u32>| limit.is_some_and(|limit| !(1..=DAILY_LIMIT_MOST).contains(&limit));
+        if beyond(entry.daily_limit) {
             return Err(reader.wrong(
                 line,
                 "the daily limit is not between 1 and 100000",
                 "correct daily_limit, or remove it",
+            ));
+        }
+        if beyond(entry.daily_limit_body) {
+            return Err(reader.wrong(
+                line,
+                "the daily limit of a body is not between 1 and 100000",
+                "correct daily_limit_body, or remove it",
+            ));
+        }
+        if let (Some(operator), Some(body)) = (entry.daily_limit, entry.daily_limit_body)
+            && body < operator
+        {
+            return Err(reader.wrong(
+                line,
+                "a body may ask less often in a day than one of its operators",
+                "raise daily_limit_body, or lower daily_limit",
             ));
         }
         match base.purpose_index(code).and_then(|place| purposes.get_mut(place)) {
@@ -100,17 +118,32 @@ fn purpose_narrow(
             reader.unfit(line, reason, omit)?;
         }
     }
+    if entry.daily_limit.is_none() && entry.daily_limit_body.is_none() {
+        return Ok(());
+    }
+    if !purpose.actions.iter().any(|action| action.is_query()) {
+        return reader.unfit(line, "a daily limit counts queries, and the purpose is for none", omit);
+    }
+    let code = &purpose.code;
     if let Some(limit) = entry.daily_limit {
-        if !purpose.actions.iter().any(|action| action.is_query()) {
-            reader.unfit(line, "a daily limit counts queries, and the purpose is for none", omit)?;
-        } else if let Some(base) = purpose.daily_limit.filter(|base| *base < limit) {
-            reader.looser(
-                line,
-                format!("daily_limit {limit} of {} is looser than the bundle's {base}", purpose.code),
-            )?;
-        } else {
-            purpose.daily_limit = Some(limit);
+        match purpose.daily_limit.filter(|base| *base < limit) {
+            Some(base) => reader
+                .looser(line, format!("daily_limit {limit} of {code} is looser than the bundle's {base}"))?,
+            None => purpose.daily_limit = Some(limit),
         }
+    }
+    if let Some(limit) = entry.daily_limit_body {
+        match purpose.daily_limit_body.filter(|base| *base < limit) {
+            Some(base) => reader.looser(
+                line,
+                format!("daily_limit_body {limit} of {code} is looser than the bundle's {base}"),
+            )?,
+            None => purpose.daily_limit_body = Some(limit),
+        }
+    }
+    // One of the two may be the bundle's: no operator has more queries than the whole body.
+    if let (Some(operator), Some(body)) = (purpose.daily_limit, purpose.daily_limit_body) {
+        purpose.daily_limit = Some(operator.min(body));
     }
     Ok(())
 }

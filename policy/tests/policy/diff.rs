@@ -31,7 +31,7 @@ fn with_rules(lines: &str) -> Authoriser {
 #[test]
 fn a_bundle_does_not_differ_from_itself() {
     let diff = PolicyDiff::new(&baseline(), &baseline()).expect("diff");
-    assert!(diff.is_empty() && diff.groups().is_empty() && diff.first_wider().is_none());
+    assert!(diff.is_empty() && diff.groups().is_empty() && !diff.lets_out_more());
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn a_denial_narrows_what_it_names_and_nothing_else_and_says_so_in_words() {
 
     let back = PolicyDiff::new(&new, &old).expect("diff");
     assert_eq!(back.cells.len(), diff.cells.len());
-    assert!(back.first_wider().is_some() && back.cells.iter().all(|one| one.direction() == Direction::Wider));
+    assert!(back.lets_out_more() && back.cells.iter().all(|one| one.direction() == Direction::Wider));
 }
 
 #[test]
@@ -151,4 +151,68 @@ fn values_are_named_by_file_entry_and_field() {
     let diff = PolicyDiff::new(&baseline(), &new).expect("diff");
     let texts: Vec<_> = diff.values.iter().map(|change| change.chinese()).collect();
     assert_eq!(texts, ["工作日历: holidays 去掉“2026-10-07”"]);
+}
+
+/// The baseline with lines added to a purpose that is for queries alone, its decision tests left out.
+fn with_demand(lines: &str) -> Authoriser {
+    let mut texts = baseline_texts();
+    let code = "code = \"bidding\"\n";
+    let demands = |text: &mut String| *text = text.replacen(code, &format!("{code}{lines}\n"), 1);
+    texts.entry("purposes.toml".to_owned()).and_modify(demands);
+    texts.entry("tests.toml".to_owned()).and_modify(|text| {
+        let second = text.match_indices("[[test]]").nth(1).expect("more than one test").0;
+        text.truncate(second);
+    });
+    authoriser(BundleFiles::new(texts).and_then(Bundle::from_files).expect("bundle"))
+}
+
+#[test]
+fn a_demand_that_falls_lets_out_more() {
+    let says = |old: &Authoriser, new: &Authoriser| {
+        let diff = PolicyDiff::new(old, new).expect("diff");
+        assert!(diff.cells.is_empty(), "no cell knows of it");
+        let [change] = diff.demands.as_slice() else { panic!("{:?}", diff.demands) };
+        assert_eq!(diff.lets_out_more(), change.direction() == Direction::Wider);
+        (change.direction(), change.english(old.bundle(), new.bundle()))
+    };
+    let (narrower, wider) = (Direction::Narrower, Direction::Wider);
+    let plain = with_demand("");
+    let authorised = with_demand("subject_authorisation = true");
+    let text = "Tendering and bidding: a query needs the subject's written authorisation".to_owned();
+    assert_eq!(says(&plain, &authorised), (narrower, text.clone()));
+    assert_eq!(says(&authorised, &plain), (wider, text.replace("needs", "no longer needs")));
+
+    let [few, many, body] = ["daily_limit = 5", "daily_limit = 9", "daily_limit_body = 9"].map(with_demand);
+    let text = |from: &str, to: &str| {
+        format!("Tendering and bidding: the daily limit of one operator changes from {from} to {to}")
+    };
+    assert_eq!(says(&plain, &many), (narrower, text("any number", "9")));
+    assert_eq!(says(&many, &few), (narrower, text("9", "5")));
+    assert_eq!(says(&few, &many), (wider, text("5", "9")));
+    assert_eq!(says(&many, &plain), (wider, text("9", "any number")));
+    assert_eq!(says(&plain, &body).0, narrower);
+    assert_eq!(says(&body, &plain).0, wider);
+
+    // What the purpose demands and states itself.
+    let without = |line: &str, change: &str| {
+        let mut texts = baseline_texts();
+        let bidding = |text: &mut String| {
+            let start = text.find("code = \"bidding\"").expect("stands there");
+            let line = start + text[start..].find(line).expect("in the purpose");
+            let end = line + text[line..].find('\n').expect("a line");
+            text.replace_range(line..end, change);
+        };
+        texts.entry("purposes.toml".to_owned()).and_modify(bidding);
+        texts.entry("tests.toml".to_owned()).and_modify(|text| {
+            let second = text.match_indices("[[test]]").nth(1).expect("more than one test").0;
+            text.truncate(second);
+        });
+        authoriser(BundleFiles::new(texts).and_then(Bundle::from_files).expect("bundle"))
+    };
+    let no_case = without("case_reference = true", "case_reference = false");
+    assert_eq!(says(&plain, &no_case).0, wider);
+    assert_eq!(says(&no_case, &plain).0, narrower);
+    let no_basis = without("legal_basis", "");
+    assert_eq!(says(&plain, &no_basis).0, narrower);
+    assert_eq!(says(&no_basis, &plain).0, wider);
 }

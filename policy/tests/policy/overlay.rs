@@ -199,7 +199,7 @@ fn a_comparison_names_cells_and_values_of_an_overlay() {
         (diff.from.as_str(), diff.to.as_str()),
         (base.bundle().rules_version(), both.bundle().rules_version())
     );
-    assert!(diff.first_wider().is_none());
+    assert!(!diff.lets_out_more());
     assert!(diff.cells.iter().all(|cell| {
         cell.direction() == Direction::Narrower && cell.to.rule.as_str().starts_with("150100.")
     }));
@@ -208,7 +208,14 @@ fn a_comparison_names_cells_and_values_of_an_overlay() {
     assert!(diff.values.iter().all(|change| change.file.starts_with("overlay/150100/")));
     let back = PolicyDiff::new(&both, &base).expect("compared");
     assert_eq!(back.cells.len(), diff.cells.len());
-    assert!(back.first_wider().is_some());
+    assert!(back.lets_out_more());
+    // What the region demands of queries falls with it.
+    let demands = |diff: &PolicyDiff| -> Vec<_> {
+        diff.demands.iter().map(|change| (change.purpose.to_string(), change.direction())).collect()
+    };
+    let demanded = ["bidding", "civil-service-recruitment"];
+    assert_eq!(demands(&diff), demanded.map(|code| (code.to_owned(), Direction::Narrower)));
+    assert_eq!(demands(&back), demanded.map(|code| (code.to_owned(), Direction::Wider)));
 }
 
 #[test]
@@ -226,6 +233,8 @@ fn a_comparison_of_two_overlays_tells_their_values_and_their_instruments() {
         authoriser(&baseline().overlay_stage(&files).expect("stages"))
     });
     let diff = PolicyDiff::new(&old, &new).expect("compared");
+    let said = diff.demands.iter().map(|change| change.chinese(old.bundle(), new.bundle()));
+    assert_eq!(said.collect::<Vec<_>>(), ["招标投标: 每人每日限次由“9 次”改为“5 次”"]);
     let texts: Vec<_> = diff.values.iter().map(|change| change.chinese()).collect();
     assert!(diff.cells.is_empty() && texts.len() == 2, "{texts:?}");
     assert!(texts[0].starts_with("150100 收紧规则包: basis 由“虚构的示例文件"), "{texts:?}");

@@ -18,8 +18,11 @@ fn purposes_are_only_tightened() {
         ("bidding", "case_reference = false", "an overlay lifts no condition"),
         ("bidding", "subject_authorisation = false", "an overlay lifts no condition"),
         ("bidding", "daily_limit = 0", "the daily limit is not between 1 and 100000"),
+        ("bidding", "daily_limit_body = 100001", "the daily limit of a body is not between 1 and 100000"),
+        ("bidding", "daily_limit = 6\ndaily_limit_body = 5", "a body may ask less often in a day than one"),
         ("biding", "case_reference = true", "unknown purpose \"biding\""),
         ("own-records", "daily_limit = 5", "a daily limit counts queries"),
+        ("own-records", "daily_limit_body = 5", "a daily limit counts queries"),
         ("own-records", "subject_authorisation = true", "the subject's authorisation comes with a query"),
         ("notice-basis", "subject_authorisation = true", "the subject's authorisation comes with a query"),
     ] {
@@ -47,6 +50,36 @@ fn purposes_are_only_tightened() {
     assert_eq!(limited.overlay_apply(&with(51)).map(limit_of).expect("applies"), Some(50));
     assert_eq!(limited.overlay_stage(&with(50)).map(limit_of).expect("stages"), Some(50));
     assert_eq!(limited.overlay_stage(&with(7)).map(limit_of).expect("stages"), Some(7));
+}
+
+#[test]
+fn the_stricter_limit_of_a_body_counts_and_bounds_its_operators() {
+    let code = "bidding".parse().expect("purpose");
+    let limits_of = |bundle: Bundle| {
+        let purpose = bundle.purpose(&code).expect("known");
+        (purpose.daily_limit, purpose.daily_limit_body)
+    };
+    let limited = changed("purposes.toml", |text| {
+        let limits = "code = \"bidding\"\ndaily_limit = 50\ndaily_limit_body = 100";
+        text.replacen("code = \"bidding\"", limits, 1)
+    });
+    let limited = limited.expect("loads");
+    let with = |values: &str| overlay(&[("purposes.toml", &purpose("bidding", values))]);
+    let error = limited.overlay_stage(&with("daily_limit_body = 101")).expect_err("looser").to_string();
+    assert!(error.contains("daily_limit_body 101 of bidding is looser than the bundle's 100; "), "{error}");
+    let applied = limited.overlay_apply(&with("daily_limit_body = 101"));
+    assert_eq!(applied.map(limits_of).expect("applies"), (Some(50), Some(100)));
+    for (values, limits) in [
+        ("daily_limit_body = 60", (Some(50), Some(60))),
+        ("daily_limit_body = 30", (Some(30), Some(30))),
+        ("daily_limit = 20\ndaily_limit_body = 30", (Some(20), Some(30))),
+    ] {
+        assert_eq!(limited.overlay_stage(&with(values)).map(limits_of).expect("stages"), limits, "{values}");
+    }
+    assert_eq!(
+        baseline().overlay_stage(&with("daily_limit_body = 30")).map(limits_of).expect("stages"),
+        (None, Some(30))
+    );
 }
 
 /// A case that the bundle does not ask for would keep notices from recipients.

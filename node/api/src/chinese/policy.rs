@@ -415,6 +415,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "daily_limit {} of {} is looser than the bundle's {}",
         "{1} 的 daily_limit {0:number} 比策略包的 {2:number} 宽松",
     ),
+    (
+        "daily_limit_body {} of {} is looser than the bundle's {}",
+        "{1} 的 daily_limit_body {0:number} 比策略包的 {2:number} 宽松",
+    ),
     ("{} {} of {} is looser than the bundle's {}", "{2} 的 {0} {1} 比策略包的 {3} 宽松"),
     (
         "write a stricter value, or leave it out: an overlay only narrows",

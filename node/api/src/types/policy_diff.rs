@@ -1,6 +1,8 @@
 //! A bundle on its way into force: what its own tests say, and what it changes.
 
-use chengxin_policy::{Bundle, CellChange, ChangeGroup, Direction, PolicyDiff, ValueChange, ValueChangeKind};
+use chengxin_policy::{
+    Bundle, CellChange, ChangeGroup, DemandChange, Direction, PolicyDiff, ValueChange, ValueChangeKind,
+};
 use chengxin_schemas::category::{ClassificationLevel, InformationCategory};
 use chengxin_schemas::digest::Sha256;
 use chengxin_schemas::federation::FunctionCode;
@@ -107,6 +109,9 @@ pub struct PolicyChanges {
     pub cells_narrower: usize,
     /// Decisions that change, those that change alike together.
     pub decisions: Vec<DecisionChange>,
+    /// What purposes demand of queries otherwise than before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub demands: Vec<DemandDifference>,
     /// Values of the bundle's files that differ.
     pub values: Vec<ValueDifference>,
     /// The commands that come next.
@@ -173,6 +178,27 @@ pub struct ChangePlace {
     pub levels: Vec<ClassificationLevel>,
 }
 
+/// A demand of a purpose that differs: a condition of each query, or how many there may be in a day.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DemandDifference {
+    /// Whether more or fewer queries get through. A condition that is dropped lets out more.
+    pub direction: ChangeDirection,
+    /// The purpose.
+    pub purpose: PurposeCode,
+    /// What is demanded, as in the rule of a denial: `case-reference`, `daily-limit` and the like.
+    pub demand: String,
+    /// Of a daily limit the number before; absent for any number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<u32>,
+    /// Of a daily limit the number after; absent for any number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<u32>,
+    /// The change as a sentence, in Chinese.
+    pub text_zh: String,
+    /// The change as a sentence, in English.
+    pub text_en: String,
+}
+
 /// A value of a bundle's file that differs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ValueDifference {
@@ -221,6 +247,7 @@ impl PolicyChanges {
             cells_wider,
             cells_narrower: diff.cells.len().saturating_sub(cells_wider),
             decisions: diff.groups().into_iter().map(|group| decision(group, old, new)).collect(),
+            demands: diff.demands.iter().map(|change| demand(change, old, new)).collect(),
             values: diff.values.iter().map(value).collect(),
             next,
         }
@@ -246,6 +273,19 @@ fn decision(group: ChangeGroup, old: &Bundle, new: &Bundle) -> DecisionChange {
         to: group.to.as_str().to_owned(),
         from_rules: group.from_rules.iter().map(ToString::to_string).collect(),
         to_rules: group.to_rules.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn demand(change: &DemandChange, old: &Bundle, new: &Bundle) -> DemandDifference {
+    let (from, to) = change.demand.limits().unwrap_or_default();
+    DemandDifference {
+        direction: change.direction().into(),
+        purpose: change.purpose.clone(),
+        demand: change.demand.as_str().to_owned(),
+        from,
+        to,
+        text_zh: change.chinese(old, new),
+        text_en: change.english(old, new),
     }
 }
 

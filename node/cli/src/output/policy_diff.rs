@@ -47,8 +47,15 @@ impl Document for PolicyTest {
     }
 }
 
+fn direction_text(direction: ChangeDirection) -> &'static str {
+    match direction {
+        ChangeDirection::Wider => "wider",
+        ChangeDirection::Narrower => "narrower",
+    }
+}
+
 impl Document for PolicyChanges {
-    /// A row for each decision that changes, then for each value.
+    /// A row for each decision that changes, for each demand of a purpose, then for each value.
     fn table(&self, view: View) -> Table {
         let mut table = Table::new(&[
             column("kind", Key::Kind),
@@ -59,12 +66,17 @@ impl Document for PolicyChanges {
         for decision in &self.decisions {
             table.row([
                 Cell::new("decision"),
-                Cell::new(match decision.direction {
-                    ChangeDirection::Wider => "wider",
-                    ChangeDirection::Narrower => "narrower",
-                }),
+                Cell::new(direction_text(decision.direction)),
                 Cell::of(&decision.purpose),
                 Cell::new(view.pick(&decision.text_zh, &decision.text_en)),
+            ]);
+        }
+        for demand in &self.demands {
+            table.row([
+                Cell::new("demand"),
+                Cell::new(direction_text(demand.direction)),
+                Cell::of(&demand.purpose),
+                Cell::new(view.pick(&demand.text_zh, &demand.text_en)),
             ]);
         }
         for value in &self.values {
@@ -91,20 +103,28 @@ impl Document for PolicyChanges {
     fn page(&self, view: View) -> Page {
         let mut page = Page::default();
         page.line([Cell::new(view.fill(Key::ComparedVersions, &[&self.from.version, &self.to.version]))]);
-        if self.decisions.is_empty() && self.values.is_empty() {
+        if self.decisions.is_empty() && self.demands.is_empty() && self.values.is_empty() {
             page.line([Cell::new(view.text(Key::NothingChanges)).toned(Tone::Good)]);
         }
         let directions = [
-            (ChangeDirection::Wider, Key::DecisionsWider, self.cells_wider, Tone::Bad),
-            (ChangeDirection::Narrower, Key::DecisionsNarrower, self.cells_narrower, Tone::Warning),
+            (
+                ChangeDirection::Wider,
+                (Key::DecisionsWider, self.cells_wider),
+                Key::DemandsWider,
+                ("+", Tone::Bad),
+            ),
+            (
+                ChangeDirection::Narrower,
+                (Key::DecisionsNarrower, self.cells_narrower),
+                Key::DemandsNarrower,
+                ("-", Tone::Warning),
+            ),
         ];
-        for (direction, key, cells, tone) in directions {
-            if cells == 0 {
-                continue;
+        for (direction, (key, cells), demands_key, (mark, tone)) in directions {
+            if cells > 0 {
+                page.heading(view.fill(key, &[&cells.to_string()]));
             }
-            page.heading(view.fill(key, &[&cells.to_string()]));
             for decision in self.decisions.iter().filter(|decision| decision.direction == direction) {
-                let mark = if direction == ChangeDirection::Wider { "+" } else { "-" };
                 page.line([
                     Cell::new(mark).toned(tone),
                     Cell::new(view.pick(&decision.text_zh, &decision.text_en)),
@@ -114,6 +134,17 @@ impl Document for PolicyChanges {
                         decision.to_rules.join(" ")
                     ))
                     .toned(Tone::Dim),
+                ]);
+            }
+            let demands: Vec<_> =
+                self.demands.iter().filter(|demand| demand.direction == direction).collect();
+            if !demands.is_empty() {
+                page.heading(view.fill(demands_key, &[&demands.len().to_string()]));
+            }
+            for demand in demands {
+                page.line([
+                    Cell::new(mark).toned(tone),
+                    Cell::new(view.pick(&demand.text_zh, &demand.text_en)),
                 ]);
             }
         }

@@ -242,6 +242,8 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::DecisionTests => "Decision tests",
         Key::DecisionsNarrower => "Decisions that let out less ({0} cells)",
         Key::DecisionsWider => "Decisions that let out more ({0} cells)",
+        Key::DemandsNarrower => "Demands on queries that let out less ({0})",
+        Key::DemandsWider => "Demands on queries that let out more ({0})",
         Key::Digest => "Digest",
         Key::EffectiveFrom => "In force from",
         Key::NothingChanges => "nothing changes",

@@ -246,6 +246,8 @@ keys! {
     DecisionTests,
     DecisionsNarrower,
     DecisionsWider,
+    DemandsNarrower,
+    DemandsWider,
     Digest,
     EffectiveFrom,
     NothingChanges,

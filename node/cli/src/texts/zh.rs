@@ -232,6 +232,8 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::DecisionTests => "决定测试",
         Key::DecisionsNarrower => "收紧的决定 ({0} 格)",
         Key::DecisionsWider => "放宽的决定 ({0} 格)",
+        Key::DemandsNarrower => "收紧的用途要求 ({0})",
+        Key::DemandsWider => "放宽的用途要求 ({0})",
         Key::Digest => "摘要",
         Key::EffectiveFrom => "生效日",
         Key::NothingChanges => "没有变化",

@@ -288,6 +288,14 @@ pub fn policy_changes() -> PolicyChanges {
         json!({"schema": "policy-diff/v1", "from": {"version": "baseline-1", "digest": DIGEST, "effective": "2026-04-01"},
         "to": {"version": "baseline-2", "digest": DIGEST, "effective": "2026-12-01"}, "cells_wider": 1, "cells_narrower": 8,
         "decisions": [decision("narrower", "show", "withhold"), decision("wider", "mask", "show")],
+        "demands": [
+            {"direction": "narrower", "purpose": "bidding", "demand": "daily-limit", "from": 9, "to": 5,
+             "text_zh": "招标投标: 每人每日限次由“9 次”改为“5 次”",
+             "text_en": "Tendering and bidding: the daily limit of one operator changes from 9 to 5"},
+            {"direction": "wider", "purpose": "bidding", "demand": "case-reference",
+             "text_zh": "招标投标: 查询不再须填写案件或项目编号",
+             "text_en": "Tendering and bidding: a query no longer needs the number of an open case or project"}
+        ],
         "values": [
             {"file": "periods.toml", "entry": "publicity.order-36.general", "change": "changed", "field": "maximum_months",
              "from": "12", "to": "9", "text_zh": "公示期限 publicity.order-36.general: maximum_months 由“12”改为“9”",
@@ -302,6 +310,7 @@ pub fn policy_unchanged() -> PolicyChanges {
         cells_wider: 0,
         cells_narrower: 0,
         decisions: Vec::new(),
+        demands: Vec::new(),
         values: Vec::new(),
         ..policy_changes()
     }
