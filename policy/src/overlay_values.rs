@@ -105,6 +105,8 @@ fn purpose_narrow(
     if entry.case_reference == Some(true) && !purpose.case_reference {
         if purpose.actions.contains(&Action::ReceiveNotice) {
             reader.unfit(line, "notices are received under the purpose, and need no case", omit)?;
+        } else if purpose.actions.contains(&Action::Read) {
+            reader.unfit(line, "own records are read under the purpose, and need no case", omit)?;
         } else {
             purpose.case_reference = true;
         }

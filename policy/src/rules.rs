@@ -297,9 +297,14 @@ fn line_parse<'a>(file: &str, line: usize, text: &'a str) -> Result<Vec<Cow<'a, 
     if !text.contains('"') {
         return Ok(text.split(',').map(Cow::Borrowed).collect());
     }
+    // A reader of the whole file would take the next lines into a field that nothing closes.
+    let is_closed = text.matches('"').count().is_multiple_of(2);
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
     let mut record = csv::StringRecord::new();
     match reader.read_record(&mut record) {
+        _ if !is_closed => {
+            Err(PolicyError::file(file, Some(line), "not readable as CSV", "check quotes and encoding"))
+        }
         Ok(true) => Ok(record.iter().map(|field| Cow::Owned(field.to_owned())).collect()),
         Ok(false) | Err(_) => {
             Err(PolicyError::file(file, Some(line), "not readable as CSV", "check quotes and encoding"))

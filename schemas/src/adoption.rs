@@ -43,6 +43,16 @@ pub struct OverlayAdoption {
     pub fault: Option<ScheduleFault>,
     /// How many entries of the overlay in force narrow nothing, because they name what the bundle in force does not have.
     pub inert: u32,
+    /// The first thing about the overlay in force that does not fit the bundle in force, in English, at most
+    /// [`REASON_LIMIT`] bytes. It narrows all the same.
+    pub remark: Option<String>,
+}
+
+impl OverlayAdoption {
+    /// A remark, cut to what a report carries.
+    pub fn remark(text: &str) -> String {
+        cut(text)
+    }
 }
 
 /// A schedule that cannot be read.
@@ -127,6 +137,7 @@ impl AdoptionReport {
             overlay.and_then(|overlay| Some((overlay.in_force.as_ref()?.since, String::new()))),
             overlay.and_then(|overlay| refused(&overlay.refused)),
             overlay.and_then(|overlay| fault(&overlay.fault)),
+            overlay.and_then(|overlay| Some((now, overlay.remark.clone()?))),
         ];
         for (since, reason) in told.into_iter().flatten() {
             if reason.len() > REASON_LIMIT {
@@ -167,6 +178,7 @@ mod tests {
             refused: Some(refused.clone()),
             fault: None,
             inert: 0,
+            remark: None,
         };
         let report = AdoptionReport {
             in_force,
@@ -187,6 +199,11 @@ mod tests {
         let mut long = report.clone();
         if let Some(overlay) = &mut long.overlay {
             lengthen(&mut overlay.refused);
+        }
+        assert!(long.check(now).is_err());
+        let mut long = report.clone();
+        if let Some(overlay) = &mut long.overlay {
+            overlay.remark = Some("x".repeat(REASON_LIMIT + 1));
         }
         assert!(long.check(now).is_err());
         let mut early = report.clone();

@@ -53,18 +53,15 @@ impl SimulatedOutcome {
 pub struct SimulationCounts {
     /// The policy that the requests were put to beside the other one: the node's own.
     pub from: String,
-    /// From when on requests were replayed.
+    /// From the beginning of which day, in UTC, requests were replayed.
     pub since: UnixTime,
-    /// Whether everything since the time asked for was replayed and stands here.
+    /// Whether everything since the day asked for was replayed and stands here.
     pub complete: bool,
     /// Requests replayed.
     pub requests: u64,
-    /// Of these, those that would get the same at every category and level.
-    pub unchanged: u64,
-    /// Of these, those that would change in lines with fewer than [`COUNT_LEAST`] requests, or beyond the limit of lines.
+    /// Of these, those that would change and stand in no line: in lines with fewer than [`COUNT_LEAST`] requests, or beyond
+    /// the limit of lines. Rounded down to a multiple of [`COUNT_LEAST`].
     pub others: u64,
-    /// Requests that cannot be replayed.
-    pub skipped: u64,
     /// What would change, at most [`COUNTED_LINES_LIMIT`] lines.
     pub lines: Vec<CountedLine>,
 }
@@ -89,16 +86,21 @@ pub struct CountedLine {
 }
 
 impl SimulationCounts {
-    /// Refuses more than a node may tell, and counts that do not add up.
-    pub fn check(&self) -> Result<(), SchemaError> {
+    /// Refuses more than a node may tell, counts that do not add up, and a time that is not over.
+    pub fn check(&self, now: UnixTime) -> Result<(), SchemaError> {
         let malformed =
             |reason: &str| Err(SchemaError::Malformed { form: "simulation", reason: reason.to_owned() });
         if self.lines.len() > COUNTED_LINES_LIMIT || self.from.len() > VERSIONS_LIMIT {
             return malformed("it has more than a node tells");
         }
-        let told = self.lines.iter().try_fold(0_u64, |sum, line| sum.checked_add(line.requests));
-        let sum = told.and_then(|told| told.checked_add(self.unchanged)?.checked_add(self.others));
-        match sum == Some(self.requests) && self.lines.iter().all(|line| line.requests >= COUNT_LEAST) {
+        if self.since < UnixTime(0) || self.since > now {
+            return malformed("its time is not one that is over");
+        }
+        let told = self.lines.iter().try_fold(self.others, |sum, line| sum.checked_add(line.requests));
+        let adds_up = told.is_some_and(|told| told <= self.requests)
+            && self.others.is_multiple_of(COUNT_LEAST)
+            && self.lines.iter().all(|line| line.requests >= COUNT_LEAST);
+        match adds_up {
             true => Ok(()),
             false => malformed("its counts do not add up"),
         }
@@ -125,27 +127,26 @@ mod tests {
             since: UnixTime(1),
             complete: true,
             requests: 17,
-            unchanged: 10,
-            others: 2,
-            skipped: 1,
+            others: 10,
             lines: vec![line.clone()],
         };
-        counts.check().expect("adds up");
+        let now = UnixTime(1_000);
+        counts.check(now).expect("adds up");
         let refused = |change: &dyn Fn(&mut SimulationCounts)| {
             let mut wrong = counts.clone();
             change(&mut wrong);
-            wrong.check().is_err()
+            wrong.check(now).is_err()
         };
-        assert!(refused(&|counts| counts.requests = 18));
-        assert!(refused(&|counts| counts.unchanged = u64::MAX));
+        assert!(refused(&|counts| counts.requests = 14));
+        assert!(refused(&|counts| counts.others = u64::MAX));
+        assert!(refused(&|counts| counts.others = 9), "which tells a single one");
+        assert!(refused(&|counts| counts.lines[0].requests = 4));
+        assert!(refused(&|counts| counts.since = UnixTime(i64::MAX)));
+        assert!(refused(&|counts| counts.since = UnixTime(-1)));
         assert!(refused(&|counts| counts.from = "x".repeat(VERSIONS_LIMIT + 1)));
         assert!(refused(&|counts| {
-            counts.lines[0].requests = 4;
-            counts.others = 3;
-        }));
-        assert!(refused(&|counts| {
             counts.lines = vec![line.clone(); COUNTED_LINES_LIMIT + 1];
-            counts.requests = 12 + 5 * (COUNTED_LINES_LIMIT as u64 + 1);
+            counts.requests = 20 + 5 * (COUNTED_LINES_LIMIT as u64 + 1);
         }));
     }
 }

@@ -137,7 +137,8 @@ async fn metadata_answer(trust: &TrustStore, from: &AgencyCode, name: &str) -> R
         .map_err(|_| HandlerRefusal { code: ErrorCode::Internal, text: "the file cannot be sent".to_owned() })
 }
 
-/// Publishes an overlay that a member sent, or says why not: with all causes, since the member's people have to mend it.
+/// Publishes an overlay that a member sent, or says why not: with all causes, since the member's people have to mend it. What
+/// is wrong at this node is not theirs to know.
 async fn overlay_answer(
     coordination: &Arc<Coordination>,
     node: &Arc<Node>,
@@ -150,7 +151,10 @@ async fn overlay_answer(
         Err(error) => {
             let reason = chain(&error);
             tracing::warn!(peer = %from, reason, "an overlay was not published");
-            PeerResponse::Failed { code: error.code(), reason }
+            let code = error.code();
+            let is_own = matches!(code, ErrorCode::Unavailable | ErrorCode::Timeout | ErrorCode::Internal);
+            let own = "the node cannot serve requests at present; its administrator has been told";
+            PeerResponse::Failed { code, reason: if is_own { own.to_owned() } else { reason } }
         }
     };
     let unsendable =

@@ -20,8 +20,9 @@
 //!
 //! The overlay of the node's league or city goes the same way, on days of its own. It is loaded over the bundle that will be
 //! in force on its day. When the bundle changes, the overlay in force is laid over the new one by itself: what it says about
-//! things that the new bundle does not have narrows nothing, and is counted. So a league holds back no bundle, and what
-//! decides never lets out more than the bundle does. A node whose region changed leaves the former region's overlay.
+//! things that the new bundle does not have narrows nothing, and is counted; what does not fit is told as a remark. The same
+//! where a node takes an overlay for the first time over another bundle than it was written for. So a league holds back no
+//! bundle, all nodes of a region decide alike, and what decides never lets out more than the bundle does. A node whose region changed leaves the former region's overlay.
 
 use std::sync::{Arc, PoisonError};
 
@@ -55,6 +56,8 @@ pub(crate) struct Adoption {
     region: Option<RegionCode>,
     /// Digests of the bundles over which overlays were loaded.
     bases: Vec<Sha256>,
+    /// What about the overlay in force does not fit the bundle in force.
+    remark: Option<String>,
     /// Whether what the node started with is written down.
     is_kept: bool,
 }
@@ -294,6 +297,7 @@ impl Node {
             inert: bundle
                 .overlay()
                 .map_or(0, |overlay| u32::try_from(overlay.inert.len()).unwrap_or(u32::MAX)),
+            remark: adoption.remark.clone(),
         };
         let overlay = adoption.region.map(of_region).filter(|overlay| {
             overlay.in_force.is_some()
@@ -369,6 +373,7 @@ impl Node {
             self.audit_append(None, entry).await?;
             self.parts.store.commit(batch).await?;
         }
+        adoption.remark = overlay_remark(bundle.clone()).await?;
         adoption.bundle.held = Some(held);
         adoption.region = overlay_row.as_ref().map(|row| row.region);
         adoption.overlay.held = overlay_row.map(|row| row.held);
@@ -435,6 +440,15 @@ impl Node {
         if let Some(overlay) = bundle.overlay() {
             entry = entry.detail("overlay", &overlay.digest.to_string());
         }
+        let remark = overlay_remark(bundle.clone()).await?;
+        if let Some(remark) = &remark {
+            tracing::warn!(
+                policy = bundle.rules_version(),
+                remark,
+                "the overlay does not fit the bundle whole; it narrows all the same"
+            );
+            entry = entry.detail("remark", remark);
+        }
         let of_overlay = match &change.overlay {
             OverlayChange::Take(_, policy) => Some(policy),
             OverlayChange::Keep | OverlayChange::Leave => None,
@@ -463,6 +477,10 @@ impl Node {
         let overlay_held = match &change.overlay {
             OverlayChange::Keep => adoption.overlay.held.clone(),
             OverlayChange::Leave => {
+                tracing::warn!(
+                    former = self.policy_version(),
+                    "this body's region changed in the directory: the overlay of its former region narrows it no more"
+                );
                 batch.delete(keyspace::overlay_in_force());
                 None
             }
@@ -475,6 +493,7 @@ impl Node {
             }
         };
         self.parts.store.commit(batch).await?;
+        adoption.remark = remark;
         adoption.bundle.held = bundle_held;
         adoption.overlay.held = overlay_held;
         let _receiving = self.receiving.lock().await;
@@ -510,6 +529,16 @@ async fn policy_loaded(
     };
     line.looked_at.push((policy.clone(), loaded.clone()));
     Ok(loaded)
+}
+
+/// What about a bundle's overlay does not fit the bundle, if it has one and something does not.
+async fn overlay_remark(bundle: Bundle) -> Result<Option<String>> {
+    let looked = tokio::task::spawn_blocking(move || {
+        let overlay = bundle.overlay()?;
+        let unfit = bundle.base().overlay_stage(&overlay.files).err()?;
+        Some(OverlayAdoption::remark(&chain(&unfit)))
+    });
+    looked.await.map_err(|_| ExchangeError::Task { what: "loading a policy" })
 }
 
 async fn authoriser_build(bundle: Bundle) -> Result<Arc<Authoriser>> {

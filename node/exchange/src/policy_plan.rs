@@ -362,8 +362,11 @@ impl Node {
     /// The texts published last, of the federation's bundle or of a region's overlay: what a plan is made from. Nothing is
     /// loaded for it.
     pub async fn policy_files(&self, scope: PolicyScope) -> Result<PolicyFiles> {
-        let published = published_or_none(self.directory()?.as_ref(), scope).pop();
-        let Some(last) = published else {
+        let published = match scope {
+            PolicyScope::Federation => published_or_none(self.directory()?.as_ref(), scope),
+            PolicyScope::Region(_) => policies_published(self.directory()?.as_ref(), scope)?,
+        };
+        let Some(last) = published.into_iter().next_back() else {
             return match scope {
                 PolicyScope::Federation => Ok(PolicyFiles::Bundle(self.policy().bundle().files().clone())),
                 PolicyScope::Region(_) => {
@@ -380,7 +383,7 @@ impl Node {
         let base = self.bundle_base().await?;
         let overlay = match scope {
             PolicyScope::Federation => None,
-            PolicyScope::Region(_) => published_or_none(self.directory()?.as_ref(), scope).pop(),
+            PolicyScope::Region(_) => policies_published(self.directory()?.as_ref(), scope)?.pop(),
         };
         let in_force = self.policy();
         let is_in_force = |bundle: &Bundle, overlay: Option<Sha256>| {

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
+use chengxin_schemas::ErrorCode;
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::operator::Role;
 use chengxin_schemas::policy_version::{PolicyScope, PolicyVersion};
@@ -104,7 +105,11 @@ impl Node {
             let reply = self.parts.peers.call(entry, message.clone(), OVERLAY_DEADLINE_MS).await;
             let fault = match reply.map(|reply| wire::decode::<PeerResponse>(&reply)) {
                 Ok(Ok(PeerResponse::Noted)) => return Ok(()),
-                // Another coordinator would say the same.
+                // Of itself. Of the overlay another coordinator would say the same.
+                Ok(Ok(PeerResponse::Failed {
+                    code: ErrorCode::Unavailable | ErrorCode::Timeout | ErrorCode::Internal | ErrorCode::Busy,
+                    reason,
+                })) => peer_words(&reason),
                 Ok(Ok(PeerResponse::Failed { reason, .. })) => {
                     return Err(conflict(format!(
                         "the coordinator's node refused it: {}",
@@ -211,7 +216,7 @@ impl Node {
         day_check(publication.effective, today, waits(published, today))?;
         policy.approvals_check(&directory)?;
         let (loading, bundle) = (policy.clone(), self.bundle_base().await?);
-        let loaded = tokio::task::spawn_blocking(move || loading.overlay_load(&bundle).map(|_| ()));
+        let loaded = tokio::task::spawn_blocking(move || loading.overlay_stage(&bundle).map(|_| ()));
         loaded.await.map_err(|_| ExchangeError::Task { what: "loading a policy" })?
     }
 

@@ -4,11 +4,11 @@
 //!
 //! The directory's signatures say that a coordinator's node published the schedule. What is checked here beside that: each
 //! bundle is the one that the schedule names, and each but the one that the federation was founded with was approved by two
-//! different people of a coordinator (an overlay: of the member to which its region is delegated), for its place in the order
-//! and lately. A node that has decided before takes none
-//! without approvals ([`crate::policy_adoption`]). So a person who alone holds a coordinator's account, and even the
-//! directory's keys, changes no running node's policy; one who holds the node's signing key as well can, and a node
-//! that joins takes what it finds as the founding policy.
+//! different people of a coordinator (an overlay: of a member that serves its region), for its place in the order and
+//! lately. A node that has decided before takes none without approvals ([`crate::policy_adoption`]). So a person who alone
+//! holds a coordinator's account changes no running node's policy. Who holds a coordinator's signing key can, and so can who
+//! holds the directory's online keys, since the directory says who is a coordinator; a node that joins takes what it finds
+//! as the founding policy.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -110,17 +110,34 @@ impl PublishedPolicy {
     }
 
     /// Unpacks an overlay, and loads it over `base` with its tests: the bundle that it narrows. One that would let out more
-    /// than the base is refused.
+    /// than the base is refused, and so is one that does not fit it whole. For who publishes it.
+    pub fn overlay_stage(&self, base: &Bundle) -> Result<Bundle> {
+        Ok(base.overlay_stage(&self.overlay_files()?)?)
+    }
+
+    /// The same for a node of the region, which takes an overlay over whatever bundle decides there: it may have been written
+    /// for the one before or the one after, and only narrows either. One that would let out more is refused all the same.
     pub fn overlay_load(&self, base: &Bundle) -> Result<Bundle> {
+        let files = self.overlay_files()?;
+        match base.overlay_stage(&files) {
+            Ok(narrowed) => Ok(narrowed),
+            // Why it does not fit stands in the error of the first attempt, with the cell that a permission would open.
+            Err(unfit) => base.overlay_apply(&files).map_err(|_| unfit.into()),
+        }
+    }
+
+    fn overlay_files(&self) -> Result<OverlayFiles> {
         let files = OverlayFiles::from_published(&self.content)?;
         digest_check(&files.pack(), &self.publication)?;
         let manifest = files.manifest()?;
         manifest_check(&manifest.version, manifest.effective, &self.publication)?;
-        Ok(base.overlay_stage(&files)?)
+        Ok(files)
     }
 
-    /// Whether enough different people approved exactly this: of the coordinators of this directory a bundle, of the member
-    /// to which it delegates the region an overlay. What the federation was founded with needs nobody.
+    /// Whether enough different people approved exactly this: of the coordinators of this directory a bundle, of a member that
+    /// serves the whole region an overlay. That the region was delegated to that member is what the coordinator's node looked
+    /// at when it published; a delegation that was taken back since leaves what is published as it is. What the federation was
+    /// founded with needs nobody.
     pub fn approvals_check(&self, directory: &VerifiedDirectory) -> Result<()> {
         let publication = &self.publication;
         let Some(base) = publication.base else {
@@ -176,8 +193,8 @@ fn approval_verify(
                 (Box::new(directory.coordinators()), "the coordinator whose people approved the policy")
             }
             PolicyScope::Region(region) => (
-                Box::new(directory.delegates(region)),
-                "the league or city whose people approved the overlay, as one that publishes it",
+                Box::new(directory.entries().filter(move |entry| entry.region == region)),
+                "the league or city whose people approved the overlay",
             ),
         };
     let entry = entries.find(|entry| entry.agency == claimed.iss).ok_or(ExchangeError::NotFound { what })?;

@@ -7,7 +7,8 @@
 //! is loaded and tested before anything is replayed, one simulation at a time and a bounded number a day, and being asked is
 //! logged like every reading of the log.
 //!
-//! A member replays by its own policy in force, which another version may have replaced at the asker: its counts name it.
+//! A member compares with what it knows to be published last, which may be another version than at the asker: its counts
+//! name it. A bundle is compared with the bundle, without the overlay of the member's region.
 
 use std::sync::PoisonError;
 
@@ -33,9 +34,12 @@ use crate::policy_plan::{blocking, files_load, files_scope};
 use crate::policy_simulation::Simulation;
 
 /// How long a member may take to load what is proposed and to replay its log, in milliseconds.
-const SIMULATION_DEADLINE_MS: u64 = 60_000;
-/// Members asked at the same time; each is sent the whole policy.
-const ASKED_AT_ONCE: usize = 8;
+const SIMULATION_DEADLINE_MS: u64 = 30_000;
+/// Members asked at the same time. Each is sent the whole policy, two thirds of a megabyte where it is a large one.
+const ASKED_AT_ONCE: usize = 64;
+const SECONDS_OF_DAY: i64 = 24 * 3_600;
+/// After so many seconds no further member is asked: who waits for the answer has his own counts, and those that came.
+const ASKING_SECONDS: i64 = 300;
 
 /// What one member told.
 #[derive(Clone, Debug)]
@@ -81,10 +85,14 @@ impl Node {
             .detail("step", "simulated_at_members")
             .detail("members", &asked.len().to_string());
         self.audit_append(Some(operation), entry).await?;
+        let begun = self.now();
         let told = futures::stream::iter(asked.into_iter().map(|entry| {
             let message = message.clone();
             async move {
-                let counts = self.counts_ask(&entry, message).await;
+                let counts = match self.now().since(begun) <= ASKING_SECONDS {
+                    true => self.counts_ask(&entry, message).await,
+                    false => Err("not asked: others took too long".to_owned()),
+                };
                 PeerSimulation { agency: entry.agency, name: entry.name, counts }
             }
         }));
@@ -102,7 +110,7 @@ impl Node {
         let reply = reply.map_err(|fault| peer_words(&fault.reason))?;
         match wire::decode::<PeerResponse>(&reply) {
             Ok(PeerResponse::Simulated(counts)) => {
-                counts.check().map_err(|error| error.to_string())?;
+                counts.check(self.now()).map_err(|error| error.to_string())?;
                 let from = peer_words(&counts.from);
                 Ok(SimulationCounts { from, ..*counts })
             }
@@ -142,7 +150,6 @@ impl Node {
         let Ok(_turn) = self.simulating.try_acquire() else {
             return Err(busy("another one is under way: ask again later"));
         };
-        let old = self.policy();
         let base = self.bundle_base().await?;
         let loaded = blocking(move || {
             let files = PolicyFiles::unpack(&published_unpack(&content)?)?;
@@ -156,27 +163,28 @@ impl Node {
         if !is_asked {
             return Err(conflict("it is a policy of another scope"));
         }
+        // What is proposed stands without the overlay of the region, or in its place, and so does what it is compared with.
+        let old = self.policy_base(scope).await?;
         let entry = EntryDraft::new(EntryKind::LogRead)
             .peer(*from, None)
             .policy(old.bundle().rules_version())
             .detail("simulated", new.bundle().rules_version())
             .detail("since", &since.to_rfc3339());
         self.audit_append(None, entry).await?;
-        let simulation = self.simulation_run([&old, &new], since).await?;
+        let simulation = self.simulation_run([&old, &new], day_begin(since)).await?;
         Ok(counts_of(simulation))
     }
 }
 
-/// What may be told of a simulation: the lines with the most requests, none with few.
+/// What may be told of a simulation: the lines with the most requests, none with few, and of the others as much as does not
+/// tell a single one.
 fn counts_of(simulation: Simulation) -> SimulationCounts {
     let mut lines: Vec<CountedLine> = Vec::new();
-    let mut others = 0_u64;
     let mut all = simulation.lines;
     all.sort_by_key(|line| std::cmp::Reverse(line.requests));
     for line in all {
         if line.requests < COUNT_LEAST || lines.len() >= COUNTED_LINES_LIMIT {
-            others = others.saturating_add(line.requests);
-            continue;
+            break;
         }
         lines.push(CountedLine {
             outcome: outcome(line.outcome),
@@ -189,18 +197,20 @@ fn counts_of(simulation: Simulation) -> SimulationCounts {
         });
     }
     let told = lines.iter().fold(0_u64, |sum, line| sum.saturating_add(line.requests));
-    // Lines that were cut off are not among the simulation's either.
-    let others = others.max(simulation.requests.saturating_sub(simulation.unchanged).saturating_sub(told));
+    let others = simulation.requests.saturating_sub(simulation.unchanged).saturating_sub(told);
     SimulationCounts {
         from: simulation.from,
-        since: simulation.since,
+        since: day_begin(simulation.since),
         complete: simulation.complete,
         requests: simulation.requests,
-        unchanged: simulation.unchanged,
-        others,
-        skipped: simulation.skipped,
+        others: others / COUNT_LEAST * COUNT_LEAST,
         lines,
     }
+}
+
+/// The beginning of a time's day in UTC: which second a request was made in is nobody else's to find out.
+fn day_begin(time: UnixTime) -> UnixTime {
+    UnixTime(time.0.div_euclid(SECONDS_OF_DAY).saturating_mul(SECONDS_OF_DAY))
 }
 
 /// As it stands in documents and messages.

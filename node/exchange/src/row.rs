@@ -27,10 +27,7 @@ pub(crate) trait Row: Serialize + DeserializeOwned {
             Some((&version, body)) if version == Self::VERSION => {
                 postcard::from_bytes(body).map_err(|_| stored::<Self>("the bytes are not a row"))
             }
-            Some((&version, _)) => Err(stored::<Self>(&format!(
-                "version {version}, this program reads up to {}: upgrade the program",
-                Self::VERSION
-            ))),
+            Some((&version, _)) => Err(another::<Self>(version)),
             None => Err(stored::<Self>("it is empty")),
         }
     }
@@ -52,10 +49,7 @@ pub(crate) trait Row: Serialize + DeserializeOwned {
                 let plain = data_key.open(&context::<Self>(key), body)?;
                 postcard::from_bytes(&plain).map_err(|_| stored::<Self>("the bytes are not a row"))
             }
-            Some((&version, _)) => Err(stored::<Self>(&format!(
-                "version {version}, this program reads up to {}: upgrade the program",
-                Self::VERSION
-            ))),
+            Some((&version, _)) => Err(another::<Self>(version)),
             None => Err(stored::<Self>("it is empty")),
         }
     }
@@ -66,6 +60,16 @@ fn context<R: Row>(key: &[u8]) -> Vec<u8> {
     context.push(R::VERSION);
     context.extend_from_slice(key);
     context
+}
+
+/// A row of a version that this program does not read.
+fn another<R: Row>(version: u8) -> ExchangeError {
+    stored::<R>(&match version > R::VERSION {
+        true => format!("version {version}, this program reads up to {}: upgrade the program", R::VERSION),
+        false => {
+            format!("version {version} was written by an earlier program, and this one reads {}", R::VERSION)
+        }
+    })
 }
 
 fn stored<R: Row>(reason: &str) -> ExchangeError {

@@ -456,10 +456,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "nobody approved the overlay: its league or city publishes it again",
         "收紧规则包无人批准: 由该盟市重新发布",
     ),
-    (
-        "the league or city whose people approved the overlay, as one that publishes it",
-        "批准收紧规则包的盟市, 须为获授权发布者",
-    ),
+    ("the league or city whose people approved the overlay", "批准收紧规则包的盟市"),
     ("overlay in force", "生效的收紧规则包"),
     (
         "the one in force does not load in this program, and the federation publishes none any more: start the program that ran before, and tell the coordinator",
@@ -478,4 +475,9 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("another one is under way: ask again later", "另一次正在进行: 请稍后再问"),
     ("it is a policy of another scope", "该策略属于另一范围"),
     ("simulate a policy at other nodes", "在其他节点模拟策略"),
+    ("not asked: others took too long", "未询问: 其他单位用时过长"),
+    (
+        "version {} was written by an earlier program, and this one reads {}",
+        "版本 {0} 由较早的程序写入, 本程序读取版本 {1}",
+    ),
 ];

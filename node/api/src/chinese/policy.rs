@@ -410,6 +410,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("unknown purpose {}", "未知的用途 {0}"),
     ("use a code of purposes.toml of the bundle", "用策略包 purposes.toml 中的代码"),
     ("notices are received under the purpose, and need no case", "该用途用于接收通知, 不得要求案件编号"),
+    (
+        "own records are read under the purpose, and need no case",
+        "该用途用于读取本单位记录, 不得要求案件编号",
+    ),
     ("leave it out", "请删去该项"),
     (
         "daily_limit {} of {} is looser than the bundle's {}",

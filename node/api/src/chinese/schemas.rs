@@ -385,4 +385,5 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     // simulation.rs
     ("it has more than a node tells", "内容超过节点可告知的数量"),
     ("its counts do not add up", "计数不相符"),
+    ("its time is not one that is over", "其时间不是已过去的时间"),
 ];

@@ -257,7 +257,7 @@ pub struct MemberStatus {
     /// The version it cannot take over; absent if it cannot read what is published at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<PolicyVersion>,
-    /// Why not, in English.
+    /// Why not, in English; of an overlay that decides, the first thing that does not fit the bundle.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Of an overlay: how many of its entries narrow nothing, because they name what the bundle in force does not have.
@@ -321,12 +321,13 @@ struct Told {
     refused: Option<RefusedPolicy>,
     fault: Option<ScheduleFault>,
     inert: u32,
+    remark: Option<String>,
 }
 
 impl Told {
     fn of_bundle(report: AdoptionReport) -> Self {
         let AdoptionReport { in_force, ready, refused, fault, overlay: _ } = report;
-        Self { in_force: Some(in_force), ready, refused, fault, inert: 0 }
+        Self { in_force: Some(in_force), ready, refused, fault, inert: 0, remark: None }
     }
 
     fn of_overlay(report: AdoptionReport) -> Self {
@@ -336,6 +337,7 @@ impl Told {
             refused: overlay.refused,
             fault: overlay.fault,
             inert: overlay.inert,
+            remark: overlay.remark,
         })
     }
 }
@@ -343,7 +345,7 @@ impl Told {
 impl MemberStatus {
     fn new(member: MemberAdoption, told: fn(AdoptionReport) -> Told) -> Self {
         let (report, told_at) = member.report.unzip();
-        let Told { in_force, ready, refused, fault, inert } = report.map(told).unwrap_or_default();
+        let Told { in_force, ready, refused, fault, inert, remark } = report.map(told).unwrap_or_default();
         Self {
             agency: member.agency,
             name: member.name,
@@ -351,7 +353,11 @@ impl MemberStatus {
             since: in_force.as_ref().map(|policy| policy.since.into()),
             version: in_force.map(|policy| policy.version),
             ready: ready.map(|policy| policy.version),
-            reason: refused.as_ref().map(|policy| policy.reason.clone()).or(fault.map(|fault| fault.reason)),
+            reason: refused
+                .as_ref()
+                .map(|policy| policy.reason.clone())
+                .or(fault.map(|fault| fault.reason))
+                .or(remark),
             refused: refused.map(|policy| policy.version),
             inert,
             told_at: told_at.map(Moment::from),

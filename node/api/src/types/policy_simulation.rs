@@ -85,18 +85,14 @@ pub struct MemberSimulation {
 pub struct MemberCounts {
     /// The policy by which it decides.
     pub from: String,
-    /// From when on requests were replayed.
+    /// From the beginning of which day requests were replayed.
     pub since: Moment,
     /// Whether everything asked for was replayed.
     pub complete: bool,
     /// Requests replayed.
     pub requests: u64,
-    /// Of these, those that would get the same.
-    pub unchanged: u64,
-    /// Of these, those that would change in lines too small, or too many, to be told.
+    /// Of these, those that would change and stand in no line, rounded down to a multiple of five.
     pub others: u64,
-    /// Requests that cannot be replayed.
-    pub skipped: u64,
     /// What would change.
     pub lines: Vec<MemberLine>,
 }
@@ -137,9 +133,7 @@ impl From<SimulationCounts> for MemberCounts {
             since: counts.since.into(),
             complete: counts.complete,
             requests: counts.requests,
-            unchanged: counts.unchanged,
             others: counts.others,
-            skipped: counts.skipped,
             lines: counts.lines.into_iter().map(MemberLine::from).collect(),
         }
     }

@@ -119,6 +119,10 @@ fn member_table(members: &[MemberStatus], view: View) -> Table {
         let (key, tone) = words(member.state);
         let reason = match (&member.refused, &member.reason) {
             (Some(version), Some(reason)) => format!("{version}: {}", view.told(reason)),
+            (None, Some(reason)) if member.inert > 0 => {
+                let inert = view.fill(Key::OverlayInert, &[&member.inert.to_string()]);
+                format!("{inert}; {}", view.told(reason))
+            }
             (None, Some(reason)) => view.told(reason).into_owned(),
             (_, None) if member.inert > 0 => view.fill(Key::OverlayInert, &[&member.inert.to_string()]),
             (_, None) => String::new(),

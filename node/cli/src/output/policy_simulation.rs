@@ -107,7 +107,9 @@ fn members_table(members: &[MemberSimulation], view: View) -> Table {
     ]);
     for member in members {
         let counts = member.counts.as_ref();
-        let changed = counts.map(|counts| counts.requests.saturating_sub(counts.unchanged));
+        let changed = counts.map(|counts| {
+            counts.lines.iter().fold(counts.others, |sum, line| sum.saturating_add(line.requests))
+        });
         let tone = if changed.is_some_and(|changed| changed > 0) { Tone::Warning } else { Tone::Good };
         let reason = match (&member.reason, counts) {
             (Some(reason), _) => view.told(reason).into_owned(),

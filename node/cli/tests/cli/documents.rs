@@ -378,7 +378,7 @@ pub fn policy_simulation_members() -> PolicySimulation {
     let line = json!({"outcome": "less", "asker": "11150000DEM000129D", "action": "answer", "purpose": "bidding",
         "role": "clerk", "subject_kind": "organisation", "requests": 12});
     let counts = json!({"from": "baseline-2", "since": "2026-10-23T08:00:00Z", "complete": true, "requests": 40,
-        "unchanged": 26, "others": 2, "skipped": 0, "lines": [line]});
+        "others": 5, "lines": [line]});
     let mut simulation = serde_json::to_value(policy_simulation()).expect("JSON");
     simulation["members"] = json!([
         {"agency": "11150000DEM000233H", "name": "示例市场监督管理局", "counts": counts},

@@ -396,6 +396,15 @@ async fn a_new_bundle_goes_under_the_overlay_and_is_not_held_back_by_it() {
     let market = federation.node(MARKET);
     assert!(!warns(&market));
     assert_eq!(market.policy_version(), format!("{}+150100-2026.1", version_of(&bundle)));
+    // A body that comes into the region now takes the same overlay over the bundle it was not written for.
+    federation.entry_update(FINANCE, |entry| entry.region = "150103".parse().expect("region"));
+    let report = adopt(&federation, FINANCE).await;
+    let overlay = report.overlay.expect("overlay");
+    assert_eq!((overlay.inert, overlay.refused), (1, None));
+    assert!(overlay.remark.expect("a remark").contains("qualification-review"));
+    assert!(!warns(&federation.node(FINANCE)));
+    federation.entry_update(FINANCE, |entry| entry.region = "150000".parse().expect("region"));
+    adopt(&federation, FINANCE).await;
     // The league stages the next one over the new bundle, which is told what does not fit.
     federation.directory_refresh(LEAGUE).await;
     league.policy_adopt().await.expect("looked");
@@ -449,6 +458,10 @@ async fn an_overlay_is_taken_back_by_the_next_one_and_left_with_the_region() {
     // Nothing that a node has left comes back, whoever puts it into the directory.
     let now = federation_contents(&federation, MARKET).await;
     assert!(now.values().all(Option::is_some));
+    // A delegation that is taken back leaves what is published to those who come later.
+    federation.entry_update(LEAGUE, |entry| entry.overlay_region = None);
+    federation.entry_update(FINANCE, |entry| entry.region = "150103".parse().expect("region"));
+    assert_eq!(in_force(&adopt(&federation, FINANCE).await).as_deref(), Some("150100-2026.3"));
     // A body that moves out of the league is no longer narrowed by it.
     federation.entry_update(MARKET, |entry| entry.region = "150200".parse().expect("region"));
     let report = adopt(&federation, MARKET).await;
