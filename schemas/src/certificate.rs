@@ -32,8 +32,8 @@ pub struct CertificateClaims {
     pub jti: String,
     /// About whom.
     pub subject: SubjectId,
-    /// The name that was searched for as well. Absent if none was: then records that carry no identifier were not looked
-    /// for, and nothing about them follows.
+    /// The name that was searched for as well. Absent if none was: then records that carry neither a unified code nor
+    /// a person's number were looked for by organisation code only, and nothing about the others follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject_name: Option<String>,
     /// For what.

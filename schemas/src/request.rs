@@ -35,7 +35,8 @@ pub struct RequestClaims {
     pub nonce: Nonce,
     /// About whom.
     pub subject: SubjectId,
-    /// The subject's name as the asker knows it, for records that have no code. 1 to 200 characters, not only blanks.
+    /// The subject's name as the asker knows it, for records that have neither a unified code nor
+    /// a number. 1 to 200 characters, not only blanks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject_name: Option<String>,
     /// For what.

@@ -248,7 +248,7 @@ impl Node {
             let asked = one.identified.then_some(&request.subject);
             let Some(permit) = one.permit(permits) else { continue };
             presented.push(present_to_peer(permit, permits.bundle(), &one.record, one.id, one.state, asked));
-            others.extend(one.record.fields().other_subject(&request.subject));
+            others.extend(one.record.fields().other_subjects(&request.subject));
         }
         Ok(Presented { presented, others, more: held.more })
     }

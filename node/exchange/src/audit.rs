@@ -305,9 +305,14 @@ impl Node {
         Ok(self.parts.log.verify().await?)
     }
 
-    /// The keyed hash under which a subject stands in this node's log and indexes.
+    /// The keyed hash under which a subject stands in this node's log.
     pub fn subject_key(&self, subject: &SubjectId) -> SubjectKey {
         subject.key(&self.parts.keys.subject)
+    }
+
+    /// The keyed hash under which a subject stands in this node's indexes, see [`SubjectId::index_key`].
+    pub(crate) fn index_key(&self, subject: &SubjectId) -> SubjectKey {
+        subject.index_key(&self.parts.keys.subject)
     }
 
     /// The keyed hash under which a name stands in this node's log and indexes.

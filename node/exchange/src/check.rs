@@ -50,7 +50,7 @@ const _: () = assert!(
 pub struct CheckRequest {
     /// About whom.
     pub subject: SubjectId,
-    /// The registered name, to find records without a code.
+    /// The registered name, to find records without a unified code and a number.
     pub subject_name: Option<String>,
     /// For what.
     pub purpose: PurposeCode,
@@ -82,7 +82,7 @@ impl CheckRequest {
 pub struct CheckResult {
     /// The subject.
     pub subject: SubjectId,
-    /// The name that was searched for as well; without one, records without an identifier were not looked for.
+    /// The name that was searched for as well; without one, records that may be known by it alone were not looked for.
     pub subject_name: Option<String>,
     /// For what it was asked.
     pub purpose: PurposeCode,
@@ -114,8 +114,8 @@ pub struct CheckResult {
     pub audit_entry: u64,
     /// Everything received, for the certificate.
     pub evidence: Vec<AnswerEvidence>,
-    /// Other identifiers of the subject that restrictions were looked up by, or that a record shown has; the log has the
-    /// result under each. May name one twice.
+    /// Other identifiers of the subject that restrictions were looked up by, or that a restriction or a record shown has; the
+    /// log has the result under each. May name one twice.
     pub(crate) others: Vec<SubjectId>,
 }
 
@@ -141,7 +141,8 @@ pub struct FoundRecord {
     pub state: RecordState,
     /// Fields shown, masked and withheld.
     pub fields: Vec<ShownField>,
-    /// Found by name only: the record carries no identifier, a person must compare.
+    /// Found by name only: the record carries no identifier, or an organisation code that is not within the unified code asked
+    /// for; a person must compare.
     pub name_match_only: bool,
     /// Digest of what was presented, base64url.
     pub presented: String,
@@ -219,6 +220,7 @@ impl Node {
             others.push(other.clone());
         }
         let restrictions = self.restrictions_in_force(&subject, operation.now()).await?;
+        others.extend(restrictions.in_force.iter().map(|restriction| restriction.binds.clone()));
 
         // What was cut off covers nothing: neither own records, nor restrictions.
         let covered = restrictions.complete && !own_part.more;
@@ -344,7 +346,7 @@ impl Node {
             .into_iter()
             .filter_map(|one| {
                 let permit = one.permit(permits)?;
-                others.extend(one.record.fields().other_subject(&wanted.subject));
+                others.extend(one.record.fields().other_subjects(&wanted.subject));
                 Some(FoundRecord {
                     issuer: self.parts.agency,
                     issuer_name: own.name.clone(),

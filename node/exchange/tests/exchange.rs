@@ -20,6 +20,8 @@ mod journal;
 mod notice;
 #[path = "exchange/operator.rs"]
 mod operator;
+#[path = "exchange/organisation_code.rs"]
+mod organisation_code;
 #[path = "exchange/overlay.rs"]
 mod overlay;
 #[path = "exchange/person.rs"]

@@ -31,9 +31,9 @@ pub const CHECK_DEADLINE_DEFAULT_MS: u64 = 5_000;
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CheckRequest {
-    /// About whom, as a clerk types it.
+    /// About whom, as a clerk types it: a unified social credit code, an organisation code or a resident identity number.
     pub subject: String,
-    /// The subject's name, for records that carry no code.
+    /// The subject's name, for records that carry neither a unified code nor a number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// For what.

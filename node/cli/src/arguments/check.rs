@@ -14,7 +14,7 @@ use super::subject::SubjectArgument;
 /// What is checked, for what.
 #[derive(Clone, Args)]
 pub struct CheckArguments {
-    /// Unified social credit code or resident identity number; - reads it from standard input
+    /// Unified social credit code, organisation code or resident identity number; - reads it from standard input
     #[arg(value_name = "SUBJECT")]
     pub subject: SubjectArgument,
     /// Why: a purpose that policy knows; chengxin policy show lists them
@@ -23,7 +23,7 @@ pub struct CheckArguments {
     /// Number of the open file or project
     #[arg(long = "ref", value_name = "CASE")]
     pub reference: CaseReference,
-    /// Name of the subject, for records that carry no code
+    /// Name of the subject, for records that carry neither a unified code nor a number
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
     /// Only these categories; repeat for several

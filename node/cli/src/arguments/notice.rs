@@ -79,7 +79,7 @@ pub enum RestrictionCommand {
 /// About whom.
 #[derive(Clone, Args)]
 pub struct RestrictionListArguments {
-    /// Unified social credit code or resident identity number; - reads it from standard input
+    /// Unified social credit code, organisation code or resident identity number; - reads it from standard input
     #[arg(value_name = "SUBJECT")]
     pub subject: SubjectArgument,
 }

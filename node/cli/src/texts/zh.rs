@@ -55,7 +55,7 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::OverlayInert => "{0} 条不起作用: 生效的策略包没有其所指的内容",
         Key::PublishedFault => "已发布的策略无法读取: {0}",
         Key::SignedBefore => "上次签发",
-        Key::SubjectQuestion => "统一社会信用代码或居民身份号码:",
+        Key::SubjectQuestion => "统一社会信用代码、组织机构代码或居民身份号码:",
         Key::Coordinator => "统筹节点",
         Key::CoverageComplete => "覆盖完整",
         Key::CoverageCounts => "询问 {0} 家: 答复 {1}, 拒绝 {2}, 无应答 {3}",
