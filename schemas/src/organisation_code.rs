@@ -31,7 +31,7 @@ impl OrganisationCode {
             return Err(SchemaError::field(
                 "organisation_code",
                 format!("check character 9 should be {}", char::from(expected)),
-                "compare the code with the certificate; a code that is printed so may be accepted by a named person with a reason",
+                "compare the code with the certificate; a code that is printed so may be accepted by a named person with a reason (--accept)",
             ));
         }
         Ok(code)

@@ -208,13 +208,14 @@ impl RecordFields {
         self.field_about(subject).is_some()
     }
 
-    /// The field by which the record is about `subject`. A unified code is asked for a record without one by its organisation
+    /// The field by which the record is about `subject`. A check character that was accepted as it is printed makes no other
+    /// subject. A unified code is asked for a record without one by its organisation
     /// code; a record with another unified code is another subject's.
     pub fn field_about(&self, subject: &SubjectId) -> Option<&'static str> {
         let (unified, code) = (self.unified_code(), self.organisation_code());
         match subject {
             SubjectId::Organisation(wanted) => match unified {
-                Some(own) => (own == *wanted).then_some(SUBJECT_CODE),
+                Some(own) => own.is_same_but_for_check(wanted).then_some(SUBJECT_CODE),
                 None => (code == Some(wanted.organisation_code())).then_some(ORGANISATION_CODE),
             },
             SubjectId::OrganisationCode(wanted) if code == Some(*wanted) => Some(ORGANISATION_CODE),

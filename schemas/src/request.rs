@@ -11,6 +11,7 @@ use crate::operator::{OperatorName, Role};
 use crate::purpose::{LegalBasis, PurposeCode};
 use crate::subject::{SubjectId, searched_name_check};
 use crate::time::UnixTime;
+use crate::unified_code::CheckException;
 
 /// JOSE `typ` of a request.
 pub const REQUEST_TYP: &str = "chengxin-request+jwt";
@@ -39,6 +40,9 @@ pub struct RequestClaims {
     /// a number. 1 to 200 characters, not only blanks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject_name: Option<String>,
+    /// Who at the asking agency vouches for the subject's code, and why, where its check is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check_exception: Option<CheckException>,
     /// For what.
     pub purpose: PurposeCode,
     /// Under which law, where the purpose alone does not say.
@@ -85,6 +89,7 @@ impl RequestClaims {
                 "name one to five information categories",
             ));
         }
+        self.subject.vouched_check(self.check_exception.as_ref())?;
         self.subject_name.as_deref().map_or(Ok(()), |name| searched_name_check(name, "subject_name"))
     }
 }

@@ -6,7 +6,7 @@ use crate::digest::HmacKey;
 use crate::error::SchemaError;
 use crate::organisation_code::{OrganisationCode, is_travel_document_shaped};
 use crate::resident_id::ResidentId;
-use crate::unified_code::{UnifiedCode, normalise};
+use crate::unified_code::{CheckException, UnifiedCode, normalise};
 
 /// Longest name of a subject, in characters: that of the registered name in every record type.
 pub const SUBJECT_NAME_LIMIT: usize = 200;
@@ -110,6 +110,53 @@ impl SubjectId {
         }
     }
 
+    /// Parses what a clerk types as [`SubjectId::parse`] does, and takes a code whose check is wrong on the word of the person
+    /// that `exception` names. Nothing else is taken so: a mistyped resident number is no code, and a code that holds needs
+    /// nobody's word.
+    pub fn accept(text: &str, exception: &CheckException) -> Result<Self, SchemaError> {
+        exception.check()?;
+        let Err(fault) = Self::parse(text) else {
+            return Err(SchemaError::field(
+                "subject",
+                "the check of the code holds",
+                "leave the acceptance (accept) out",
+            ));
+        };
+        let (stated, code) = match text.trim().split_once(':') {
+            Some(("org", code)) => (true, code),
+            Some(_) => return Err(fault),
+            None => (false, text),
+        };
+        let may_be_persons = ResidentId::is_meant_by(code)
+            || OrganisationCode::read(code).is_ok_and(|code| is_travel_document_shaped(code.as_str()));
+        if may_be_persons && !stated {
+            return Err(fault);
+        }
+        if OrganisationCode::is_meant_by(code) {
+            return OrganisationCode::accept(code, exception).map(Self::OrganisationCode);
+        }
+        UnifiedCode::accept(code, exception).map(Self::Organisation)
+    }
+
+    /// Refuses a code whose check is wrong and for which nobody vouches: most of these are mistyped, and of what is then not
+    /// found nothing would follow.
+    pub fn vouched_check(&self, exception: Option<&CheckException>) -> Result<(), SchemaError> {
+        let holds = match self {
+            Self::Organisation(code) => code.check_holds(),
+            Self::OrganisationCode(code) => code.check_holds(),
+            Self::Person(_) => true,
+        };
+        match exception {
+            Some(exception) => exception.check(),
+            None if holds => Ok(()),
+            None => Err(SchemaError::field(
+                "subject",
+                "the check character is wrong, and nobody vouches for the code",
+                "compare the code with the certificate, or name in check_exception who accepted it and why",
+            )),
+        }
+    }
+
     /// Organisation or person.
     pub fn kind(&self) -> SubjectKind {
         match self {
@@ -127,10 +174,14 @@ impl SubjectId {
     }
 
     /// Whether what names `named` is about the subject that is asked about by this identifier, as far as the two tell: they
-    /// are the same, or one is a unified code and the other the organisation code within it. Two unified codes around one
-    /// organisation code are two identifiers, and each covers that code.
+    /// are the same, but for a check character that was accepted; or one is a unified code and the other the organisation
+    /// code within it. Two unified codes around one organisation code are two identifiers, and each covers that code.
     pub fn covers(&self, named: &Self) -> bool {
-        self == named
+        let is_same_code = match (self, named) {
+            (Self::Organisation(own), Self::Organisation(other)) => own.is_same_but_for_check(other),
+            _ => self == named,
+        };
+        is_same_code
             || self.organisation_code().is_some_and(|own| own == *named)
             || named.organisation_code().is_some_and(|own| own == *self)
     }
@@ -257,6 +308,38 @@ mod tests {
         assert!(refused("E12345673").contains("org:") && refused("E12345674").contains("org:"));
         assert!(SubjectId::parse("org:E12345673").is_ok());
         assert!(refused("person:107743680").starts_with("resident_id: "));
+    }
+
+    #[test]
+    fn a_code_that_fails_its_check_is_taken_on_a_persons_word_and_nothing_else_is() {
+        let exception = CheckException { accepted_by: "li".into(), reason: "证照如此".into() };
+        let accept = |text: &str| SubjectId::accept(text, &exception);
+        for text in ["913101150607311257", "org:913101150607311257", "13220410-5", "org:E12345674"] {
+            let subject = accept(text).expect(text);
+            assert_eq!(subject.kind(), SubjectKind::Organisation);
+            let error = subject.vouched_check(None).expect_err("nobody's word").to_string();
+            assert!(error.starts_with("subject: "), "{error}");
+            assert!(subject.vouched_check(Some(&exception)).is_ok());
+        }
+        let refused = |text: &str| accept(text).expect_err(text).to_string();
+        for text in ["91320100748204660Q", "10774368-0", "11010519491231002X", "org:10774368-0"] {
+            assert!(refused(text).contains("leave the acceptance"), "{text}");
+            assert!(SubjectId::parse(text).expect(text).vouched_check(None).is_ok());
+        }
+        // Mistyped numbers of persons, a number that is one of both, and what is no code at all.
+        for text in ["110105194912310021", "person:110105194912310021", "person:913101150607311257"] {
+            assert!(refused(text).starts_with("resident_id: "), "{text}");
+        }
+        assert!(refused("E12345674").contains("org:") && refused("913101150607").contains("18"));
+        let both = residents("110105").into_iter().find(|text| SubjectId::parse(text).is_err());
+        assert!(refused(&both.expect("one of both")).contains("person:"));
+        let nobody = CheckException { accepted_by: " ".into(), ..exception.clone() };
+        assert!(SubjectId::accept("913101150607311257", &nobody).is_err());
+        let subject = accept("913101150607311257").expect("accepted");
+        assert!(subject.vouched_check(Some(&nobody)).is_err());
+        // Whoever corrects the character finds what was recorded as printed, and the other way round.
+        let corrected = SubjectId::parse("91310115060731125W").expect("corrected");
+        assert!(subject.covers(&corrected) && corrected.covers(&subject) && subject != corrected);
     }
 
     #[test]

@@ -83,7 +83,7 @@ impl UnifiedCode {
             return Err(SchemaError::field(
                 "unified_code",
                 format!("check character 18 should be {}", char::from(expected)),
-                "compare the code with the certificate; a code that is printed so may be accepted by a named person with a reason",
+                "compare the code with the certificate; a code that is printed so may be accepted by a named person with a reason (--accept)",
             ));
         }
         Ok(code)
@@ -162,6 +162,13 @@ impl UnifiedCode {
     /// Whether the check character is the one the standard computes. False only after [`UnifiedCode::accept`].
     pub fn check_holds(&self) -> bool {
         self.0[17] == self.expected_check()
+    }
+
+    /// Whether another code differs in the check character at most. That says nothing about whose the code is, and only one
+    /// of all that agree so far has the right one: a subject whose certificate was printed with a wrong one is found by
+    /// either.
+    pub fn is_same_but_for_check(&self, other: &Self) -> bool {
+        self.0[..17] == other.0[..17]
     }
 
     /// What is unusual about the code, for the import report and the console.

@@ -109,6 +109,7 @@ impl Node {
             nonce: self.request_nonce(),
             subject: wanted.subject.clone(),
             subject_name: wanted.subject_name.clone(),
+            check_exception: wanted.check_exception.clone(),
             purpose: wanted.purpose.clone(),
             legal_basis: wanted.legal_basis.clone(),
             authorisation: wanted.authorisation.clone(),

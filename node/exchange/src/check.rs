@@ -21,6 +21,7 @@ use chengxin_schemas::record::RecordClaims;
 use chengxin_schemas::request::OperatorReference;
 use chengxin_schemas::subject::SubjectId;
 use chengxin_schemas::time::UnixTime;
+use chengxin_schemas::unified_code::CheckException;
 use chengxin_trust::limits::MEMBERS_LIMIT;
 
 use crate::answer_verify::covers;
@@ -50,6 +51,8 @@ const _: () = assert!(
 pub struct CheckRequest {
     /// About whom.
     pub subject: SubjectId,
+    /// Who vouches for the subject's code, where its check is wrong.
+    pub check_exception: Option<CheckException>,
     /// The registered name, to find records without a unified code and a number.
     pub subject_name: Option<String>,
     /// For what.
@@ -73,6 +76,7 @@ impl CheckRequest {
             .purpose(&self.purpose, &self.case_reference, self.legal_basis.as_ref())
             .authorisation(self.authorisation.as_ref())
             .subject(&self.subject)
+            .check_exception(self.check_exception.as_ref())
             .subject_name(self.subject_name.as_deref())
     }
 }
@@ -82,6 +86,8 @@ impl CheckRequest {
 pub struct CheckResult {
     /// The subject.
     pub subject: SubjectId,
+    /// Who vouched for the subject's code, where its check is wrong.
+    pub check_exception: Option<CheckException>,
     /// The name that was searched for as well; without one, records that may be known by it alone were not looked for.
     pub subject_name: Option<String>,
     /// For what it was asked.
@@ -192,6 +198,7 @@ impl Node {
         wanted: CheckRequest,
     ) -> Result<CheckResult> {
         operation.require(&[Role::Clerk, Role::Reviewer], "check a subject")?;
+        wanted.subject.vouched_check(wanted.check_exception.as_ref())?;
         let directory = self.directory_current()?;
         let own = self.own_entry()?;
         let permits = self.check_authorize(operation, &wanted, &own).await?;
@@ -243,6 +250,7 @@ impl Node {
             .sort_by_key(|record| std::cmp::Reverse((record.claims.category, record.claims.determined_on)));
         let mut result = CheckResult {
             subject: wanted.subject.clone(),
+            check_exception: wanted.check_exception.clone(),
             subject_name: wanted.subject_name.clone(),
             purpose: wanted.purpose.clone(),
             legal_basis: wanted.legal_basis.clone(),

@@ -17,6 +17,7 @@ use chengxin_schemas::record_type::RecordType;
 use chengxin_schemas::sd_jwt::{self, SdJwt, VerifiedRecord};
 use chengxin_schemas::subject::{SubjectId, SubjectKey, SubjectKind};
 use chengxin_schemas::time::{Day, UnixTime};
+use chengxin_schemas::unified_code::CheckException;
 use chengxin_store::{Batch, KeyRange};
 use serde::{Deserialize, Serialize};
 
@@ -176,6 +177,8 @@ pub struct RecordFilter {
     pub state: Option<RecordState>,
     /// About this subject.
     pub subject: Option<SubjectId>,
+    /// Who vouches for the subject's code, where its check is wrong.
+    pub check_exception: Option<CheckException>,
     /// Only below this number (from [`RecordPage::next`]).
     pub below: Option<u64>,
     /// At most so many.
@@ -386,11 +389,13 @@ impl Node {
     /// Lists own records, newest first.
     pub async fn record_list(&self, operation: &Operation, filter: RecordFilter) -> Result<RecordPage> {
         operation.require(&[Role::Clerk, Role::Reviewer], "list records")?;
+        let exception = filter.check_exception.as_ref();
+        filter.subject.as_ref().map_or(Ok(()), |subject| subject.vouched_check(exception))?;
         let mut others = Vec::new();
         let page = self.record_page(&filter, &mut others).await?;
         let mut entry = EntryDraft::new(EntryKind::RecordRead).policy(&self.policy_version());
         if let Some(subject) = &filter.subject {
-            entry = entry.subject(subject);
+            entry = entry.subject(subject).check_exception(exception);
         }
         self.audit_append_each(Some(operation), entry, others.into_iter()).await?;
         Ok(page)

@@ -11,6 +11,7 @@ use chengxin_schemas::operator::Role;
 use chengxin_schemas::purpose::LegalBasis;
 use chengxin_schemas::subject::{SubjectId, SubjectKey};
 use chengxin_schemas::time::{Day, PeriodEnd, UnixTime};
+use chengxin_schemas::unified_code::CheckException;
 use chengxin_store::KeyRange;
 use serde::{Deserialize, Serialize};
 
@@ -196,15 +197,18 @@ impl Node {
     }
 
     /// Lists the restrictions in force against a subject, for the staff that must apply them. Purely local: which other
-    /// identifier it has is known from own records only.
+    /// identifier it has is known from own records only. `exception` says who vouches for a code whose check is wrong.
     pub async fn restriction_list(
         self: &Arc<Self>,
         operation: &Operation,
         subject: &SubjectId,
+        exception: Option<&CheckException>,
     ) -> Result<RestrictionList> {
         operation.require(&[Role::Clerk, Role::Reviewer], "list restrictions")?;
+        subject.vouched_check(exception)?;
         let entry = EntryDraft::new(EntryKind::RecordRead)
             .subject(subject)
+            .check_exception(exception)
             .policy(&self.policy_version())
             .detail("read", "restrictions");
         let subject = self.subject_linked(subject).await?;

@@ -2,6 +2,8 @@
 //! in memory that can be told to lie.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+#[path = "exchange/accepted_code.rs"]
+mod accepted_code;
 #[path = "exchange/certificate.rs"]
 mod certificate;
 #[path = "exchange/check.rs"]

@@ -304,6 +304,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     // subject.rs
     ("the number is valid both as an organisation's and as a person's", "该号码既可为机构代码也可为身份号码"),
     ("prefix it with org: or person:", "加前缀 org: 或 person:"),
+    ("the check of the code holds", "代码校验相符"),
+    ("leave the acceptance (accept) out", "不要给出认可 (accept)"),
     ("the number has the form of a passport's or travel permit's", "该号码形如护照或通行证号码"),
     (
         "search for its holder by resident identity number; if it is an organisation's code, prefix it with org:",
@@ -323,8 +325,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     // unified_code.rs
     ("check character 18 should be {}", "第 18 位校验码应为 {0}"),
     (
-        "compare the code with the certificate; a code that is printed so may be accepted by a named person with a reason",
-        "请与证照核对; 证照确系如此印制的, 可由具名人员附理由认可",
+        "compare the code with the certificate; a code that is printed so may be accepted by a named person with a reason (--accept)",
+        "请与证照核对; 证照确系如此印制的, 可由具名人员附理由认可 (--accept)",
     ),
     (
         "character {} is not one of 0-9 and A-Y without I, O, S, V",

@@ -17,6 +17,9 @@ pub struct CheckArguments {
     /// Unified social credit code, organisation code or resident identity number; - reads it from standard input
     #[arg(value_name = "SUBJECT")]
     pub subject: SubjectArgument,
+    /// Vouch for a code whose check character fails, with the reason; named, logged, and told to the agencies asked
+    #[arg(long, value_name = "REASON")]
+    pub accept: Option<String>,
     /// Why: a purpose that policy knows; chengxin policy show lists them
     #[arg(long, value_name = "CODE")]
     pub purpose: PurposeCode,

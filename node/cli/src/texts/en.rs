@@ -30,6 +30,7 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::CertificateSays => "What it says",
         Key::CertificateWritten => "check certificate written to {0}",
         Key::CheckDetails => "Check",
+        Key::CodeAccepted => "Check fails, accepted by",
         Key::NameSearched => "Name searched",
         Key::NamesNotSearched => "none: records without a code or number were not looked for",
         Key::NameNotStated => {

@@ -30,6 +30,7 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::CertificateSays => "凭证内容",
         Key::CertificateWritten => "核查凭证已写入 {0}",
         Key::CheckDetails => "核查",
+        Key::CodeAccepted => "校验不符, 认可人",
         Key::NameSearched => "所查名称",
         Key::NamesNotSearched => "无: 没有代码或证件号码的记录未查",
         Key::NameNotStated => "未载明: 旧版凭证不写明是否查过名称",

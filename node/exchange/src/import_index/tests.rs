@@ -268,7 +268,10 @@ async fn a_record_that_could_not_be_moved_is_not_passed_over() {
     node.import_index_upgrade().await.expect("upgraded");
     assert_eq!(node.record_numbers_about(&code, None, 10).await.expect("numbers"), [batch.first]);
     let clerk = as_role(&node, Role::Clerk).await;
-    assert!(node.restriction_list(&clerk, &code).await.is_err(), "which identifiers it has cannot be told");
+    assert!(
+        node.restriction_list(&clerk, &code, None).await.is_err(),
+        "which identifiers it has cannot be told"
+    );
     // It opens again: it is moved, and found by either code.
     let mut write = Batch::new();
     write.put(key.clone(), row.seal(&key, &node.parts.keys.data, node.row_nonce()).expect("sealed"));

@@ -106,7 +106,7 @@ async fn a_home_of_the_first_version_is_brought_into_the_present_form() {
     assert_eq!(decided, [Recognition::Applied, inapplicable]);
     let subject = SubjectId::parse(SUBJECT).expect("code");
     assert_eq!(
-        finance.restriction_list(&clerk, &subject).await.expect("list").in_force.len(),
+        finance.restriction_list(&clerk, &subject, None).await.expect("list").in_force.len(),
         2,
         "each measure once"
     );
@@ -169,14 +169,14 @@ async fn a_restriction_of_the_second_version_is_moved_under_the_organisation_cod
     };
     damage(false).await;
     for subject in [&code, &inner] {
-        let list = market.restriction_list(&reviewer, subject).await.expect("list");
+        let list = market.restriction_list(&reviewer, subject, None).await.expect("list");
         assert_eq!((list.in_force.len(), list.complete), (2, true));
     }
     let held = store.get(&keyspace::recognition_basis()).await.expect("read").expect("basis");
     assert_eq!(held.first(), Some(&RecognitionBasis::VERSION), "once");
     // One that cannot be read stays where it was, and is met there: nobody reads that there is one restriction.
     damage(true).await;
-    assert!(market.restriction_list(&reviewer, &code).await.is_err());
+    assert!(market.restriction_list(&reviewer, &code, None).await.is_err());
 }
 
 #[tokio::test(flavor = "multi_thread")]

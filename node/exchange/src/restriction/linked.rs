@@ -52,8 +52,10 @@ impl LinkedSubject {
     /// unified code around it; where a record only mentions that code beside another identifier, what names another unified
     /// code around it is somebody else's.
     pub(super) fn is_bound_by(&self, named: &SubjectId) -> bool {
-        let mentioned =
-            |other: &SubjectId| other == named || other.organisation_code().is_some_and(|own| own == *named);
+        let mentioned = |other: &SubjectId| match other {
+            SubjectId::OrganisationCode(_) => other == named,
+            SubjectId::Organisation(_) | SubjectId::Person(_) => other.covers(named),
+        };
         self.asked.covers(named) || self.others.iter().any(mentioned)
     }
 

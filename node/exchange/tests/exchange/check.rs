@@ -25,6 +25,7 @@ use crate::support::{
 pub(crate) fn wanted(subject: &str, purpose: &str) -> CheckRequest {
     CheckRequest {
         subject: SubjectId::parse(subject).expect("subject"),
+        check_exception: None,
         subject_name: None,
         purpose: purpose.parse().expect("purpose"),
         case_reference: "CG-2026-031".parse().expect("case"),

@@ -133,7 +133,7 @@ async fn a_notice_on_an_organisation_code_binds_whoever_is_asked_about_by_the_un
         let clerk = as_role(&node, Role::Clerk).await;
         for (asked, bound) in [(UNIFIED, true), (TWIN, true), (CODE[1], true), (OTHER, false)] {
             let result = node.check_run(&clerk, wanted(asked, PURPOSE)).await.expect("check");
-            let listed = node.restriction_list(&clerk, &subject(asked)).await.expect("list").in_force;
+            let listed = node.restriction_list(&clerk, &subject(asked), None).await.expect("list").in_force;
             for restrictions in [&result.restrictions, &listed] {
                 let binds: Vec<_> = restrictions.iter().map(|one| &one.binds).collect();
                 assert_eq!(binds, vec![&code; usize::from(bound)], "{agency} {asked}");
@@ -165,7 +165,7 @@ async fn a_notice_on_a_unified_code_binds_whoever_is_asked_about_by_the_organisa
     for (asked, bound) in [(CODE[0], 1), (UNIFIED, 1), (TWIN, 0), (OTHER, 0)] {
         let result = node.check_run(&clerk, wanted(asked, PURPOSE)).await.expect("check");
         assert_eq!(result.restrictions.len(), bound, "{asked}");
-        let listed = node.restriction_list(&clerk, &subject(asked)).await.expect("list").in_force;
+        let listed = node.restriction_list(&clerk, &subject(asked), None).await.expect("list").in_force;
         assert_eq!(listed.len(), bound, "{asked}");
     }
 }
