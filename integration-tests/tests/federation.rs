@@ -23,5 +23,7 @@ mod overlay;
 mod policy;
 #[path = "federation/stage.rs"]
 mod stage;
+#[path = "federation/subjects.rs"]
+mod subjects;
 #[path = "federation/tampering.rs"]
 mod tampering;

@@ -77,11 +77,11 @@ pub enum SanctionObject {
 }
 
 impl SanctionObject {
-    /// The kind of a subject.
+    /// The kind of a subject. An organisation code does not tell public bodies from others; it counts as another's.
     pub fn of(subject: &SubjectId) -> Self {
         match subject {
             SubjectId::Organisation(code) if code.is_public_body() => Self::PublicBody,
-            SubjectId::Organisation(_) => Self::Organisation,
+            SubjectId::Organisation(_) | SubjectId::OrganisationCode(_) => Self::Organisation,
             SubjectId::Person(_) => Self::Person,
         }
     }

@@ -81,7 +81,7 @@ pub struct PresentedRecord {
     pub presented: String,
     /// Its state at `iat`.
     pub state: RecordState,
-    /// Whether it was found by the subject's name only, because it carries no code: a person must compare.
+    /// Whether it was found by the subject's name only, because it carries no code that tells: a person must compare.
     pub name_match_only: bool,
     /// Fields shown in part, with the partial text; vouched for by the answering agency alone.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

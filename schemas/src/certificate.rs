@@ -13,6 +13,7 @@ use crate::purpose::{LegalBasis, PurposeCode};
 use crate::request::OperatorReference;
 use crate::subject::SubjectId;
 use crate::time::{Day, PeriodEnd, UnixTime};
+use crate::unified_code::CheckException;
 
 /// JOSE `typ` of a check certificate.
 pub const CERTIFICATE_TYP: &str = "chengxin-check-certificate+jwt";
@@ -32,10 +33,13 @@ pub struct CertificateClaims {
     pub jti: String,
     /// About whom.
     pub subject: SubjectId,
-    /// The name that was searched for as well. Absent if none was: then records that carry no identifier were not looked
-    /// for, and nothing about them follows.
+    /// The name that was searched for as well. Absent if none was: then records that carry neither a unified code nor
+    /// a person's number were looked for by organisation code only, and nothing about the others follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject_name: Option<String>,
+    /// Who at the agency that checked vouches for the subject's code, and why, where its check is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check_exception: Option<CheckException>,
     /// For what.
     pub purpose: PurposeCode,
     /// Under which law, where the purpose alone does not say.

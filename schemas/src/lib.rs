@@ -23,6 +23,7 @@ pub mod keyring;
 pub mod money;
 pub mod notice;
 pub mod operator;
+pub mod organisation_code;
 pub mod policy_version;
 pub mod publication;
 pub mod purpose;

@@ -9,10 +9,12 @@ use crate::category::{BreachSeverity, InformationCategory};
 use crate::error::SchemaError;
 use crate::identity::RecordId;
 use crate::key::Jwk;
+use crate::organisation_code::OrganisationCode;
 use crate::record_type::{
-    FieldDefinition, FieldKind, FieldName, PERSON_NUMBER, RecordType, SUBJECT_CODE, SUBJECT_NAME,
-    resident_id_from_field,
+    FieldDefinition, FieldKind, FieldName, ORGANISATION_CODE, PERSON_NUMBER, RecordType, SUBJECT_CODE,
+    SUBJECT_NAME, resident_id_from_field,
 };
+use crate::resident_id::ResidentId;
 use crate::subject::{SubjectId, SubjectKind};
 use crate::time::{Day, PeriodEnd, UnixTime};
 use crate::unified_code::{CheckException, UnifiedCode};
@@ -170,27 +172,72 @@ impl RecordFields {
         self.values.is_empty()
     }
 
-    /// The identifier that names the subject, if the record has one: the code before the person's number. Absent for
-    /// subjects without a code: those are found by name only.
+    /// The identifier that names the subject, if the record has one that holds: the unified code before the organisation code
+    /// before the person's number. An organisation code whose check fails finds records and names nobody: a notice on it
+    /// would bind nobody where it is mistyped.
     pub fn subject(&self) -> Option<SubjectId> {
-        self.subjects().next()
+        self.subjects().find(|one| !matches!(one, SubjectId::OrganisationCode(code) if !code.check_holds()))
     }
 
-    /// Every identifier the subject can be looked up by, two at most: a sole trader (个体工商户) has a code and is a person.
+    /// Every identifier the subject can be looked up by, three at most: a sole trader (个体工商户) has a code and is a
+    /// person. An organisation code that stands in the unified code is not named beside it.
     pub fn subjects(&self) -> impl Iterator<Item = SubjectId> + use<> {
-        let code = self.text(SUBJECT_CODE).and_then(|text| UnifiedCode::signed(text).ok());
-        let number = self.text(PERSON_NUMBER).and_then(resident_id_from_field);
-        code.map(SubjectId::Organisation).into_iter().chain(number.map(SubjectId::Person))
+        let unified = self.unified_code();
+        let code = self
+            .organisation_code()
+            .filter(|code| unified.is_none_or(|unified| unified.organisation_code() != *code));
+        let number = self.person_number().map(SubjectId::Person);
+        let code = code.map(SubjectId::OrganisationCode);
+        unified.map(SubjectId::Organisation).into_iter().chain(code).chain(number)
     }
 
-    /// Whether the record is about `subject`, by either identifier.
+    fn unified_code(&self) -> Option<UnifiedCode> {
+        self.text(SUBJECT_CODE).and_then(|text| UnifiedCode::signed(text).ok())
+    }
+
+    fn organisation_code(&self) -> Option<OrganisationCode> {
+        self.text(ORGANISATION_CODE).and_then(|text| OrganisationCode::read(text).ok())
+    }
+
+    fn person_number(&self) -> Option<ResidentId> {
+        self.text(PERSON_NUMBER).and_then(resident_id_from_field)
+    }
+
+    /// Whether the record is about `subject`, by any of its identifiers.
     pub fn is_about(&self, subject: &SubjectId) -> bool {
-        self.subjects().any(|own| own == *subject)
+        self.field_about(subject).is_some()
     }
 
-    /// The subject's other identifier, if the record is about `subject` and has one.
-    pub fn other_subject(&self, subject: &SubjectId) -> Option<SubjectId> {
-        if self.is_about(subject) { self.subjects().find(|one| one != subject) } else { None }
+    /// The field by which the record is about `subject`. A check character that was accepted as it is printed makes no other
+    /// subject. A unified code is asked for a record without one by its organisation
+    /// code; a record with another unified code is another subject's.
+    pub fn field_about(&self, subject: &SubjectId) -> Option<&'static str> {
+        let (unified, code) = (self.unified_code(), self.organisation_code());
+        match subject {
+            SubjectId::Organisation(wanted) => match unified {
+                Some(own) => own.is_same_but_for_check(wanted).then_some(SUBJECT_CODE),
+                None => (code == Some(wanted.organisation_code())).then_some(ORGANISATION_CODE),
+            },
+            SubjectId::OrganisationCode(wanted) if code == Some(*wanted) => Some(ORGANISATION_CODE),
+            SubjectId::OrganisationCode(wanted) => {
+                unified.is_some_and(|own| own.organisation_code() == *wanted).then_some(SUBJECT_CODE)
+            }
+            SubjectId::Person(wanted) => {
+                self.person_number().is_some_and(|own| own == *wanted).then_some(PERSON_NUMBER)
+            }
+        }
+    }
+
+    /// The subject's other identifiers, if the record is about `subject`.
+    pub fn other_subjects(&self, subject: &SubjectId) -> impl Iterator<Item = SubjectId> {
+        let about = self.is_about(subject);
+        self.subjects().filter(move |one| about && one != subject)
+    }
+
+    /// Whether the record is found by the subject's name as well: it has neither a unified code nor a person's number. An
+    /// organisation code alone may be a former one, which today's unified code does not contain.
+    pub fn is_found_by_name(&self) -> bool {
+        self.unified_code().is_none() && self.person_number().is_none()
     }
 
     /// The subject's name.
@@ -504,6 +551,45 @@ mod tests {
         assert_eq!(trader.subject().as_ref(), subjects.first());
         assert!(subjects.iter().all(|subject| trader.is_about(subject)));
         assert!(!penalty().is_about(&subjects[1]));
+    }
+
+    #[test]
+    fn an_organisation_code_names_its_subject_where_no_unified_code_does() {
+        let subject = |text| SubjectId::parse(text).expect("subject");
+        let (unified, code) = (subject("91320100748204660Q"), subject("74820466-0"));
+        let mut debtor = RecordFields::new(RecordType::JudgmentDebtor);
+        debtor.text_insert("organisation_code", "74820466-0").expect("code");
+        assert_eq!(debtor.subject().as_ref(), Some(&code));
+        for asked in [&unified, &code] {
+            assert_eq!(debtor.field_about(asked), Some("organisation_code"));
+        }
+        assert!(debtor.other_subjects(&unified).eq(std::iter::once(code.clone())));
+        assert_eq!(debtor.other_subjects(&code).count(), 0);
+        assert!(debtor.is_found_by_name());
+        // Asked by the organisation code, records with the unified code are found as well.
+        assert_eq!(penalty().field_about(&code), Some("subject_code"));
+        assert!(penalty().other_subjects(&code).eq(std::iter::once(unified.clone())));
+        assert!(!penalty().is_found_by_name());
+        // A record with a unified code is no other unified code's, whatever stands beside it.
+        debtor.text_insert("subject_code", "91360000625912173B").expect("code");
+        assert!(!debtor.is_about(&unified) && debtor.is_about(&code));
+        assert_eq!(debtor.subjects().count(), 2);
+        let mut both = penalty();
+        both.text_insert("organisation_code", "748204660").expect("code");
+        assert_eq!(both.subjects().collect::<Vec<_>>(), [unified]);
+    }
+
+    #[test]
+    fn an_organisation_code_that_fails_its_check_finds_and_names_nobody() {
+        let mut debtor = RecordFields::new(RecordType::JudgmentDebtor);
+        debtor.text_insert("organisation_code", "132204105").expect("unchecked text");
+        assert_eq!(debtor.subject(), None);
+        assert!(debtor.is_about(&SubjectId::parse("913100001322041051").expect("its outer check holds")));
+        assert!(debtor.is_found_by_name());
+        debtor.text_insert("person_number", "11010519491231002X").expect("number");
+        assert_eq!(debtor.subject(), SubjectId::parse("11010519491231002X").ok());
+        debtor.text_insert("organisation_code", "无").expect("unchecked text");
+        assert_eq!(debtor.subjects().count(), 1);
     }
 
     #[test]

@@ -86,6 +86,8 @@ const fn field(
 
 /// Name of the field that holds an organisation's code, in every record type.
 pub const SUBJECT_CODE: &str = "subject_code";
+/// Name of the field that holds an organisation's code of before the unified one (GB 11714), in every record type.
+pub const ORGANISATION_CODE: &str = "organisation_code";
 /// Name of the field that holds the subject's name, in every record type.
 pub const SUBJECT_NAME: &str = "subject_name";
 /// Name of the field that holds the category of the subject (行政相对人类别), in the record types that have one.
@@ -107,7 +109,7 @@ const ADMINISTRATIVE_PENALTY: &[FieldDefinition] = &[
     field(SUBJECT_CATEGORY, "行政相对人类别", FieldKind::Text(100), false),
     field(SUBJECT_CODE, "统一社会信用代码", FieldKind::UnifiedCode, false),
     field("registration_number", "工商注册号", FieldKind::Text(50), false),
-    field("organisation_code", "组织机构代码", FieldKind::Text(32), false),
+    field(ORGANISATION_CODE, "组织机构代码", FieldKind::Text(32), false),
     field("tax_registration_number", "税务登记号", FieldKind::Text(32), false),
     field("public_institution_certificate", "事业单位证书号", FieldKind::Text(120), false),
     field("social_organisation_certificate", "社会组织登记证号", FieldKind::Text(64), false),
@@ -139,7 +141,7 @@ const ADMINISTRATIVE_PENALTY: &[FieldDefinition] = &[
 const JUDGMENT_DEBTOR: &[FieldDefinition] = &[
     field(SUBJECT_NAME, "失信被执行人姓名/名称", FieldKind::Text(200), true),
     field(SUBJECT_CODE, "统一社会信用代码", FieldKind::UnifiedCode, false),
-    field("organisation_code", "组织机构代码", FieldKind::Text(32), false),
+    field(ORGANISATION_CODE, "组织机构代码", FieldKind::Text(32), false),
     field(PERSON_NUMBER, "身份证号码", FieldKind::PersonNumber, false),
     field("enforcing_court", "执行法院", FieldKind::Text(200), true),
     field("province", "省份", FieldKind::Text(50), false),
@@ -310,8 +312,9 @@ mod tests {
             names.sort_unstable();
             names.dedup();
             assert_eq!(names.len(), kind.fields().len());
-            for special in
-                [SUBJECT_CODE, SUBJECT_NAME, PERSON_NUMBER].iter().chain(kind.determination_fields())
+            for special in [SUBJECT_CODE, ORGANISATION_CODE, SUBJECT_NAME, PERSON_NUMBER]
+                .iter()
+                .chain(kind.determination_fields())
             {
                 assert!(kind.field(special).is_ok(), "{kind} lacks {special}");
             }

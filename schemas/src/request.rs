@@ -11,6 +11,7 @@ use crate::operator::{OperatorName, Role};
 use crate::purpose::{LegalBasis, PurposeCode};
 use crate::subject::{SubjectId, searched_name_check};
 use crate::time::UnixTime;
+use crate::unified_code::CheckException;
 
 /// JOSE `typ` of a request.
 pub const REQUEST_TYP: &str = "chengxin-request+jwt";
@@ -35,9 +36,13 @@ pub struct RequestClaims {
     pub nonce: Nonce,
     /// About whom.
     pub subject: SubjectId,
-    /// The subject's name as the asker knows it, for records that have no code. 1 to 200 characters, not only blanks.
+    /// The subject's name as the asker knows it, for records that have neither a unified code nor
+    /// a number. 1 to 200 characters, not only blanks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject_name: Option<String>,
+    /// Who at the asking agency vouches for the subject's code, and why, where its check is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check_exception: Option<CheckException>,
     /// For what.
     pub purpose: PurposeCode,
     /// Under which law, where the purpose alone does not say.
@@ -84,6 +89,7 @@ impl RequestClaims {
                 "name one to five information categories",
             ));
         }
+        self.subject.vouched_check(self.check_exception.as_ref())?;
         self.subject_name.as_deref().map_or(Ok(()), |name| searched_name_check(name, "subject_name"))
     }
 }

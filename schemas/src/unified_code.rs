@@ -6,14 +6,13 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::error::SchemaError;
+use crate::organisation_code::OrganisationCode;
 use crate::region::RegionCode;
 
 /// The 31 symbols of GB 32100-2015 in value order: I, O, S, V and Z are never used.
 const SYMBOLS: &[u8; 31] = b"0123456789ABCDEFGHJKLMNPQRTUWXY";
 /// 3^(i-1) mod 31 for the seventeen positions before the check character (GB 32100-2015).
 const WEIGHTS: [u32; 17] = [1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28];
-/// Weights of the inner organisation code (GB 11714).
-const INNER_WEIGHTS: [u32; 8] = [3, 7, 9, 10, 5, 8, 4, 2];
 /// First two characters in the standard's table; others occur in real data and only warn.
 const KNOWN_PREFIXES: [&str; 36] = [
     "11", "12", "13", "19", "21", "29", "31", "32", "33", "34", "35", "39", "41", "49", "51", "52", "53",
@@ -84,7 +83,7 @@ impl UnifiedCode {
             return Err(SchemaError::field(
                 "unified_code",
                 format!("check character 18 should be {}", char::from(expected)),
-                "compare the code with the certificate; a code that is printed so may be accepted by a named person with a reason",
+                "compare the code with the certificate; a code that is printed so may be accepted by a named person with a reason (--accept)",
             ));
         }
         Ok(code)
@@ -165,6 +164,13 @@ impl UnifiedCode {
         self.0[17] == self.expected_check()
     }
 
+    /// Whether another code differs in the check character at most. That says nothing about whose the code is, and only one
+    /// of all that agree so far has the right one: a subject whose certificate was printed with a wrong one is found by
+    /// either.
+    pub fn is_same_but_for_check(&self, other: &Self) -> bool {
+        self.0[..17] == other.0[..17]
+    }
+
     /// What is unusual about the code, for the import report and the console.
     pub fn warnings(&self) -> Vec<UnifiedCodeWarning> {
         let mut warnings = Vec::new();
@@ -174,10 +180,15 @@ impl UnifiedCode {
         if !self.0[2..8].iter().all(u8::is_ascii_digit) {
             warnings.push(UnifiedCodeWarning::RegionNotNumeric);
         }
-        if !organisation_code_holds(&self.as_str()[8..17]) {
+        if !self.organisation_code().check_holds() {
             warnings.push(UnifiedCodeWarning::InnerCheck);
         }
         warnings
+    }
+
+    /// The organisation code within (characters 9–17), which stays when the registering authority or the class changes.
+    pub fn organisation_code(&self) -> OrganisationCode {
+        OrganisationCode::within(self)
     }
 
     /// The region the code was issued in (characters 3–8), if numeric. Never the present jurisdiction.
@@ -206,28 +217,6 @@ impl UnifiedCode {
 /// Whether a text of a code's alphabet begins with two characters of the standard's table.
 pub(crate) fn has_known_prefix(text: &[u8]) -> bool {
     KNOWN_PREFIXES.iter().any(|known| text.starts_with(known.as_bytes()))
-}
-
-/// Checks an organisation code (GB 11714), with or without its hyphen. Letters count A=10 … Z=35: another alphabet
-/// than the outer code's.
-pub fn organisation_code_holds(text: &str) -> bool {
-    let symbols: Vec<u8> = text.bytes().filter(|byte| *byte != b'-').collect();
-    if symbols.len() != 9 {
-        return false;
-    }
-    let mut sum = 0_u32;
-    for (symbol, weight) in symbols.iter().zip(INNER_WEIGHTS) {
-        match char::from(*symbol).to_digit(36) {
-            Some(value) => sum += value * weight,
-            None => return false,
-        }
-    }
-    let expected = match 11 - sum % 11 {
-        10 => b'X',
-        11 => b'0',
-        digit => b'0' + digit as u8,
-    };
-    symbols[8] == expected
 }
 
 fn symbol_value(symbol: u8) -> u32 {
@@ -359,13 +348,6 @@ mod tests {
         assert!(UnifiedCode::accept("9131011506073112", &exception).is_err());
         let story = CheckException { accepted_by: "li".into(), reason: "长".repeat(201) };
         assert!(UnifiedCode::accept("913101150607311257", &story).is_err());
-    }
-
-    #[test]
-    fn organisation_codes_of_real_files_hold_with_and_without_hyphen() {
-        assert!(organisation_code_holds("132215150"));
-        assert!(organisation_code_holds("10774368-0"));
-        assert!(!organisation_code_holds("132204105"));
     }
 
     proptest::proptest! {

@@ -231,6 +231,7 @@ impl Asker {
             nonce,
             subject,
             subject_name: None,
+            check_exception: None,
             purpose: "government-procurement".parse().unwrap(),
             legal_basis: None,
             authorisation: None,

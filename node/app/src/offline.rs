@@ -109,6 +109,7 @@ fn content(certificate: &VerifiedCertificate, names: &Bundle) -> CertificateCont
         agency: claims.iss,
         agency_name: Some(certificate.issuer_name().to_owned()),
         subject: claims.subject.masked(),
+        check_exception: claims.check_exception.clone(),
         subject_name: claims.subject_name.clone(),
         name_not_stated: !certificate.name_stated(),
         purpose: claims.purpose.clone(),

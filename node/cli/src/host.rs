@@ -16,6 +16,7 @@ use chengxin_schemas::identity::CaseReference;
 use chengxin_schemas::operator::{OperatorName, Role};
 use chengxin_schemas::purpose::{LegalBasis, PurposeCode};
 use chengxin_schemas::record_type::RecordType;
+use chengxin_schemas::unified_code::CheckException;
 use serde::{Deserialize, Serialize};
 
 use crate::arguments::{
@@ -270,6 +271,9 @@ pub struct CertificateContent {
     pub agency_name: Option<String>,
     /// The subject, a person's number masked.
     pub subject: String,
+    /// Who vouched for the subject's code, and why, if its check is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check_exception: Option<CheckException>,
     /// The name that was searched for as well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject_name: Option<String>,

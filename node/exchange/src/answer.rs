@@ -25,7 +25,8 @@ use crate::node::Node;
 use crate::presentation::{PeerPresentation, present_to_peer};
 use crate::replay::ReplayFault;
 
-/// Longest compact JWS of a request: a subject, a name of 200 characters, a basis of 500, an authorisation of 200.
+/// Longest compact JWS of a request: a subject, a name of 200 characters, a basis of 500, an authorisation of 200, a reason of
+/// 200 for a code whose check is wrong.
 pub const REQUEST_LIMIT: usize = 16 * 1024;
 
 /// What an answer shows.
@@ -248,7 +249,7 @@ impl Node {
             let asked = one.identified.then_some(&request.subject);
             let Some(permit) = one.permit(permits) else { continue };
             presented.push(present_to_peer(permit, permits.bundle(), &one.record, one.id, one.state, asked));
-            others.extend(one.record.fields().other_subject(&request.subject));
+            others.extend(one.record.fields().other_subjects(&request.subject));
         }
         Ok(Presented { presented, others, more: held.more })
     }
@@ -261,6 +262,7 @@ fn answer_entry(entry: EntryDraft, request: &RequestClaims, digest: Sha256) -> E
         .purpose(&request.purpose, &request.case_reference, request.legal_basis.as_ref())
         .authorisation(request.authorisation.as_ref())
         .subject(&request.subject)
+        .check_exception(request.check_exception.as_ref())
         .subject_name(request.subject_name.as_deref())
         .request(digest)
 }

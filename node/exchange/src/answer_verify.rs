@@ -115,7 +115,8 @@ fn record_verify(
     let about = if listed.name_match_only {
         let wanted = request.subject_name.as_deref().map(name_normalise);
         let held = fields.subject_name().map(name_normalise);
-        fields.subject().is_none() && wanted.is_some() && wanted == held
+        let by_name_alone = fields.is_found_by_name() && !fields.is_about(&request.subject);
+        by_name_alone && wanted.is_some() && wanted == held
     } else {
         fields.is_about(&request.subject)
     };

@@ -109,6 +109,7 @@ impl Node {
             nonce: self.request_nonce(),
             subject: wanted.subject.clone(),
             subject_name: wanted.subject_name.clone(),
+            check_exception: wanted.check_exception.clone(),
             purpose: wanted.purpose.clone(),
             legal_basis: wanted.legal_basis.clone(),
             authorisation: wanted.authorisation.clone(),
@@ -196,7 +197,7 @@ impl Node {
         let verified = answer_verify(entry, &claims, digest, self.now(), &answer, &presentations)?;
         permits_check(asking.permits, &verified.records)?;
         let shown = verified.records.iter().map(|one| one.record.fields());
-        let others = shown.filter_map(|fields| fields.other_subject(&asking.wanted.subject)).collect();
+        let others = shown.flat_map(|fields| fields.other_subjects(&asking.wanted.subject)).collect();
         Ok(PeerPart {
             coverage: coverage_entry(entry, verified.outcome),
             others,

@@ -16,6 +16,7 @@ use chengxin_schemas::operator::{OperatorName, Role};
 use chengxin_schemas::purpose::{LegalBasis, PurposeCode};
 use chengxin_schemas::request::OperatorReference;
 use chengxin_schemas::subject::{SubjectId, SubjectKey};
+use chengxin_schemas::unified_code::CheckException;
 
 pub use chengxin_audit_log::EntryKind;
 
@@ -117,6 +118,16 @@ impl EntryDraft {
     pub fn subject(mut self, subject: &SubjectId) -> Self {
         self.subject = Some(subject.clone());
         self
+    }
+
+    /// Who vouches for the subject's code, and why, where its check is wrong.
+    pub fn check_exception(self, exception: Option<&CheckException>) -> Self {
+        match exception {
+            Some(exception) => self
+                .detail("check_accepted_by", &exception.accepted_by)
+                .detail("check_accepted_reason", &exception.reason),
+            None => self,
+        }
     }
 
     /// Under which name, where one was searched for or what was found has no identifier. The sealed body gets the name, the
@@ -284,15 +295,18 @@ impl Node {
         Ok(())
     }
 
-    /// Searches the log, newest first. Reading the log is itself an entry, written before anything is shown.
+    /// Searches the log, newest first. Reading the log is itself an entry, written before anything is shown. `exception` says
+    /// who vouches for the code whose keyed hash `filter` names, where its check is wrong.
     pub async fn audit_search(
         &self,
         operation: &Operation,
         filter: Filter,
+        exception: Option<&CheckException>,
         limit: usize,
     ) -> Result<SearchPage> {
         operation.require(&[Role::AuditAdministrator], "read the audit log")?;
-        self.audit_append(Some(operation), EntryDraft::new(EntryKind::LogRead)).await?;
+        let entry = EntryDraft::new(EntryKind::LogRead).check_exception(exception);
+        self.audit_append(Some(operation), entry).await?;
         Ok(self.parts.log.search(filter, limit).await?)
     }
 
@@ -305,9 +319,14 @@ impl Node {
         Ok(self.parts.log.verify().await?)
     }
 
-    /// The keyed hash under which a subject stands in this node's log and indexes.
+    /// The keyed hash under which a subject stands in this node's log.
     pub fn subject_key(&self, subject: &SubjectId) -> SubjectKey {
         subject.key(&self.parts.keys.subject)
+    }
+
+    /// The keyed hash under which a subject stands in this node's indexes, see [`SubjectId::index_key`].
+    pub(crate) fn index_key(&self, subject: &SubjectId) -> SubjectKey {
+        subject.index_key(&self.parts.keys.subject)
     }
 
     /// The keyed hash under which a name stands in this node's log and indexes.

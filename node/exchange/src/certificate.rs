@@ -85,6 +85,7 @@ impl Node {
             jti: self.request_nonce().to_string(),
             subject: result.subject.clone(),
             subject_name: result.subject_name.clone(),
+            check_exception: result.check_exception.clone(),
             purpose: result.purpose.clone(),
             legal_basis: result.legal_basis.clone(),
             authorisation: result.authorisation.clone(),
@@ -127,6 +128,7 @@ impl Node {
             .purpose(&result.purpose, &result.case_reference, result.legal_basis.as_ref())
             .authorisation(result.authorisation.as_ref())
             .subject(&result.subject)
+            .check_exception(result.check_exception.as_ref())
             .subject_name(result.subject_name.as_deref())
             .policy(&result.policy)
             .result(Sha256::of(file.certificate.as_bytes()));

@@ -76,7 +76,8 @@ pub async fn certificate_verify(bytes: &[u8], root: RootFingerprint) -> Result<V
         .entry(&alleged.iss)
         .ok_or_else(|| integrity("the signer has no directory entry in the evidence"))?;
     let claims = verify_from::<CertificateClaims>(unverified, issuer, alleged.iat)?.into_claims();
-    // Also where no answer is there to agree with: nobody else's request would refuse the name.
+    // Also where no answer is there to agree with: nobody else's request would refuse the code or the name.
+    claims.subject.vouched_check(claims.check_exception.as_ref())?;
     if let Some(name) = &claims.subject_name {
         searched_name_check(name, "subject_name")?;
     }
@@ -140,6 +141,7 @@ fn request_agrees(
     let no_basis = left_open && claims.legal_basis.is_none();
     for (what, agrees) in [
         ("about the subject of the certificate", request.subject == claims.subject),
+        ("on the same person's word for its code", request.check_exception == claims.check_exception),
         ("about the name it says was searched for", no_name || request.subject_name == claims.subject_name),
         ("for its purpose", request.purpose == claims.purpose),
         ("on its legal basis", no_basis || request.legal_basis == claims.legal_basis),

@@ -21,6 +21,7 @@ use chengxin_schemas::record::RecordClaims;
 use chengxin_schemas::request::OperatorReference;
 use chengxin_schemas::subject::SubjectId;
 use chengxin_schemas::time::UnixTime;
+use chengxin_schemas::unified_code::CheckException;
 use chengxin_trust::limits::MEMBERS_LIMIT;
 
 use crate::answer_verify::covers;
@@ -50,7 +51,9 @@ const _: () = assert!(
 pub struct CheckRequest {
     /// About whom.
     pub subject: SubjectId,
-    /// The registered name, to find records without a code.
+    /// Who vouches for the subject's code, where its check is wrong.
+    pub check_exception: Option<CheckException>,
+    /// The registered name, to find records without a unified code and a number.
     pub subject_name: Option<String>,
     /// For what.
     pub purpose: PurposeCode,
@@ -73,6 +76,7 @@ impl CheckRequest {
             .purpose(&self.purpose, &self.case_reference, self.legal_basis.as_ref())
             .authorisation(self.authorisation.as_ref())
             .subject(&self.subject)
+            .check_exception(self.check_exception.as_ref())
             .subject_name(self.subject_name.as_deref())
     }
 }
@@ -82,7 +86,9 @@ impl CheckRequest {
 pub struct CheckResult {
     /// The subject.
     pub subject: SubjectId,
-    /// The name that was searched for as well; without one, records without an identifier were not looked for.
+    /// Who vouched for the subject's code, where its check is wrong.
+    pub check_exception: Option<CheckException>,
+    /// The name that was searched for as well; without one, records that may be known by it alone were not looked for.
     pub subject_name: Option<String>,
     /// For what it was asked.
     pub purpose: PurposeCode,
@@ -114,8 +120,8 @@ pub struct CheckResult {
     pub audit_entry: u64,
     /// Everything received, for the certificate.
     pub evidence: Vec<AnswerEvidence>,
-    /// Other identifiers of the subject that restrictions were looked up by, or that a record shown has; the log has the
-    /// result under each. May name one twice.
+    /// Other identifiers of the subject that restrictions were looked up by, or that a restriction or a record shown has; the
+    /// log has the result under each. May name one twice.
     pub(crate) others: Vec<SubjectId>,
 }
 
@@ -141,7 +147,8 @@ pub struct FoundRecord {
     pub state: RecordState,
     /// Fields shown, masked and withheld.
     pub fields: Vec<ShownField>,
-    /// Found by name only: the record carries no identifier, a person must compare.
+    /// Found by name only: the record carries no identifier, or an organisation code that is not within the unified code asked
+    /// for; a person must compare.
     pub name_match_only: bool,
     /// Digest of what was presented, base64url.
     pub presented: String,
@@ -191,6 +198,7 @@ impl Node {
         wanted: CheckRequest,
     ) -> Result<CheckResult> {
         operation.require(&[Role::Clerk, Role::Reviewer], "check a subject")?;
+        wanted.subject.vouched_check(wanted.check_exception.as_ref())?;
         let directory = self.directory_current()?;
         let own = self.own_entry()?;
         let permits = self.check_authorize(operation, &wanted, &own).await?;
@@ -219,6 +227,7 @@ impl Node {
             others.push(other.clone());
         }
         let restrictions = self.restrictions_in_force(&subject, operation.now()).await?;
+        others.extend(restrictions.in_force.iter().map(|restriction| restriction.binds.clone()));
 
         // What was cut off covers nothing: neither own records, nor restrictions.
         let covered = restrictions.complete && !own_part.more;
@@ -241,6 +250,7 @@ impl Node {
             .sort_by_key(|record| std::cmp::Reverse((record.claims.category, record.claims.determined_on)));
         let mut result = CheckResult {
             subject: wanted.subject.clone(),
+            check_exception: wanted.check_exception.clone(),
             subject_name: wanted.subject_name.clone(),
             purpose: wanted.purpose.clone(),
             legal_basis: wanted.legal_basis.clone(),
@@ -344,7 +354,7 @@ impl Node {
             .into_iter()
             .filter_map(|one| {
                 let permit = one.permit(permits)?;
-                others.extend(one.record.fields().other_subject(&wanted.subject));
+                others.extend(one.record.fields().other_subjects(&wanted.subject));
                 Some(FoundRecord {
                     issuer: self.parts.agency,
                     issuer_name: own.name.clone(),

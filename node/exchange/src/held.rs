@@ -7,7 +7,7 @@ use chengxin_policy::{AccessRequest, Authoriser, Bundle, Decision, Denied, Permi
 use chengxin_schemas::category::RecordState;
 use chengxin_schemas::identity::RecordId;
 use chengxin_schemas::sd_jwt::VerifiedRecord;
-use chengxin_schemas::subject::{SubjectId, SubjectKey, SubjectKind};
+use chengxin_schemas::subject::{SubjectId, SubjectKind};
 
 use crate::audit::EntryDraft;
 use crate::error::{ExchangeError, Result};
@@ -144,7 +144,8 @@ pub(crate) struct HeldLimits {
 
 impl Node {
     /// Finds the records about `subject` that count and that `permits` cover: by identifier, and by `name` those that
-    /// have none. What is not asked about is passed over before anything is counted against the limit of what is found.
+    /// may be known by it alone. What is not asked about is passed over before anything is counted against the limit of
+    /// what is found.
     pub(crate) async fn records_held(
         self: &Arc<Self>,
         subject: &SubjectId,
@@ -152,33 +153,31 @@ impl Node {
         permits: &SearchPermits,
         limits: HeldLimits,
     ) -> Result<HeldRecords> {
-        let mut keys = vec![(self.subject_key(subject), true)];
-        if let Some(name) = name {
-            keys.push((SubjectKey::of_name(name, &self.parts.keys.subject), false));
-        }
         let more = name.is_some() && permits.names_unreached();
         let mut held = HeldRecords { records: Vec::new(), linked: LinkedSubject::new(subject.clone()), more };
         let mut left = limits.looked_at;
-        for (key, identified) in keys {
+        for named in std::iter::once(None).chain(name.map(Some)) {
             // One more than may be looked at tells whether those are all.
-            let mut numbers = self.record_numbers_of(&key, left.saturating_add(1)).await?;
+            let most = left.saturating_add(1);
+            let mut numbers = match named {
+                None => self.record_numbers_about(subject, None, most).await?,
+                Some(name) => self.record_numbers_named(&self.name_key(name), most).await?,
+            };
             let beyond = numbers.len() > left;
             numbers.truncate(left);
             left = left.saturating_sub(numbers.len());
             for step in numbers.chunks(STEP_RECORDS) {
                 for (row, record) in self.records_open(step).await? {
-                    let fields = record.fields();
-                    let same = if identified { fields.is_about(subject) } else { fields.subject().is_none() };
-                    let found = HeldRecord { id: row.id, state: row.state, record, identified };
-                    if !same || !found.state.counts() {
+                    let about = record.fields().is_about(subject);
+                    // What the name finds may have been found by the organisation code already.
+                    let wanted =
+                        if named.is_none() { about } else { !about && record.fields().is_found_by_name() };
+                    let found =
+                        HeldRecord { id: row.id, state: row.state, record, identified: named.is_none() };
+                    if !wanted || !found.state.counts() {
                         continue;
                     }
-                    found
-                        .record
-                        .fields()
-                        .other_subject(subject)
-                        .into_iter()
-                        .for_each(|other| held.linked.add(other));
+                    found.record.fields().other_subjects(subject).for_each(|other| held.linked.add(other));
                     let category = found.record.claims().category;
                     // An answer names the categories of the permit for the subject asked about.
                     let covered = permits.asked.categories().contains(&category)
@@ -332,7 +331,7 @@ mod tests {
             }
         });
         // What the index takes is not counted.
-        node.record_numbers_of(&node.subject_key(&subject), rows).await.expect("numbers");
+        node.record_numbers_about(&subject, None, rows).await.expect("numbers");
         let before = ticks.load(std::sync::atomic::Ordering::Relaxed);
         let limits = HeldLimits { found: 5, looked_at: HELD_SCAN_LIMIT };
         let held = node.records_held(&subject, None, &permits, limits).await.expect("held");

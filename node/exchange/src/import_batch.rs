@@ -21,6 +21,7 @@ use crate::node::Node;
 use crate::operation::Operation;
 use crate::row::Row;
 use crate::row_v1::ImportBatchV1;
+use crate::row_v2::ImportBatchV2;
 
 /// State of an import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,7 +48,7 @@ impl BatchState {
     }
 }
 
-/// An import as stored, version 2: the same as version 1, whose records stand in the index under one identifier only.
+/// An import as stored, version 3: the same as versions 1 and 2, whose records stand in the index under other keys.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImportBatch {
     /// The import.
@@ -82,13 +83,14 @@ pub struct ImportBatch {
 
 impl Row for ImportBatch {
     const NAME: &'static str = "import";
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
 }
 
 impl ImportBatch {
     fn read(bytes: &[u8]) -> Result<Self> {
         match bytes.first() {
             Some(&ImportBatchV1::VERSION) => Ok(ImportBatchV1::decode(bytes)?.0),
+            Some(&ImportBatchV2::VERSION) => Ok(ImportBatchV2::decode(bytes)?.0),
             _ => Self::decode(bytes),
         }
     }

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use chengxin_schemas::subject::SubjectKey;
 use chengxin_store::{KeyRange, Store, limits};
 use tokio::task::JoinHandle;
 
@@ -22,7 +23,7 @@ use crate::record_index::{self, RecordEntries};
 use crate::row::Row;
 
 /// Records of one merge into the indexes: as a merge rewrites most blocks of an index, the longer the better; two
-/// stretches of entries are held in memory at once, 5 MiB each.
+/// stretches of entries are held in memory at once, 8 MiB each.
 pub(crate) const STRETCH_RECORDS: u64 = 65_536;
 /// Records read at once to derive their entries: about 4 MiB, and fewer where they are long, since a page of the store ends
 /// early.
@@ -101,6 +102,8 @@ pub(crate) struct StretchEntries {
     /// longest value there is.
     pub(crate) stored: Vec<(u64, usize)>,
     pub(crate) entries: Vec<RecordEntries>,
+    /// Where a former version of this program entered them and this one does not.
+    pub(crate) former: Vec<(SubjectKey, u64)>,
     /// Numbers of records that cannot be read.
     pub(crate) unreadable: BTreeSet<u64>,
     /// Whether some of them may be readable another time: the disk failed, or this node's data key is not the right one. What
@@ -136,12 +139,16 @@ impl Node {
         Ok(())
     }
 
-    /// Enters the records of imports that a former version of this program wrote under every identifier of their subjects: it
-    /// entered one with a code and a person's number under the code only, and a search by the number found nothing. Reads
+    /// Moves the records of imports that a former version of this program wrote to the keys that they are found by: it
+    /// entered one under its unified code, under which a search by the organisation code within finds nothing, one with a
+    /// code and a person's number under the code only, and one with an organisation code only under its name. Reads
     /// all their records, once: an import is written in the present form when its records are entered, and a crash
     /// before that leads to the same at the next start. A record that cannot be read keeps the entries it has: it holds
     /// back neither the others nor the start of the node. If it may be readable another time, its import is read again at
     /// the next start; an import cut short that is resumed meanwhile is not.
+    ///
+    /// Of an import cut short, all that it kept is entered, whatever its row says of the indexes: entries above that may be
+    /// there in the former form. So it is with one on its way out, whose rollback derives the present ones.
     pub(crate) async fn import_index_upgrade(self: &Arc<Self>) -> Result<()> {
         let former = self.batches_former().await?;
         if former.is_empty() {
@@ -151,19 +158,20 @@ impl Node {
         for batch in former {
             let mut first = batch.first;
             let end = match batch.state {
-                BatchState::Staging | BatchState::Committed => batch.indexed.min(batch.next),
-                BatchState::RollingBack | BatchState::RolledBack => first,
+                BatchState::Staging | BatchState::Committed | BatchState::RollingBack => batch.next,
+                BatchState::RolledBack => first,
             };
             let mut may_return = false;
             while first < end {
                 let next = end.min(first.saturating_add(STRETCH_RECORDS));
                 let stretch = self.entries_between(first, next).await?;
                 may_return |= stretch.may_return;
-                let entries = stretch.entries;
+                let StretchEntries { entries, former, .. } = stretch;
                 let (store, merger) = (self.parts.store.clone(), turn.writer().clone());
                 turn.writer()
                     .write_run(async move {
-                        record_index::entries_insert(store.as_ref(), &merger, &entries).await
+                        record_index::entries_insert(store.as_ref(), &merger, &entries).await?;
+                        record_index::former_remove(store.as_ref(), &merger, &former).await
                     })
                     .await?;
                 first = next;
@@ -207,6 +215,7 @@ impl Node {
             match self.record_open(key, bytes) {
                 Ok((row, record)) => {
                     stretch.entries.push(self.record_entries(&row, record.fields(), number));
+                    stretch.former.extend(self.record_entry_former(record.fields(), number));
                 }
                 Err(error) => {
                     tracing::error!(number, %error, "a stored record cannot be read");

@@ -126,11 +126,6 @@ pub(crate) fn restrictions() -> Vec<u8> {
     vec![RESTRICTION]
 }
 
-/// `key` of a restriction of the form without an issuer, with the issuer.
-pub(crate) fn restriction_with_issuer(key: &[u8], issuer: &AgencyCode) -> Option<Vec<u8>> {
-    (key.len() == 1 + SUBJECT_HALF + ID_LENGTH).then(|| [key, issuer.as_str().as_bytes()].concat())
-}
-
 /// The number of the notice that a key of a notice or a restriction is about.
 pub(crate) fn notice_of(key: &[u8]) -> Option<NoticeId> {
     let begin = match *key.first()? {
@@ -236,8 +231,6 @@ mod tests {
         assert!(notice_lacks_issuer(&notices_of_id(&id)) && !notice_lacks_issuer(&notice(&id, &one)));
         let old = [restrictions_of_subject(&subject), id.0.to_vec()].concat();
         let new = restriction(&subject, &id, &one);
-        assert_eq!(restriction_with_issuer(&old, &one), Some(new.clone()));
-        assert_eq!(restriction_with_issuer(&new, &one), None);
         for key in [notice(&id, &one), notices_of_id(&id), old, new] {
             assert_eq!(notice_of(&key), Some(id));
         }

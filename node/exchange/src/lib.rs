@@ -51,6 +51,7 @@ pub mod replay;
 pub mod restriction;
 mod row;
 mod row_v1;
+mod row_v2;
 pub mod schedule;
 pub mod status;
 

@@ -390,7 +390,7 @@ impl Node {
         notice: &NoticeId,
         issuer: &AgencyCode,
     ) -> Result<Option<RestrictionRow>> {
-        let key = keyspace::restriction(&self.subject_key(subject), notice, issuer);
+        let key = keyspace::restriction(&self.index_key(subject), notice, issuer);
         match self.parts.store.get(&key).await? {
             Some(bytes) => Ok(Some(RestrictionRow::open(&bytes, &key, &self.parts.keys.data)?)),
             None => Ok(None),

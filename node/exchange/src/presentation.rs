@@ -8,7 +8,7 @@ use chengxin_schemas::answer::PresentedRecord;
 use chengxin_schemas::category::{ClassificationLevel, InformationCategory, RecordState};
 use chengxin_schemas::identity::RecordId;
 use chengxin_schemas::record::FieldValue;
-use chengxin_schemas::record_type::{PERSON_NUMBER, RecordType, SUBJECT_CODE, SUBJECT_NAME};
+use chengxin_schemas::record_type::{RecordType, SUBJECT_NAME};
 use chengxin_schemas::sd_jwt::{Presentation, VerifiedRecord};
 use chengxin_schemas::subject::{SubjectId, SubjectKind};
 
@@ -24,7 +24,8 @@ pub(crate) struct PeerPresentation {
 /// Chooses, field by field, what `permit` lets a peer see of `record`.
 ///
 /// The field that holds what the asker asked with, the identifier `asked` or else the name, is always disclosed: the asker
-/// knows it, and without it the answer could be about anybody.
+/// knows it, and without it the answer could be about anybody. Asked with an organisation code, this can be the unified code
+/// around it, of which the asker knows half.
 pub(crate) fn present_to_peer(
     permit: &Permit,
     bundle: &Bundle,
@@ -36,11 +37,7 @@ pub(crate) fn present_to_peer(
     let claims = record.claims();
     let record_type = record.record_type();
     let person = record.subject_kind() == SubjectKind::Person;
-    let asked_field = match asked {
-        Some(SubjectId::Organisation(_)) => SUBJECT_CODE,
-        Some(SubjectId::Person(_)) => PERSON_NUMBER,
-        None => SUBJECT_NAME,
-    };
+    let asked_field = asked.and_then(|asked| record.fields().field_about(asked)).unwrap_or(SUBJECT_NAME);
     let disclosable: Vec<_> = record.sd_jwt().disclosable().collect();
     let mut masked = BTreeMap::new();
     let mut withheld = BTreeMap::new();

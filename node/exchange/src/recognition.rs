@@ -31,6 +31,7 @@ use crate::notice::NoticeRow;
 use crate::restriction::{RestrictionMeasure, RestrictionRow};
 use crate::row::Row;
 use crate::row_v1::RestrictionRowV1;
+use crate::row_v2::RestrictionRowV2;
 
 /// Rows looked at, and at most changed, in one commit: each has at most 32 measures with bases of 500 characters, about
 /// 50 KiB, and counts twice in a batch, as expected and as new value.
@@ -103,7 +104,8 @@ pub fn reason_words(code: &str) -> Option<(&'static str, &'static str)> {
         .or(declined.map(|reason| (reason.chinese(), reason.english())))
 }
 
-/// What the decisions in the store were made by, stored form version 1.
+/// What the decisions in the store were made by, stored form version 2: the same as version 1, beside which rows of earlier
+/// forms can stand.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RecognitionBasis {
     policy: String,
@@ -116,11 +118,19 @@ impl RecognitionBasis {
     fn unfinished() -> Self {
         Self { policy: String::new(), functions: None }
     }
+
+    /// None for one that a former version wrote: it says nothing about the forms of the rows.
+    fn read(bytes: &[u8]) -> Result<Option<Self>> {
+        match bytes.first() {
+            Some(1) => Ok(None),
+            _ => Self::decode(bytes).map(Some),
+        }
+    }
 }
 
 impl Row for RecognitionBasis {
     const NAME: &'static str = "recognition basis";
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
 }
 
 /// What became of deciding again.
@@ -133,11 +143,12 @@ struct Reconsidered {
 }
 
 impl Node {
-    pub(crate) fn restriction_put(&self, batch: &mut Batch, row: &RestrictionRow) -> Result<()> {
-        let key = keyspace::restriction(&self.subject_key(&row.subject), &row.notice, &row.issuer);
+    /// Adds the row to `batch` at its place, and returns the place.
+    pub(crate) fn restriction_put(&self, batch: &mut Batch, row: &RestrictionRow) -> Result<Vec<u8>> {
+        let key = keyspace::restriction(&self.index_key(&row.subject), &row.notice, &row.issuer);
         let sealed = row.seal(&key, &self.parts.keys.data, self.row_nonce())?;
-        batch.put(key, sealed);
-        Ok(())
+        batch.put(key.clone(), sealed);
+        Ok(key)
     }
 
     /// Decides again what was decided by another policy version or other functions, and brings rows of earlier forms
@@ -151,7 +162,7 @@ impl Node {
             functions: own.as_ref().map(|own| own.functions.clone()),
         };
         let held = match self.parts.store.get(&keyspace::recognition_basis()).await? {
-            Some(bytes) => Some(RecognitionBasis::decode(&bytes)?),
+            Some(bytes) => RecognitionBasis::read(&bytes)?,
             None => None,
         };
         let is_passed_over = {
@@ -165,8 +176,8 @@ impl Node {
         self.passed_over.lock().unwrap_or_else(PoisonError::into_inner).take();
         let mut unreadable = 0_usize;
         match held {
-            // Only a home that knows no basis can hold rows of an earlier form. None equals no basis either, and stays until
-            // no row is of an earlier form.
+            // Only a home that knows no basis, or one of a former version, can hold rows of an earlier form. None equals no
+            // basis either, and stays until no row is of an earlier form.
             None => unreadable = self.notices_rekey().await?,
             Some(_) => self.basis_put(&RecognitionBasis::unfinished()).await?,
         }
@@ -231,11 +242,16 @@ impl Node {
             let mut batch = Batch::new();
             let mut entries = Vec::new();
             for (key, bytes) in &page.rows {
-                let is_current = bytes.first() != Some(&RestrictionRowV1::VERSION);
-                let row = match is_current {
-                    true => self.row_or_alarm::<RestrictionRow>(key, bytes),
-                    false => self.row_or_alarm::<RestrictionRowV1>(key, bytes).map(Into::into),
+                let row = match bytes.first() {
+                    Some(&RestrictionRowV1::VERSION) => {
+                        self.row_or_alarm::<RestrictionRowV1>(key, bytes).map(Into::into)
+                    }
+                    Some(&RestrictionRowV2::VERSION) => {
+                        self.row_or_alarm::<RestrictionRowV2>(key, bytes).map(|row| row.0)
+                    }
+                    Some(_) | None => self.row_or_alarm::<RestrictionRow>(key, bytes),
                 };
+                let is_current = bytes.first() == Some(&RestrictionRow::VERSION);
                 let Some(mut row) = row else {
                     pass.unreadable = pass.unreadable.saturating_add(1);
                     continue;
@@ -248,10 +264,9 @@ impl Node {
                     continue;
                 }
                 batch.expect(key.clone(), Some(bytes.clone()));
-                if keyspace::restriction_with_issuer(key, &row.issuer).is_some() {
+                if self.restriction_put(&mut batch, &row)? != key[..] {
                     batch.delete(key.clone());
                 }
-                self.restriction_put(&mut batch, &row)?;
             }
             pass.changed = pass.changed.saturating_add(entries.len());
             // Together: the log makes many entries durable with one sync.

@@ -17,6 +17,7 @@ use chengxin_schemas::record_type::RecordType;
 use chengxin_schemas::sd_jwt::{self, SdJwt, VerifiedRecord};
 use chengxin_schemas::subject::{SubjectId, SubjectKey, SubjectKind};
 use chengxin_schemas::time::{Day, UnixTime};
+use chengxin_schemas::unified_code::CheckException;
 use chengxin_store::{Batch, KeyRange};
 use serde::{Deserialize, Serialize};
 
@@ -176,6 +177,8 @@ pub struct RecordFilter {
     pub state: Option<RecordState>,
     /// About this subject.
     pub subject: Option<SubjectId>,
+    /// Who vouches for the subject's code, where its check is wrong.
+    pub check_exception: Option<CheckException>,
     /// Only below this number (from [`RecordPage::next`]).
     pub below: Option<u64>,
     /// At most so many.
@@ -298,17 +301,28 @@ impl Node {
     }
 
     /// The index entries of a record, from its row, its fields and its number: the one place that says under which key
-    /// a record is found. That is each of its subject's identifiers, or its name for a subject without a usable one.
+    /// a record is found. That is each of its subject's identifiers, the unified code by the organisation code within it
+    /// ([`SubjectId::index_key`]), and the name of a subject that may be known by that alone.
     pub(crate) fn record_entries(
         &self,
         row: &RecordRow,
         fields: &RecordFields,
         number: u64,
     ) -> RecordEntries {
-        let mut subjects = fields.subjects().map(|subject| self.subject_key(&subject));
-        let first =
-            subjects.next().unwrap_or_else(|| self.name_key(fields.subject_name().unwrap_or_default()));
-        RecordEntries::new(&row.id, number, &row.content, &first, subjects.next().as_ref())
+        let subjects = fields.subjects().map(|subject| self.index_key(&subject));
+        let name =
+            fields.is_found_by_name().then(|| self.name_key(fields.subject_name().unwrap_or_default()));
+        RecordEntries::new(&row.id, number, &row.content, subjects.chain(name))
+    }
+
+    /// Where a former version of this program entered a record and this one does not: under the unified code itself.
+    pub(crate) fn record_entry_former(
+        &self,
+        fields: &RecordFields,
+        number: u64,
+    ) -> Option<(SubjectKey, u64)> {
+        let unified = |one: &SubjectId| one.organisation_code().is_some();
+        fields.subjects().find(unified).map(|code| (self.subject_key(&code), number))
     }
 
     /// Reads a record by number. `None` if it does not exist for readers.
@@ -327,10 +341,37 @@ impl Node {
         Ok((row, record))
     }
 
-    /// The numbers of a subject's visible records, newest first, at most `limit`.
-    pub(crate) async fn record_numbers_of(&self, key: &SubjectKey, limit: usize) -> Result<Vec<u64>> {
+    /// The numbers of the visible records of a name, newest first, at most `limit`.
+    pub(crate) async fn record_numbers_named(&self, key: &SubjectKey, limit: usize) -> Result<Vec<u64>> {
         let visible = |number| !self.number_is_hidden(number);
         record_index::numbers_of(self.parts.store.as_ref(), key, limit, visible).await
+    }
+
+    /// The numbers below `below` of the visible records that may be about `subject`, newest first, at most `limit`: whether
+    /// one is, its fields say ([`RecordFields::is_about`]), since records of other unified codes can stand under the same
+    /// organisation code.
+    ///
+    /// A record that a former version of this program entered under the unified code itself, and that could not be read
+    /// when the others were entered anew, is among them: who asks for it by that code meets an error and not nothing.
+    pub(crate) async fn record_numbers_about(
+        &self,
+        subject: &SubjectId,
+        below: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<u64>> {
+        let store = self.parts.store.as_ref();
+        let wanted = |number| below.is_none_or(|below| number < below) && !self.number_is_hidden(number);
+        let mut numbers = record_index::numbers_of(store, &self.index_key(subject), limit, wanted).await?;
+        if subject.organisation_code().is_some() {
+            let former = record_index::numbers_of(store, &self.subject_key(subject), limit, wanted).await?;
+            if !former.is_empty() {
+                numbers.extend(former);
+                numbers.sort_unstable_by(|one, two| two.cmp(one));
+                numbers.dedup();
+                numbers.truncate(limit);
+            }
+        }
+        Ok(numbers)
     }
 
     /// Reads a record by identifier.
@@ -348,11 +389,13 @@ impl Node {
     /// Lists own records, newest first.
     pub async fn record_list(&self, operation: &Operation, filter: RecordFilter) -> Result<RecordPage> {
         operation.require(&[Role::Clerk, Role::Reviewer], "list records")?;
+        let exception = filter.check_exception.as_ref();
+        filter.subject.as_ref().map_or(Ok(()), |subject| subject.vouched_check(exception))?;
         let mut others = Vec::new();
         let page = self.record_page(&filter, &mut others).await?;
         let mut entry = EntryDraft::new(EntryKind::RecordRead).policy(&self.policy_version());
         if let Some(subject) = &filter.subject {
-            entry = entry.subject(subject);
+            entry = entry.subject(subject).check_exception(exception);
         }
         self.audit_append_each(Some(operation), entry, others.into_iter()).await?;
         Ok(page)
@@ -362,11 +405,11 @@ impl Node {
     async fn record_page(&self, filter: &RecordFilter, others: &mut Vec<SubjectId>) -> Result<RecordPage> {
         let limit = filter.limit.clamp(1, RECORD_PAGE_LIMIT);
         let stretch = limit.saturating_add(1).clamp(STRETCH_SHORTEST, STRETCH_LONGEST);
-        let subject = filter.subject.as_ref().map(|subject| self.subject_key(subject));
+        let subject = filter.subject.as_ref();
         let mut records = Vec::new();
         let (mut below, mut looked_at) = (filter.below, 0_usize);
         while looked_at < RECORD_SCAN_LIMIT {
-            let found = self.records_below(subject.as_ref(), below, stretch).await?;
+            let found = self.records_below(subject, below, stretch).await?;
             if found.is_empty() {
                 return Ok(RecordPage { records, next: None });
             }
@@ -377,10 +420,13 @@ impl Node {
                 below = Some(number);
                 looked_at = looked_at.saturating_add(1);
                 let Some((row, sd_jwt)) = record else { continue };
+                if subject.is_some_and(|subject| !sd_jwt.fields().is_about(subject)) {
+                    continue;
+                }
                 let summary = record_summary(&row, &sd_jwt)?;
                 if filter.wants(&summary) {
-                    let asked = filter.subject.as_ref();
-                    others.extend(asked.and_then(|asked| sd_jwt.fields().other_subject(asked)));
+                    others
+                        .extend(subject.into_iter().flat_map(|asked| sd_jwt.fields().other_subjects(asked)));
                     records.push(summary);
                 }
             }
@@ -392,15 +438,13 @@ impl Node {
     /// with its number, and nothing else where readers may not see it. Empty at the end only.
     async fn records_below(
         &self,
-        subject: Option<&SubjectKey>,
+        subject: Option<&SubjectId>,
         below: Option<u64>,
         most: usize,
     ) -> Result<Vec<(u64, Option<(RecordRow, VerifiedRecord)>)>> {
         let mut found = Vec::new();
         if let Some(subject) = subject {
-            let wanted = |number| below.is_none_or(|below| number < below) && !self.number_is_hidden(number);
-            let store = self.parts.store.as_ref();
-            for number in record_index::numbers_of(store, subject, most, wanted).await? {
+            for number in self.record_numbers_about(subject, below, most).await? {
                 found.push((number, self.record_read(number).await?));
             }
             return Ok(found);

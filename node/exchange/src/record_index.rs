@@ -8,7 +8,7 @@
 //! | index | entry |
 //! |---|---|
 //! | by identifier | record identifier (16 bytes), number (8, big-endian), keyed hash of the content (16) |
-//! | by subject | first half of the subject's keyed hash (16 bytes), number (8, big-endian); one for each of its identifiers |
+//! | by subject | first half of the subject's keyed hash (16 bytes), number (8, big-endian); one for each of its identifiers, both codes of an organisation under one, and one for its name if it may be known by that alone |
 //!
 //! One entry of its own in the store for each of the two would cost more than the record: entries come in random order,
 //! so each rewrites another page of the engine. In blocks, one merge of many sorted entries rewrites each block once.
@@ -66,14 +66,15 @@ pub(crate) struct RecordPointer {
     pub(crate) content: [u8; 16],
 }
 
-/// The entries of one record: one by identifier, one for each identifier of its subject.
+/// Most keys that one record is found by: two codes and a person's number.
+const SUBJECT_KEYS: usize = 3;
+
+/// The entries of one record: one by identifier, one for each key that its subject is found by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RecordEntries {
     pub(crate) number: u64,
     by_id: [u8; 40],
-    by_subject: [u8; 24],
-    /// Of a subject with two identifiers.
-    by_second: Option<[u8; 24]>,
+    by_subject: [Option<[u8; 24]>; SUBJECT_KEYS],
 }
 
 /// One change of an index.
@@ -96,25 +97,27 @@ struct Block<const KEY: usize, const LENGTH: usize> {
 type BoundedBlock<const KEY: usize, const LENGTH: usize> = (Block<KEY, LENGTH>, Option<Bytes>);
 
 impl RecordEntries {
-    /// The entries of the record `number`. `subject` is its index key and `second` that of its subject's other identifier,
+    /// The entries of the record `number`. `subjects` are the keys that its subject is found by, [`SUBJECT_KEYS`] at most,
     /// `content` the keyed hash of its content.
     pub(crate) fn new(
         id: &RecordId,
         number: u64,
         content: &[u8; 16],
-        subject: &SubjectKey,
-        second: Option<&SubjectKey>,
+        subjects: impl IntoIterator<Item = SubjectKey>,
     ) -> Self {
         let mut by_id = [0; 40];
         by_id[..16].copy_from_slice(&id.0);
         by_id[16..24].copy_from_slice(&number.to_be_bytes());
         by_id[24..].copy_from_slice(content);
-        let by_second = second.map(|second| subject_entry(second, number));
-        Self { number, by_id, by_subject: subject_entry(subject, number), by_second }
+        let mut by_subject = [None; SUBJECT_KEYS];
+        for (place, subject) in by_subject.iter_mut().zip(subjects) {
+            *place = Some(subject_entry(&subject, number));
+        }
+        Self { number, by_id, by_subject }
     }
 
     fn by_subject(&self) -> impl Iterator<Item = [u8; 24]> {
-        std::iter::once(self.by_subject).chain(self.by_second)
+        self.by_subject.into_iter().flatten()
     }
 }
 
@@ -152,6 +155,17 @@ pub(crate) async fn entries_remove(
     BY_ID.changes_apply(store, writer, by_id).await?;
     let by_subject = records.iter().flat_map(RecordEntries::by_subject).map(IndexChange::Remove).collect();
     BY_SUBJECT.changes_apply(store, writer, by_subject).await
+}
+
+/// Takes entries out of the index of subjects under which a former version of this program entered records. Repeating it
+/// changes nothing.
+pub(crate) async fn former_remove(
+    store: &dyn Store,
+    writer: &ImportWriter,
+    former: &[(SubjectKey, u64)],
+) -> Result<()> {
+    let remove = |(subject, number): &(SubjectKey, u64)| IndexChange::Remove(subject_entry(subject, *number));
+    BY_SUBJECT.changes_apply(store, writer, former.iter().map(remove).collect()).await
 }
 
 /// Takes records out of both indexes of which nothing but their numbers can be told any more, by reading all of both.

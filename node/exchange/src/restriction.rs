@@ -9,8 +9,9 @@ use chengxin_schemas::identity::{NoticeId, RecordId};
 use chengxin_schemas::notice::NoticeState;
 use chengxin_schemas::operator::Role;
 use chengxin_schemas::purpose::LegalBasis;
-use chengxin_schemas::subject::SubjectId;
+use chengxin_schemas::subject::{SubjectId, SubjectKey};
 use chengxin_schemas::time::{Day, PeriodEnd, UnixTime};
+use chengxin_schemas::unified_code::CheckException;
 use chengxin_store::KeyRange;
 use serde::{Deserialize, Serialize};
 
@@ -39,7 +40,8 @@ const IN_FORCE_OF_ISSUER_LIMIT: usize = 100;
 /// Notices read at once.
 const NOTICES_PAGE: usize = 256;
 
-/// What one notice does to its subject here, stored form version 2. Encrypted: it names the subject.
+/// What one notice does to its subject here, stored form version 3: the same as version 2, which was kept under the unified
+/// code itself. Encrypted: it names the subject.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct RestrictionRow {
     pub(crate) subject: SubjectId,
@@ -55,7 +57,7 @@ pub(crate) struct RestrictionRow {
 
 impl Row for RestrictionRow {
     const NAME: &'static str = "restriction";
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
 }
 
 /// One measure of a notice as this node decided on it.
@@ -145,9 +147,8 @@ impl Node {
         let today = now.shanghai_date();
         let mut kept = Kept::new(limits.in_force, limits.of_issuer);
         let (mut looked_at, mut looked_at_all) = (0_usize, subject.is_all());
-        'identifiers: for identifier in subject.identifiers() {
-            let prefix = keyspace::restrictions_of_subject(&self.subject_key(identifier));
-            let mut range = KeyRange::prefix(&prefix);
+        'places: for place in self.restriction_places(subject) {
+            let mut range = KeyRange::prefix(&keyspace::restrictions_of_subject(&place));
             loop {
                 let page = self.parts.store.scan(range.clone(), NOTICES_PAGE).await?;
                 let Some((last, _)) = page.last() else { break };
@@ -155,11 +156,11 @@ impl Node {
                 for (key, bytes) in page {
                     if looked_at == limits.looked_at {
                         looked_at_all = false;
-                        break 'identifiers;
+                        break 'places;
                     }
                     looked_at = looked_at.saturating_add(1);
                     let row = RestrictionRow::open(&bytes, &key, &self.parts.keys.data)?;
-                    if row.subject != *identifier || row.state != NoticeState::InForce {
+                    if !subject.is_bound_by(&row.subject) || row.state != NoticeState::InForce {
                         continue;
                     }
                     // What this body declined is nobody's restriction here: it is not lawful as sent.
@@ -180,21 +181,42 @@ impl Node {
         Ok(RestrictionList { in_force, complete })
     }
 
+    /// Where restrictions of a subject may stand: under the index key of each of its identifiers. Also under its unified codes
+    /// themselves, where a former version of this program kept them: one that could not be read when the others were moved
+    /// is met there, as an error and not as nothing; who asks by the organisation code within does not meet it.
+    fn restriction_places(&self, subject: &LinkedSubject) -> Vec<SubjectKey> {
+        let mut places = Vec::new();
+        for identifier in subject.identifiers() {
+            for place in [self.index_key(identifier), self.subject_key(identifier)] {
+                if !places.contains(&place) {
+                    places.push(place);
+                }
+            }
+        }
+        places
+    }
+
     /// Lists the restrictions in force against a subject, for the staff that must apply them. Purely local: which other
-    /// identifier it has is known from own records only.
+    /// identifier it has is known from own records only. `exception` says who vouches for a code whose check is wrong.
     pub async fn restriction_list(
         self: &Arc<Self>,
         operation: &Operation,
         subject: &SubjectId,
+        exception: Option<&CheckException>,
     ) -> Result<RestrictionList> {
         operation.require(&[Role::Clerk, Role::Reviewer], "list restrictions")?;
+        subject.vouched_check(exception)?;
         let entry = EntryDraft::new(EntryKind::RecordRead)
             .subject(subject)
+            .check_exception(exception)
             .policy(&self.policy_version())
             .detail("read", "restrictions");
         let subject = self.subject_linked(subject).await?;
-        self.audit_append_each(Some(operation), entry, subject.identifiers().cloned()).await?;
-        self.restrictions_in_force(&subject, operation.now()).await
+        let list = self.restrictions_in_force(&subject, operation.now()).await?;
+        let named = list.in_force.iter().map(|restriction| &restriction.binds);
+        let identifiers = subject.identifiers().chain(named).cloned();
+        self.audit_append_each(Some(operation), entry, identifiers).await?;
+        Ok(list)
     }
 }
 

@@ -17,7 +17,7 @@ use crate::recognition::Recognition;
 use crate::restriction::{RestrictionMeasure, RestrictionRow};
 use crate::row::Row;
 
-/// An import whose records stand in the index under the first identifier of their subjects only.
+/// An import whose records stand in the index under the first identifier of their subjects only, a unified code under itself.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct ImportBatchV1(pub(crate) ImportBatch);
 

@@ -2,6 +2,8 @@
 //! in memory that can be told to lie.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+#[path = "exchange/accepted_code.rs"]
+mod accepted_code;
 #[path = "exchange/certificate.rs"]
 mod certificate;
 #[path = "exchange/check.rs"]
@@ -20,6 +22,8 @@ mod journal;
 mod notice;
 #[path = "exchange/operator.rs"]
 mod operator;
+#[path = "exchange/organisation_code.rs"]
+mod organisation_code;
 #[path = "exchange/overlay.rs"]
 mod overlay;
 #[path = "exchange/person.rs"]

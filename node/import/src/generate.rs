@@ -5,7 +5,8 @@
 
 use std::io::Write;
 
-use chengxin_schemas::unified_code::{UnifiedCode, organisation_code_holds};
+use chengxin_schemas::organisation_code::organisation_code_holds;
+use chengxin_schemas::unified_code::UnifiedCode;
 use encoding_rs::GB18030;
 
 use crate::dialect::{TemplateVersion, penalty_columns};

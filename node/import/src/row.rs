@@ -406,7 +406,7 @@ impl RowWork<'_> {
                 self.issue(index, IssueCode::RequiredMissing);
             }
         }
-        if self.mapped.fields.subject().is_none() && !self.identity_refused() {
+        if self.mapped.fields.is_found_by_name() && !self.identity_refused() {
             let column = match header.record_type {
                 RecordType::AdministrativePenalty | RecordType::JudgmentDebtor => header
                     .column_of(SUBJECT_CODE)

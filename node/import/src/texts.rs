@@ -131,10 +131,10 @@ pub fn issue_texts(code: IssueCode) -> IssueTexts {
             "fill in the code if it is known",
         ),
         IssueCode::SubjectIdentityWeak => texts(
-            "没有可用的代码或证件号码，只能按名称查到该主体",
+            "没有可用的统一社会信用代码或证件号码，只能按名称或所填组织机构代码查到该主体",
             "如已知统一社会信用代码或证件号码请补填；看不出是法人的，按自然人保护，不公开",
-            "no usable code or document number: the subject can be found by name only",
-            "fill in the code or number if it is known; a subject not stated to be an organisation is protected as a person",
+            "no usable unified code or document number: the subject is found by name, or by an organisation code if the row has one, only",
+            "fill in the unified code or number if it is known; a subject not stated to be an organisation is protected as a person",
         ),
         IssueCode::OrganisationCodeCheck => texts(
             "组织机构代码校验不符",

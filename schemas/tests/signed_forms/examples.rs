@@ -17,6 +17,8 @@ use chengxin_schemas::notice::NoticeClaims;
 use chengxin_schemas::receipt::ReceiptClaims;
 use chengxin_schemas::request::RequestClaims;
 use chengxin_schemas::sd_jwt::{SD_JWT_LIMIT, SdJwt, VerifiedRecord, answer_sign, key_binding_verify};
+use chengxin_schemas::subject::SubjectId;
+use chengxin_schemas::unified_code::CheckException;
 use chengxin_schemas::{seal, wire};
 
 use crate::fixture::messages::{
@@ -171,6 +173,33 @@ fn a_request_and_its_answers() {
     let authorised = RequestClaims { authorisation: Some(authorisation.clone()), ..request() };
     let asked = message("request-authorised", &authorised, &asker_key(), &asker_entry());
     asked.claims().check(&ISSUER.parse().expect("agency"), NOW).expect("request");
+    let by_code = RequestClaims {
+        subject: SubjectId::parse("10774368-0").expect("subject"),
+        subject_name: None,
+        ..request()
+    };
+    let asked = message("request-organisation-code", &by_code, &asker_key(), &asker_entry());
+    asked.claims().check(&ISSUER.parse().expect("agency"), NOW).expect("request");
+
+    // A code whose check is wrong needs the word of the person who asks.
+    let exception =
+        CheckException { accepted_by: "clerk-1".to_owned(), reason: "证照原件如此印制".to_owned() };
+    let printed = SubjectId::accept("913101150607311257", &exception).expect("accepted");
+    let accepted =
+        RequestClaims { subject: printed.clone(), check_exception: Some(exception.clone()), ..request() };
+    let asked = message("request-accepted-code", &accepted, &asker_key(), &asker_entry());
+    let issuer = ISSUER.parse().expect("agency");
+    asked.claims().check(&issuer, NOW).expect("request");
+    for check_exception in [None, Some(CheckException { reason: " ".to_owned(), ..exception.clone() })] {
+        RequestClaims { check_exception, ..accepted.clone() }.check(&issuer, NOW).expect_err("nobody's word");
+    }
+    let accepted = CertificateClaims {
+        subject: printed,
+        check_exception: Some(exception),
+        ..certificate(verified.digest())
+    };
+    message("certificate-accepted-code", &accepted, &asker_key(), &asker_entry());
+
     let authorised =
         CertificateClaims { authorisation: Some(authorisation), ..certificate(verified.digest()) };
     message("certificate-authorised", &authorised, &asker_key(), &asker_entry());
@@ -193,6 +222,11 @@ fn a_notice_sealed_delivered_and_acknowledged() {
         assert_eq!(wire::decode::<SealedNotice>(&opened).expect("decodes"), inner);
     }
     assert!(seal::open(&sealed, &identity(10), SEALED_LIMIT).is_err(), "not for the issuer");
+
+    let mut by_code = crate::fixture::messages::notice();
+    by_code.notice.subject = SubjectId::parse("10774368-0").expect("subject");
+    by_code.content = by_code.notice.digest();
+    message("notice-organisation-code", &by_code, &issuer_key(), &issuer_entry());
 
     let item = message("item", &item(Sha256::of(&sealed)), &issuer_key(), &issuer_entry());
     item.claims().check_follows(0, Sha256([0; 32])).expect("first item");

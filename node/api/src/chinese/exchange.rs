@@ -55,6 +55,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("there are two answers of agency {}", "机关 {0} 有两个答复"),
     ("the request to agency {} is not {}", "发给机关 {0} 的请求与凭证不符, 不符之处是{1:text}"),
     ("about the subject of the certificate", "主体"),
+    ("on the same person's word for its code", "代码的认可人或理由"),
     ("about the name it says was searched for", "所查名称"),
     ("for its purpose", "用途"),
     ("on its legal basis", "法律依据"),

@@ -139,6 +139,14 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "name the instrument and the article, for example 《中华人民共和国政府采购法》第二十二条",
         "写明文件和条款, 例如《中华人民共和国政府采购法》第二十二条",
     ),
+    // organisation_code.rs
+    ("check character 9 should be {}", "第 9 位校验码应为 {0}"),
+    ("not nine digits and letters", "不是 9 位数字和字母"),
+    (
+        "give the organisation code with or without its hyphen, for example 10774368-0",
+        "给出组织机构代码, 连字符可有可无, 例如 10774368-0",
+    ),
+    ("not the canonical spelling of an organisation code", "不是组织机构代码的规范写法"),
     // record.rs
     ("does not hold a list", "不能为列表"),
     ("give one text", "给出一段文本"),
@@ -296,6 +304,13 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     // subject.rs
     ("the number is valid both as an organisation's and as a person's", "该号码既可为机构代码也可为身份号码"),
     ("prefix it with org: or person:", "加前缀 org: 或 person:"),
+    ("the check of the code holds", "代码校验相符"),
+    ("leave the acceptance (accept) out", "不要给出认可 (accept)"),
+    ("the number has the form of a passport's or travel permit's", "该号码形如护照或通行证号码"),
+    (
+        "search for its holder by resident identity number; if it is an organisation's code, prefix it with org:",
+        "请以居民身份证号码查询持证人; 如确系组织机构代码, 加前缀 org:",
+    ),
     ("not a keyed hash", "不是密钥哈希"),
     ("it is 64 hexadecimal digits", "应为 64 位十六进制数"),
     // time.rs
@@ -310,8 +325,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     // unified_code.rs
     ("check character 18 should be {}", "第 18 位校验码应为 {0}"),
     (
-        "compare the code with the certificate; a code that is printed so may be accepted by a named person with a reason",
-        "请与证照核对; 证照确系如此印制的, 可由具名人员附理由认可",
+        "compare the code with the certificate; a code that is printed so may be accepted by a named person with a reason (--accept)",
+        "请与证照核对; 证照确系如此印制的, 可由具名人员附理由认可 (--accept)",
     ),
     (
         "character {} is not one of 0-9 and A-Y without I, O, S, V",

@@ -8,8 +8,9 @@ use axum::{Extension, Json};
 use chengxin_audit_log::{EntryIndex, EntryKind, Filter, LoggedEntry, Outcome, VerifyReport};
 use chengxin_exchange::ExchangeError;
 use chengxin_schemas::ErrorCode;
-use chengxin_schemas::subject::{SubjectId, searched_name_check};
+use chengxin_schemas::subject::searched_name_check;
 
+use super::subject::subject_narrowed;
 use super::{Answer, query};
 use crate::failure::Failure;
 use crate::gate::Caller;
@@ -40,7 +41,9 @@ pub(crate) async fn audit_search(
                 .map_err(|_| Failure::field("cursor", "not one that a page gave", "不是上一页给出的值"))?,
         )),
     };
-    let subject = match (&wanted.subject, &wanted.name) {
+    let (subject, exception) =
+        subject_narrowed(&caller, wanted.subject.as_deref(), wanted.accept.as_deref())?;
+    let subject = match (&subject, &wanted.name) {
         (Some(_), Some(_)) => {
             return Err(Failure::field(
                 "name",
@@ -48,7 +51,7 @@ pub(crate) async fn audit_search(
                 "不能与 subject 同时给出",
             ));
         }
-        (Some(subject), None) => Some(services.node.subject_key(&SubjectId::parse(subject)?)),
+        (Some(subject), None) => Some(services.node.subject_key(subject)),
         (None, Some(name)) => {
             searched_name_check(name, "name")?;
             Some(services.node.name_key(name))
@@ -65,7 +68,7 @@ pub(crate) async fn audit_search(
         ..Filter::default()
     };
     let limit = wanted.limit.unwrap_or(PAGE_DEFAULT).clamp(1, AUDIT_PAGE_LIMIT);
-    let page = services.node.audit_search(&caller.operation, filter, limit).await?;
+    let page = services.node.audit_search(&caller.operation, filter, exception.as_ref(), limit).await?;
     Ok(Json(AuditEntries {
         schema: AuditListSchema::V1,
         entries: page.entries.into_iter().map(entry).collect(),

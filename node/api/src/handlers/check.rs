@@ -13,10 +13,11 @@ use chengxin_schemas::ErrorCode;
 use chengxin_schemas::category::InformationCategory;
 use chengxin_schemas::certificate::{CoverageEntry, CoverageOutcome};
 use chengxin_schemas::record_type::RecordType;
-use chengxin_schemas::subject::{SubjectId, searched_name_check};
+use chengxin_schemas::subject::searched_name_check;
 use chengxin_schemas::time::UnixTime;
 
 use super::restriction::restriction;
+use super::subject::subject_named;
 use super::{Answer, document, record};
 use crate::failure::Failure;
 use crate::gate::Caller;
@@ -40,8 +41,10 @@ pub(crate) async fn check_run(
     if !(1..=DEADLINE_LIMIT_MS).contains(&deadline_ms) {
         return Err(Failure::field("deadline_ms", "not between 1 and 60,000", "不在 1 到 60000 之间"));
     }
+    let (subject, check_exception) = subject_named(&caller, &request.subject, request.accept.as_deref())?;
     let wanted = Wanted {
-        subject: SubjectId::parse(&request.subject)?,
+        subject,
+        check_exception,
         subject_name: request.name.clone(),
         purpose: request.purpose,
         case_reference: request.case_reference,
@@ -75,6 +78,7 @@ fn result(
         schema: CheckSchema::V1,
         coverage,
         subject: found.subject.masked(),
+        check_exception: found.check_exception,
         name,
         purpose_name: purpose.map(|purpose| purpose.chinese.clone()),
         purpose_name_en: purpose.map(|purpose| purpose.english.clone()),

@@ -18,6 +18,7 @@ pub(crate) mod policy_simulation;
 pub(crate) mod record;
 pub(crate) mod restriction;
 pub(crate) mod status;
+pub(crate) mod subject;
 
 use axum::Json;
 use axum::body::Bytes;

@@ -8,8 +8,8 @@ use axum::{Extension, Json};
 use chengxin_exchange::record::{RecordFilter, RecordSummary as Held, ShownField};
 use chengxin_policy::{RuleId, WithholdReason};
 use chengxin_schemas::identity::RecordId;
-use chengxin_schemas::subject::SubjectId;
 
+use super::subject::subject_narrowed;
 use super::{Answer, path_parse, query};
 use crate::failure::Failure;
 use crate::gate::Caller;
@@ -36,12 +36,15 @@ pub(crate) async fn record_list(
                 .map_err(|_| Failure::field("cursor", "not one that a page gave", "不是上一页给出的值"))?,
         ),
     };
+    let (subject, check_exception) =
+        subject_narrowed(&caller, wanted.subject.as_deref(), wanted.accept.as_deref())?;
     let filter = RecordFilter {
         record_type: wanted.record_type,
         category: wanted.category,
         batch: wanted.batch,
         state: wanted.state,
-        subject: wanted.subject.as_deref().map(SubjectId::parse).transpose()?,
+        subject,
+        check_exception,
         below,
         limit: wanted.limit.unwrap_or(PAGE_DEFAULT).clamp(1, RECORD_PAGE_LIMIT),
     };

@@ -9,6 +9,7 @@ use chengxin_exchange::recognition::reason_words;
 use chengxin_exchange::restriction::RestrictionInForce;
 use chengxin_schemas::subject::SubjectId;
 
+use super::subject::subject_named;
 use super::{Answer, measure_names, query};
 use crate::gate::Caller;
 use crate::services::Services;
@@ -20,8 +21,9 @@ pub(crate) async fn restriction_list(
     Extension(caller): Extension<Caller>,
     wanted: Result<Query<RestrictionQuery>, QueryRejection>,
 ) -> Answer<Restrictions> {
-    let subject = SubjectId::parse(&query(wanted)?.subject)?;
-    let found = services.node.restriction_list(&caller.operation, &subject).await?;
+    let wanted = query(wanted)?;
+    let (subject, exception) = subject_named(&caller, &wanted.subject, wanted.accept.as_deref())?;
+    let found = services.node.restriction_list(&caller.operation, &subject, exception.as_ref()).await?;
     Ok(Json(Restrictions {
         schema: RestrictionListSchema::V1,
         subject: subject.masked(),

@@ -30,6 +30,10 @@ pub struct AuditQuery {
     /// Only entries about this subject, as a clerk types it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
+    /// Only beside `subject`: why the subject's code is right although its check is not, in the caller's words, who vouches
+    /// for it so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accept: Option<String>,
     /// Only entries about a subject of this name: searched for by it, or without another identifier. Not beside `subject`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,

@@ -10,6 +10,7 @@ use chengxin_schemas::identity::{CaseReference, NoticeId, RecordId};
 use chengxin_schemas::purpose::{LegalBasis, PurposeCode};
 use chengxin_schemas::record_type::RecordType;
 use chengxin_schemas::time::{Day, PeriodEnd};
+use chengxin_schemas::unified_code::CheckException;
 use serde::{Deserialize, Serialize};
 
 use super::record::RecordField;
@@ -31,9 +32,13 @@ pub const CHECK_DEADLINE_DEFAULT_MS: u64 = 5_000;
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CheckRequest {
-    /// About whom, as a clerk types it.
+    /// About whom, as a clerk types it: a unified social credit code, an organisation code or a resident identity number.
     pub subject: String,
-    /// The subject's name, for records that carry no code.
+    /// Why the subject's code is right although its check is not, in the caller's words, who vouches for it so: a code that is
+    /// printed so on the certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accept: Option<String>,
+    /// The subject's name, for records that carry neither a unified code nor a number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// For what.
@@ -77,6 +82,9 @@ pub struct CheckResult {
     pub coverage: Coverage,
     /// The subject, a person's number masked.
     pub subject: String,
+    /// Who vouched for the subject's code, and why, if its check is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check_exception: Option<CheckException>,
     /// The subject's name as asked, if it was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,

@@ -42,6 +42,10 @@ pub struct RecordQuery {
     /// Only this subject, as a clerk types it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
+    /// Only beside `subject`: why the subject's code is right although its check is not, in the caller's words, who vouches
+    /// for it so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accept: Option<String>,
     /// Where the page before ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,

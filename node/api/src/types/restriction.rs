@@ -16,6 +16,10 @@ schema_tag! {
 pub struct RestrictionQuery {
     /// About whom, as a clerk types it.
     pub subject: String,
+    /// Why the subject's code is right although its check is not, in the caller's words, who vouches for it so: a code that is
+    /// printed so on the certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accept: Option<String>,
 }
 
 /// What `GET /api/v1/restrictions` answers: what this node holds, issued or received. It asks nobody else.

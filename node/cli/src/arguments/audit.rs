@@ -28,6 +28,9 @@ pub struct AuditSearchArguments {
     /// Only entries about this subject; - reads it from standard input
     #[arg(long, value_name = "SUBJECT")]
     pub subject: Option<SubjectArgument>,
+    /// Vouch for a code whose check character fails, with the reason; named and logged
+    #[arg(long, value_name = "REASON", requires = "subject")]
+    pub accept: Option<String>,
     /// Only entries about a subject of this name, searched for by name or without another identifier
     #[arg(long, value_name = "NAME", conflicts_with = "subject")]
     pub name: Option<String>,

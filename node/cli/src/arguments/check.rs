@@ -14,16 +14,19 @@ use super::subject::SubjectArgument;
 /// What is checked, for what.
 #[derive(Clone, Args)]
 pub struct CheckArguments {
-    /// Unified social credit code or resident identity number; - reads it from standard input
+    /// Unified social credit code, organisation code or resident identity number; - reads it from standard input
     #[arg(value_name = "SUBJECT")]
     pub subject: SubjectArgument,
+    /// Vouch for a code whose check character fails, with the reason; named, logged, and told to the agencies asked
+    #[arg(long, value_name = "REASON")]
+    pub accept: Option<String>,
     /// Why: a purpose that policy knows; chengxin policy show lists them
     #[arg(long, value_name = "CODE")]
     pub purpose: PurposeCode,
     /// Number of the open file or project
     #[arg(long = "ref", value_name = "CASE")]
     pub reference: CaseReference,
-    /// Name of the subject, for records that carry no code
+    /// Name of the subject, for records that carry neither a unified code nor a number
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
     /// Only these categories; repeat for several

@@ -79,9 +79,12 @@ pub enum RestrictionCommand {
 /// About whom.
 #[derive(Clone, Args)]
 pub struct RestrictionListArguments {
-    /// Unified social credit code or resident identity number; - reads it from standard input
+    /// Unified social credit code, organisation code or resident identity number; - reads it from standard input
     #[arg(value_name = "SUBJECT")]
     pub subject: SubjectArgument,
+    /// Vouch for a code whose check character fails, with the reason; named and logged
+    #[arg(long, value_name = "REASON")]
+    pub accept: Option<String>,
 }
 
 /// Leaves the subject out: it may be a person's number.

@@ -81,6 +81,9 @@ pub struct RecordListArguments {
     /// Only this subject; - reads it from standard input
     #[arg(long, value_name = "SUBJECT")]
     pub subject: Option<SubjectArgument>,
+    /// Vouch for a code whose check character fails, with the reason; named and logged
+    #[arg(long, value_name = "REASON", requires = "subject")]
+    pub accept: Option<String>,
     /// At most so many on a page
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=200))]
     pub limit: Option<u16>,

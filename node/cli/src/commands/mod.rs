@@ -77,9 +77,7 @@ impl Context<'_> {
             Command::Notice(NoticeCommand::Issue(arguments)) => self.notice_issue(arguments),
             Command::Notice(NoticeCommand::List(arguments)) => self.notice_list(arguments),
             Command::Notice(NoticeCommand::Show(arguments)) => self.notice_show(arguments),
-            Command::Restriction(RestrictionCommand::List(arguments)) => {
-                self.restriction_list(arguments.subject)
-            }
+            Command::Restriction(RestrictionCommand::List(arguments)) => self.restriction_list(arguments),
             Command::Policy(PolicyCommand::Show) => self.policy_show(),
             Command::Policy(PolicyCommand::Explain(arguments)) => self.policy_explain(arguments),
             Command::Policy(PolicyCommand::Table(arguments)) => self.policy_table(arguments),

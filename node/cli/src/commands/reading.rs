@@ -21,7 +21,7 @@ use super::{Context, Ended, block_on};
 use crate::arguments::{
     AuditSearchArguments, AuditVerifyArguments, ConfigShowArguments, Format, ImportListArguments,
     NoticeListArguments, NoticeShowArguments, PolicyExplainArguments, PolicyTableArguments,
-    RecordListArguments, SubjectArgument,
+    RecordListArguments, RestrictionListArguments,
 };
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -80,6 +80,7 @@ impl Context<'_> {
             batch: arguments.batch,
             state: arguments.state,
             subject,
+            accept: arguments.accept,
             cursor: arguments.cursor,
             limit: arguments.limit.map(usize::from),
         };
@@ -147,11 +148,11 @@ impl Context<'_> {
         self.printed(&document)
     }
 
-    pub(super) fn restriction_list(&mut self, subject: SubjectArgument) -> Ended {
-        let subject = self.subject(subject)?;
+    pub(super) fn restriction_list(&mut self, arguments: RestrictionListArguments) -> Ended {
+        let subject = self.subject(arguments.subject)?;
         let client = self.client()?;
-        let restrictions: Restrictions =
-            block_on(client.document_fetch("/api/v1/restrictions", &RestrictionQuery { subject }))?;
+        let query = RestrictionQuery { subject, accept: arguments.accept };
+        let restrictions: Restrictions = block_on(client.document_fetch("/api/v1/restrictions", &query))?;
         self.printed(&restrictions)
     }
 
@@ -188,6 +189,7 @@ impl Context<'_> {
         let query = AuditQuery {
             actor: arguments.actor,
             subject,
+            accept: arguments.accept,
             name: arguments.name,
             event: arguments.event,
             since: arguments.since.map(|since| since.moment(self.now)),

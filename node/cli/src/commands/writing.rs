@@ -38,6 +38,7 @@ impl Context<'_> {
         }
         let request = CheckRequest {
             subject: self.subject(arguments.subject)?,
+            accept: arguments.accept,
             name: arguments.name,
             purpose: arguments.purpose,
             case_reference: arguments.reference,

@@ -4,7 +4,7 @@ use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::record_type::RecordType;
 
 use super::Document;
-use super::check::{binds_column, coverage_strip, name_searched};
+use super::check::{binds_column, code_accepted, coverage_strip, name_searched};
 use super::page::{Cell, Page, Table, Tone, View, column, wide};
 use crate::host::{CertificateContent, CertificateVerification, CertifiedRestriction};
 use crate::texts::Key;
@@ -86,6 +86,9 @@ fn certificate_lines(page: &mut Page, claims: &CertificateContent, view: View) {
         (Key::Agency, Cell::new(agency)),
         (Key::Operator, Cell::of(format!("{} ({})", claims.operator, view.role(claims.role)))),
         (Key::Subject, Cell::new(&claims.subject)),
+    ];
+    pairs.extend(code_accepted(claims.check_exception.as_ref()));
+    pairs.extend([
         (Key::NameSearched, name),
         (Key::Purpose, Cell::new(named(claims.purpose.as_str(), claims.purpose_name.as_ref(), view))),
         (Key::CaseReference, Cell::of(&claims.case_reference)),
@@ -95,7 +98,7 @@ fn certificate_lines(page: &mut Page, claims: &CertificateContent, view: View) {
         (Key::PolicyVersion, Cell::new(&claims.policy)),
         (Key::AuditEntry, Cell::of(claims.audit_entry)),
         (Key::CheckNumber, Cell::new(&claims.check)),
-    ];
+    ]);
     if let Some(basis) = &claims.legal_basis {
         pairs.push((Key::LegalBasis, Cell::of(basis)));
     }

@@ -5,6 +5,7 @@ use chengxin_api::types::check::{AgencyOutcome, CheckRecord, CheckResult, Covera
 use chengxin_api::types::record::{FieldShown, RecordField};
 use chengxin_api::types::restriction::Restrictions;
 use chengxin_schemas::category::{InformationCategory, RecordState};
+use chengxin_schemas::unified_code::CheckException;
 
 use super::page::{Cell, Column, Page, Table, Tone, View, column, wide};
 use super::{Document, List};
@@ -91,8 +92,9 @@ impl Document for CheckResult {
             }
         }
         page.heading(view.text(Key::CheckDetails));
-        page.pairs(vec![
-            (Key::Subject, Cell::new(&self.subject)),
+        let mut pairs = vec![(Key::Subject, Cell::new(&self.subject))];
+        pairs.extend(code_accepted(self.check_exception.as_ref()));
+        pairs.extend([
             (Key::NameSearched, name_searched(self.name.as_deref(), view)),
             (Key::Purpose, purpose_cell(self, view)),
             (Key::CaseReference, Cell::of(&self.case_reference)),
@@ -100,8 +102,16 @@ impl Document for CheckResult {
             (Key::PolicyVersion, Cell::new(&self.policy)),
             (Key::AuditEntry, Cell::of(self.audit_entry)),
         ]);
+        page.pairs(pairs);
         page
     }
+}
+
+/// Who vouched for a code whose check is wrong, and why.
+pub(crate) fn code_accepted(exception: Option<&CheckException>) -> Option<(Key, Cell)> {
+    let exception = exception?;
+    let words = format!("{}: {}", exception.accepted_by, exception.reason);
+    Some((Key::CodeAccepted, Cell::new(words).toned(Tone::Warning)))
 }
 
 /// The name that was searched for, or what its absence means: a check by identifier alone does not look at records that

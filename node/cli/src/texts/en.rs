@@ -30,6 +30,7 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::CertificateSays => "What it says",
         Key::CertificateWritten => "check certificate written to {0}",
         Key::CheckDetails => "Check",
+        Key::CodeAccepted => "Check fails, accepted by",
         Key::NameSearched => "Name searched",
         Key::NamesNotSearched => "none: records without a code or number were not looked for",
         Key::NameNotStated => {
@@ -57,7 +58,7 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::OverlayInert => "{0} entries narrow nothing: they name what the bundle in force does not have",
         Key::PublishedFault => "What is published cannot be read: {0}",
         Key::SignedBefore => "Signed before",
-        Key::SubjectQuestion => "Unified social credit code or resident identity number:",
+        Key::SubjectQuestion => "Unified social credit code, organisation code or resident identity number:",
         Key::Coordinator => "Coordinator",
         Key::CoverageComplete => "Complete",
         Key::CoverageCounts => "{0} asked: {1} answered, {2} refused, {3} silent",

@@ -91,6 +91,7 @@ keys! {
     CertificateSays,
     CertificateWritten,
     CheckDetails,
+    CodeAccepted,
     NameSearched,
     NamesNotSearched,
     NameNotStated,

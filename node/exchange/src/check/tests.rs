@@ -33,6 +33,7 @@ fn authorised_only() -> Arc<Authoriser> {
 fn wanted(authorisation: Option<SubjectAuthorisation>) -> CheckRequest {
     CheckRequest {
         subject: SubjectId::parse(SUBJECT).expect("subject"),
+        check_exception: None,
         subject_name: None,
         purpose: PURPOSE.parse().expect("purpose"),
         case_reference: "ZB-2026-007".parse().expect("case"),

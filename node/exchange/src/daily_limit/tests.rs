@@ -36,6 +36,7 @@ fn limited(limits: &str) -> Arc<Authoriser> {
 fn wanted(purpose: &str) -> CheckRequest {
     CheckRequest {
         subject: SubjectId::parse(SUBJECT).expect("subject"),
+        check_exception: None,
         subject_name: None,
         purpose: purpose.parse().expect("purpose"),
         case_reference: "CG-2026-031".parse().expect("case"),

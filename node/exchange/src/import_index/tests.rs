@@ -4,7 +4,7 @@ use chengxin_import::ImportOptions;
 use chengxin_schemas::identity::RecordId;
 use chengxin_schemas::operator::Role;
 use chengxin_schemas::sealing_key::DataKey;
-use chengxin_schemas::subject::SubjectKey;
+use chengxin_schemas::subject::{SubjectId, SubjectKey};
 use chengxin_store::{Batch, SledOptions, SledStore};
 use zeroize::Zeroizing;
 
@@ -14,12 +14,13 @@ use crate::import_lock::ImportLock;
 use crate::readable::tests::{LOST, value_lose};
 use crate::record_index::pointer_find;
 use crate::row_v1::ImportBatchV1;
+use crate::row_v2::ImportBatchV2;
 use crate::support::{Federation, HEADER, MARKET, Memory, as_role, sole_trader};
 
 const STRETCH: u64 = 100;
 
 fn record(number: u64) -> RecordEntries {
-    RecordEntries::new(&record_id(number), number, &[1; 16], &SubjectKey([2; 32]), None)
+    RecordEntries::new(&record_id(number), number, &[1; 16], [SubjectKey([2; 32])])
 }
 
 fn record_id(number: u64) -> RecordId {
@@ -176,7 +177,7 @@ async fn a_former_index_gets_every_identifier_at_the_next_start() {
     });
     write.put(keyspace::batch(&batch.id), ImportBatchV1(batch.clone()).encode().expect("encoded"));
     node.parts.store.commit(write).await.expect("committed");
-    let former = [RecordEntries::new(&row.id, batch.first, &row.content, &code, None)];
+    let former = [RecordEntries::new(&row.id, batch.first, &row.content, [code])];
     let turn = node.importing.turn_begin().await.expect("turn");
     record_index::entries_insert(node.parts.store.as_ref(), turn.writer(), &former).await.expect("inserted");
     assert_ne!(index_bytes(&node).await, kept);
@@ -191,6 +192,96 @@ async fn a_former_index_gets_every_identifier_at_the_next_start() {
     assert_eq!(node.batch_read(&batch.id).await.expect("batch"), batch);
 }
 
+/// A home of version 2 knew a company by its unified code itself, and a debtor of an organisation code by the name. Neither
+/// is left, whether the import was complete, cut short or on its way out.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_former_index_is_moved_under_organisation_codes() {
+    let federation = Federation::new().await;
+    let node = federation.node(MARKET);
+    let clerk = as_role(&node, Role::Clerk).await;
+    let text = "失信被执行人姓名/名称,身份证号码/组织机构代码,执行法院,立案时间,案号\n\
+                示例甲,91320100748204660Q,示例区人民法院,2026-09-10,(2026)示执1号\n\
+                示例乙,74820466-0,示例区人民法院,2026-09-10,(2026)示执2号\n";
+    let file: Arc<dyn ImportFile> = Arc::new(Memory(text.as_bytes().to_vec()));
+    let (_, batch) =
+        node.import_run(&clerk, file, ImportOptions::default(), Arc::new(|_| {})).await.expect("import");
+    let batch = batch.expect("batch");
+    let kept = index_bytes(&node).await;
+    for state in [BatchState::Committed, BatchState::Staging, BatchState::RollingBack] {
+        let mut write = Batch::new();
+        for (key, _) in index_bytes(&node).await {
+            write.delete(key);
+        }
+        // What the row of one cut short says of the indexes is behind what stands there.
+        let indexed = if state == BatchState::Staging { batch.first } else { batch.indexed };
+        let cut = ImportBatch { state, indexed, ..batch.clone() };
+        write.put(keyspace::batch(&batch.id), ImportBatchV2(cut.clone()).encode().expect("encoded"));
+        node.parts.store.commit(write).await.expect("committed");
+        let mut former = Vec::new();
+        for number in batch.first..batch.next {
+            let key = keyspace::record(number);
+            let bytes = node.parts.store.get(&key).await.expect("read").expect("record");
+            let (row, record) = node.record_open(&key, &bytes).expect("opens");
+            let place = match record.fields().subject().expect("identifier") {
+                unified @ SubjectId::Organisation(_) => node.subject_key(&unified),
+                _ => node.name_key(record.fields().subject_name().expect("name")),
+            };
+            former.push(RecordEntries::new(&row.id, number, &row.content, [place]));
+        }
+        let turn = node.importing.turn_begin().await.expect("turn");
+        record_index::entries_insert(node.parts.store.as_ref(), turn.writer(), &former)
+            .await
+            .expect("entered");
+        drop(turn);
+        assert_ne!(index_bytes(&node).await, kept);
+        node.import_index_upgrade().await.expect("upgraded");
+        assert_eq!(index_bytes(&node).await, kept, "{state:?}");
+        assert!(node.batches_former().await.expect("batches").is_empty(), "once");
+        assert_eq!(node.batch_read(&batch.id).await.expect("batch"), cut);
+    }
+    let reviewer = as_role(&node, Role::Reviewer).await;
+    node.import_rollback(&reviewer, &batch.id).await.expect("taken back");
+    assert!(index_bytes(&node).await.is_empty());
+}
+
+/// A company's record that does not open when the others are moved is met by its unified code as an error, not as nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_could_not_be_moved_is_not_passed_over() {
+    let federation = Federation::new().await;
+    let batch = federation.penalty_import().await;
+    let node = federation.node(MARKET);
+    let (row, record) = node.record_read(batch.first).await.expect("read").expect("record");
+    let code = record.fields().subject().expect("code");
+    let key = keyspace::record(batch.first);
+    let others = DataKey::new(&Zeroizing::new([9; 32])).expect("key");
+    let mut write = Batch::new();
+    for (key, _) in index_bytes(&node).await {
+        write.delete(key);
+    }
+    write.put(key.clone(), row.seal(&key, &others, node.row_nonce()).expect("sealed"));
+    write.put(keyspace::batch(&batch.id), ImportBatchV2(batch.clone()).encode().expect("encoded"));
+    node.parts.store.commit(write).await.expect("committed");
+    let former = [RecordEntries::new(&row.id, batch.first, &row.content, [node.subject_key(&code)])];
+    let turn = node.importing.turn_begin().await.expect("turn");
+    record_index::entries_insert(node.parts.store.as_ref(), turn.writer(), &former).await.expect("entered");
+    drop(turn);
+    node.import_index_upgrade().await.expect("upgraded");
+    assert_eq!(node.record_numbers_about(&code, None, 10).await.expect("numbers"), [batch.first]);
+    let clerk = as_role(&node, Role::Clerk).await;
+    assert!(
+        node.restriction_list(&clerk, &code, None).await.is_err(),
+        "which identifiers it has cannot be told"
+    );
+    // It opens again: it is moved, and found by either code.
+    let mut write = Batch::new();
+    write.put(key.clone(), row.seal(&key, &node.parts.keys.data, node.row_nonce()).expect("sealed"));
+    node.parts.store.commit(write).await.expect("committed");
+    node.import_index_upgrade().await.expect("upgraded");
+    for subject in [code.organisation_code().expect("within"), code] {
+        assert_eq!(node.record_numbers_about(&subject, None, 10).await.expect("numbers"), [batch.first]);
+    }
+}
+
 /// As with the data key of another node: the rows are whole, and do not open.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_former_index_waits_for_records_that_do_not_open() {
@@ -203,7 +294,7 @@ async fn a_former_index_waits_for_records_that_do_not_open() {
     let batch = batch.expect("batch");
     let kept = index_bytes(&node).await;
     let (row, record) = node.record_read(batch.first).await.expect("read").expect("record");
-    let subjects: Vec<_> = record.fields().subjects().map(|subject| node.subject_key(&subject)).collect();
+    let subjects: Vec<_> = record.fields().subjects().collect();
     let key = keyspace::record(batch.first);
     let others = DataKey::new(&Zeroizing::new([9; 32])).expect("key");
     let mut write = Batch::new();
@@ -217,7 +308,7 @@ async fn a_former_index_waits_for_records_that_do_not_open() {
         write.put(key.clone(), row.seal(&key, data, node.row_nonce()).expect("sealed"));
         node.parts.store.commit(write).await.expect("committed");
         node.import_index_upgrade().await.expect("upgraded");
-        let found = node.record_numbers_of(&subjects[1], 10).await.expect("numbers");
+        let found = node.record_numbers_about(&subjects[1], None, 10).await.expect("numbers");
         assert_eq!(found.len(), usize::from(opens), "by the person's number");
         assert_eq!(node.batches_former().await.expect("batches").is_empty(), opens);
     }
@@ -238,7 +329,7 @@ async fn a_lost_record_holds_back_neither_a_former_index_nor_the_start() {
         node.import_run(&clerk, file, ImportOptions::default(), Arc::new(|_| {})).await.expect("import");
     let batch = batch.expect("batch");
     let (_, record) = node.record_read(batch.first).await.expect("read").expect("record");
-    let subjects: Vec<_> = record.fields().subjects().map(|subject| node.subject_key(&subject)).collect();
+    let subjects: Vec<_> = record.fields().subjects().collect();
     assert_eq!(subjects.len(), 2);
     let lost = keyspace::record(batch.first);
     let mut write = Batch::new();
@@ -256,7 +347,8 @@ async fn a_lost_record_holds_back_neither_a_former_index_nor_the_start() {
     let node = federation.node(MARKET);
     assert!(node.parts.store.get(&lost).await.is_err(), "lost");
     for subject in &subjects {
-        assert_eq!(node.record_numbers_of(subject, 10).await.expect("numbers"), [batch.first + 1]);
+        let found = node.record_numbers_about(subject, None, 10).await.expect("numbers");
+        assert_eq!(found, [batch.first + 1]);
     }
     let reviewer = as_role(&node, Role::Reviewer).await;
     let rolled = node.import_rollback(&reviewer, &batch.id).await.expect("taken back");

@@ -106,7 +106,7 @@ async fn a_home_of_the_first_version_is_brought_into_the_present_form() {
     assert_eq!(decided, [Recognition::Applied, inapplicable]);
     let subject = SubjectId::parse(SUBJECT).expect("code");
     assert_eq!(
-        finance.restriction_list(&clerk, &subject).await.expect("list").in_force.len(),
+        finance.restriction_list(&clerk, &subject, None).await.expect("list").in_force.len(),
         2,
         "each measure once"
     );
@@ -120,6 +120,63 @@ async fn a_home_of_the_first_version_is_brought_into_the_present_form() {
         1,
         "once"
     );
+}
+
+/// A home of version 2 kept what binds an organisation under its unified code itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restriction_of_the_second_version_is_moved_under_the_organisation_code() {
+    let federation = Federation::new().await;
+    federation.penalty_import().await;
+    let market = federation.node(MARKET);
+    let reviewer = as_role(&market, Role::Reviewer).await;
+    let filter = RecordFilter { limit: 10, ..Default::default() };
+    let record = market.record_list(&reviewer, filter).await.expect("list").records[0].id;
+    let measure = MeasureDraft {
+        measure: "restrict-government-procurement".parse().expect("label"),
+        legal_basis: None,
+        from: None,
+        until: None,
+    };
+    for _ in 0..2 {
+        let draft = NoticeDraft { record, measures: vec![measure.clone()] };
+        market.notice_issue(&reviewer, draft).await.expect("issued");
+    }
+    let code = SubjectId::parse(SUBJECT).expect("code");
+    let inner = code.organisation_code().expect("within");
+    let (store, data) = (&market.parts.store, &market.parts.keys.data);
+    let damage = async |damaged: bool| {
+        let mut batch = Batch::new();
+        let page = store.scan(KeyRange::prefix(&keyspace::restrictions()), 10).await.expect("page");
+        assert_eq!(page.len(), 2);
+        for (number, (key, bytes)) in page.into_iter().enumerate() {
+            // One that was left behind stands in the former form already.
+            let Ok(row) = RestrictionRow::open(&bytes, &key, data) else { continue };
+            let former = keyspace::restriction(&market.subject_key(&code), &row.notice, &row.issuer);
+            let mut sealed = RestrictionRowV2(row).seal(&former, data, market.row_nonce()).expect("sealed");
+            if damaged && number == 0 {
+                *sealed.last_mut().expect("bytes") ^= 1;
+            }
+            batch.delete(key);
+            batch.put(former, sealed);
+        }
+        let basis = RecognitionBasis { policy: "baseline-1".to_owned(), functions: None };
+        let mut version_1 = basis.encode().expect("encoded");
+        version_1[0] = 1;
+        batch.put(keyspace::recognition_basis(), version_1);
+        store.commit(batch).await.expect("committed");
+        market.passed_over.lock().expect("unpoisoned").take();
+        market.recognition_refresh().await.expect("refreshed");
+    };
+    damage(false).await;
+    for subject in [&code, &inner] {
+        let list = market.restriction_list(&reviewer, subject, None).await.expect("list");
+        assert_eq!((list.in_force.len(), list.complete), (2, true));
+    }
+    let held = store.get(&keyspace::recognition_basis()).await.expect("read").expect("basis");
+    assert_eq!(held.first(), Some(&RecognitionBasis::VERSION), "once");
+    // One that cannot be read stays where it was, and is met there: nobody reads that there is one restriction.
+    damage(true).await;
+    assert!(market.restriction_list(&reviewer, &code, None).await.is_err());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -140,7 +197,7 @@ async fn one_row_that_cannot_be_read_holds_back_neither_the_start_nor_new_member
     assert_eq!(market.backlog_queue().await.expect("queued"), 0, "nobody else carries it out");
     let (store, data) = (&market.parts.store, &market.parts.keys.data);
     let notice = keyspace::notice(&damaged, market.agency());
-    let subject = market.subject_key(&SubjectId::parse(SUBJECT).expect("code"));
+    let subject = market.index_key(&SubjectId::parse(SUBJECT).expect("code"));
     let restriction = keyspace::restriction(&subject, &damaged, market.agency());
     let mut batch = Batch::new();
     for key in [&notice, &restriction] {

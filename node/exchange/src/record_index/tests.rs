@@ -91,7 +91,7 @@ fn subject_change((insert, whose, number): Step) -> IndexChange<24> {
 }
 
 fn id_change((insert, content, number): Step) -> IndexChange<40> {
-    let entry = RecordEntries::new(&id(number), u64::from(number), &[content; 16], &subject(0), None).by_id;
+    let entry = RecordEntries::new(&id(number), u64::from(number), &[content; 16], [subject(0)]).by_id;
     if insert { IndexChange::Insert(entry) } else { IndexChange::Remove(entry) }
 }
 

@@ -1,8 +1,9 @@
 //! One subject under several identifiers. A sole trader (个体工商户) has a code and is a person; a notice names one of the
-//! two, and who is asked about by the other is bound by it all the same.
+//! two, and who is asked about by the other is bound by it all the same. An organisation has the organisation code within its
+//! unified code besides, which the identifiers themselves tell ([`SubjectId::covers`]).
 //!
-//! That both are one subject's is known from records alone: the own ones, and what peers present in a check. A restriction
-//! of another identifier that no record at hand connects with the one asked about is not found by it.
+//! That any others are one subject's is known from records alone: the own ones, and what peers present in a check. A
+//! restriction of another identifier that no record at hand connects with the one asked about is not found by it.
 
 use std::sync::Arc;
 
@@ -47,6 +48,17 @@ impl LinkedSubject {
         std::iter::once(&self.asked).chain(&self.others)
     }
 
+    /// Whether a notice that names `named` binds the subject. One asked about by its organisation code is bound under every
+    /// unified code around it; where a record only mentions that code beside another identifier, what names another unified
+    /// code around it is somebody else's.
+    pub(super) fn is_bound_by(&self, named: &SubjectId) -> bool {
+        let mentioned = |other: &SubjectId| match other {
+            SubjectId::OrganisationCode(_) => other == named,
+            SubjectId::Organisation(_) | SubjectId::Person(_) => other.covers(named),
+        };
+        self.asked.covers(named) || self.others.iter().any(mentioned)
+    }
+
     /// Whether these are all that records show.
     pub(super) fn is_all(&self) -> bool {
         self.all
@@ -57,14 +69,13 @@ impl Node {
     /// The identifiers that own records show a subject to have.
     pub(crate) async fn subject_linked(self: &Arc<Self>, asked: &SubjectId) -> Result<LinkedSubject> {
         let mut linked = LinkedSubject::new(asked.clone());
-        let key = self.subject_key(asked);
-        let mut numbers = self.record_numbers_of(&key, HELD_SCAN_LIMIT.saturating_add(1)).await?;
+        let mut numbers = self.record_numbers_about(asked, None, HELD_SCAN_LIMIT.saturating_add(1)).await?;
         linked.all = numbers.len() <= HELD_SCAN_LIMIT;
         numbers.truncate(HELD_SCAN_LIMIT);
         for step in numbers.chunks(STEP_RECORDS) {
             for (row, record) in self.records_open(step).await? {
                 if row.state.counts() {
-                    record.fields().other_subject(asked).into_iter().for_each(|other| linked.add(other));
+                    record.fields().other_subjects(asked).for_each(|other| linked.add(other));
                 }
             }
         }

@@ -77,6 +77,7 @@ async fn a_check_with_more_restrictions_than_it_shows_is_incomplete_and_shows_th
     let clerk = as_role(&node, Role::Clerk).await;
     let wanted = CheckRequest {
         subject: subject(),
+        check_exception: None,
         subject_name: None,
         purpose: "government-procurement".parse().expect("purpose"),
         case_reference: "CG-2026-031".parse().expect("case"),
@@ -91,7 +92,7 @@ async fn a_check_with_more_restrictions_than_it_shows_is_incomplete_and_shows_th
     let own = &result.coverage[0];
     assert_eq!(own.agency, agency(FINANCE));
     assert!(matches!(&own.outcome, CoverageOutcome::Answered { categories, .. } if categories.is_empty()));
-    assert!(!node.restriction_list(&clerk, &subject()).await.expect("list").complete);
+    assert!(!node.restriction_list(&clerk, &subject(), None).await.expect("list").complete);
 }
 
 #[tokio::test(flavor = "multi_thread")]

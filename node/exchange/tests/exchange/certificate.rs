@@ -30,13 +30,13 @@ use crate::support::{
     CROWD_KEY, FINANCE, Federation, LEAGUE, MARKET, SUBJECT, agency, as_role, crowd_agency, signing,
 };
 
-async fn issued(federation: &Federation, result: &CheckResult) -> CertificateFile {
+pub(crate) async fn issued(federation: &Federation, result: &CheckResult) -> CertificateFile {
     let node = federation.node(FINANCE);
     let clerk = as_role(&node, Role::Clerk).await;
     node.certificate_issue(&clerk, result).await.expect("certificate")
 }
 
-async fn verify(
+pub(crate) async fn verify(
     file: &CertificateFile,
     root: RootFingerprint,
 ) -> Result<CertificateClaims, chengxin_exchange::ExchangeError> {
@@ -158,10 +158,13 @@ async fn a_certificate_says_which_name_was_searched_for() {
     assert!(error.contains("about the name"), "{error}");
 }
 
-type Change = fn(&mut CertificateClaims);
+pub(crate) type Change = fn(&mut CertificateClaims);
 
 /// The file with other claims, signed by the issuer's own key: it lies with its own name.
-fn with_claims(file: &CertificateFile, change: impl Fn(&mut CertificateClaims)) -> CertificateFile {
+pub(crate) fn with_claims(
+    file: &CertificateFile,
+    change: impl Fn(&mut CertificateClaims),
+) -> CertificateFile {
     let mut claims = claims_of(file);
     change(&mut claims);
     let certificate =

@@ -25,6 +25,7 @@ use crate::support::{
 pub(crate) fn wanted(subject: &str, purpose: &str) -> CheckRequest {
     CheckRequest {
         subject: SubjectId::parse(subject).expect("subject"),
+        check_exception: None,
         subject_name: None,
         purpose: purpose.parse().expect("purpose"),
         case_reference: "CG-2026-031".parse().expect("case"),
@@ -320,13 +321,20 @@ async fn a_lying_member_counts_as_silent_with_the_reason() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_record_about_another_subject_is_refused() {
+    let other = chengxin_import::generate::organisation_code(5);
+    // Somebody else, and somebody else whose code has the same organisation code in it.
+    for other in [&other[..], "91150200DEM0005674"] {
+        another_is_refused(other).await;
+    }
+}
+
+async fn another_is_refused(other: &str) {
     let federation = Federation::new().await;
     federation.penalty_import().await;
-    // The member answers our question about the subject with what it holds about somebody else.
+    // The member answers our question about the subject with what it holds about the other.
     let node = federation.node(MARKET);
     let clerk = as_role(&node, Role::Clerk).await;
-    let other = chengxin_import::generate::organisation_code(5);
-    let file = penalty_file(&other, "示例别家有限公司", "示市监罚〔2026〕89号", "1");
+    let file = penalty_file(other, "示例别家有限公司", "示市监罚〔2026〕89号", "1");
     node.import_run(&clerk, file, Default::default(), Arc::new(|_| {})).await.expect("import");
     let asker = federation.node(FINANCE);
     let operation = as_role(&asker, Role::Clerk).await;
@@ -341,7 +349,7 @@ async fn a_record_about_another_subject_is_refused() {
             answer
         })),
     );
-    asker.check_run(&operation, wanted(&other, "government-procurement")).await.expect("check");
+    asker.check_run(&operation, wanted(other, "government-procurement")).await.expect("check");
     let foreign = kept.lock().expect("kept").clone();
     assert_eq!(foreign.len(), 1);
     let lie = rewritten(move |claims, presentations| {

@@ -116,7 +116,7 @@ async fn a_rollback_cut_short_goes_on_and_is_logged_once() {
         assert_eq!(done.state, BatchState::RolledBack);
         let auditor = as_role(&node, Role::AuditAdministrator).await;
         let filter = Filter { kinds: vec![EntryKind::ImportRolledBack], ..Filter::default() };
-        assert_eq!(node.audit_search(&auditor, filter, 10).await.expect("search").entries.len(), 1);
+        assert_eq!(node.audit_search(&auditor, filter, None, 10).await.expect("search").entries.len(), 1);
         drop(node);
         federation.node_drop_idle(MARKET).await;
         for letter in [b'r', b'i', b's'] {

@@ -29,7 +29,7 @@ async fn issue(
 async fn restricted(federation: &Federation, code: &str) -> usize {
     let node = federation.node(code);
     let clerk = as_role(&node, Role::Clerk).await;
-    node.restriction_list(&clerk, &SubjectId::parse(SUBJECT).expect("code"))
+    node.restriction_list(&clerk, &SubjectId::parse(SUBJECT).expect("code"), None)
         .await
         .expect("list")
         .in_force

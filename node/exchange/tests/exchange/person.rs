@@ -52,6 +52,7 @@ async fn shown_payload(federation: &Federation) -> Value {
     let clerk = as_role(&node, Role::Clerk).await;
     let request = CheckRequest {
         subject: SubjectId::parse(SUBJECT).expect("subject"),
+        check_exception: None,
         subject_name: None,
         purpose: "government-procurement".parse().expect("purpose"),
         case_reference: "CG-2026-031".parse().expect("case"),
@@ -110,6 +111,7 @@ async fn what_is_disclosed_by_name_is_found_by_name_in_both_logs() {
     let clerk = as_role(&node, Role::Clerk).await;
     let request = |name: Option<&str>| CheckRequest {
         subject: SubjectId::parse(SUBJECT).expect("subject"),
+        check_exception: None,
         subject_name: name.map(str::to_owned),
         purpose: "bidding".parse().expect("purpose"),
         case_reference: "ZB-2026-007".parse().expect("case"),
@@ -147,6 +149,7 @@ async fn a_sole_trader_is_found_by_code_and_by_number() {
         for subject in [SUBJECT, "person:11010519491231002X"] {
             let request = CheckRequest {
                 subject: SubjectId::parse(subject).expect("subject"),
+                check_exception: None,
                 subject_name: None,
                 purpose: "government-procurement".parse().expect("purpose"),
                 case_reference: "CG-2026-031".parse().expect("case"),
@@ -245,6 +248,7 @@ async fn a_debtor_filed_long_before_is_determined_when_published() {
     let clerk = as_role(&asker, Role::Clerk).await;
     let request = CheckRequest {
         subject: SubjectId::parse(SUBJECT).expect("subject"),
+        check_exception: None,
         subject_name: Some("示例甲".to_owned()),
         purpose: "bidding".parse().expect("purpose"),
         case_reference: "ZB-2026-007".parse().expect("case"),
@@ -288,6 +292,7 @@ async fn a_sole_trader_is_bound_by_code_and_by_number() {
         for subject in [&code, &number] {
             let request = CheckRequest {
                 subject: subject.clone(),
+                check_exception: None,
                 subject_name: None,
                 purpose: "government-procurement".parse().expect("purpose"),
                 case_reference: "CG-2026-031".parse().expect("case"),
@@ -304,7 +309,7 @@ async fn a_sole_trader_is_bound_by_code_and_by_number() {
             let verified = certificate_verify(&bytes, federation.fingerprint).await.expect("verifies");
             let binds = (subject == &number).then(|| SUBJECT.to_owned());
             assert_eq!(verified.claims().restrictions[0].binds, binds);
-            let listed = node.restriction_list(&clerk, subject).await.expect("list").in_force.len();
+            let listed = node.restriction_list(&clerk, subject, None).await.expect("list").in_force.len();
             // Without an own record the list knows of no other identifier.
             let known = usize::from(agency == MARKET || subject == &code);
             assert_eq!(listed, known, "{agency}");

@@ -58,7 +58,8 @@ async fn issue(federation: &Federation, code: &str, measures: &[&str]) -> Notice
 async fn applied(federation: &Federation, code: &str) -> usize {
     let node = federation.node(code);
     let clerk = as_role(&node, Role::Clerk).await;
-    let held = node.restriction_list(&clerk, &SubjectId::parse(SUBJECT).expect("code")).await.expect("list");
+    let held =
+        node.restriction_list(&clerk, &SubjectId::parse(SUBJECT).expect("code"), None).await.expect("list");
     held.in_force.iter().filter(|held| held.applied_here).count()
 }
 
@@ -190,11 +191,12 @@ async fn what_is_declined_is_not_called_inapplicable() {
     // It is no restriction, neither in a list nor signed in a certificate; the notice still shows what became of it.
     let clerk = as_role(&finance, Role::Clerk).await;
     let subject = SubjectId::parse(SUBJECT).expect("code");
-    let held = finance.restriction_list(&clerk, &subject).await.expect("list");
+    let held = finance.restriction_list(&clerk, &subject, None).await.expect("list");
     let measures: Vec<_> = held.in_force.iter().map(|held| held.measure.to_string()).collect();
     assert_eq!((measures, held.complete), (vec![INSPECTION.to_owned()], true));
     let wanted = CheckRequest {
         subject,
+        check_exception: None,
         subject_name: None,
         purpose: "government-procurement".parse().expect("purpose"),
         case_reference: "CG-2026-031".parse().expect("case"),

@@ -3,19 +3,20 @@
 //! A code is public and a person's number is not, and what is signed as public stays public. So a text that can be a
 //! person's number never goes into a code's field unless a named person says that it is a code.
 
+use chengxin_schemas::organisation_code::{is_travel_document_shaped, organisation_code_holds};
 use chengxin_schemas::record_type::{
-    FieldDefinition, PERSON_DOCUMENT_TYPE, PERSON_NUMBER, SUBJECT_CATEGORY, SUBJECT_CODE,
+    FieldDefinition, ORGANISATION_CODE, PERSON_DOCUMENT_TYPE, PERSON_NUMBER, SUBJECT_CATEGORY, SUBJECT_CODE,
 };
 use chengxin_schemas::resident_id::ResidentId;
 use chengxin_schemas::subject::SubjectKind;
-use chengxin_schemas::unified_code::{UnifiedCode, UnifiedCodeWarning, organisation_code_holds};
+use chengxin_schemas::unified_code::{UnifiedCode, UnifiedCodeWarning};
 
 use super::RowWork;
 use crate::dialect::TemplateVersion;
 use crate::issue::IssueCode;
 use crate::value::person::{
     is_company_tax_number, is_masked_resident, is_old_resident_shaped, is_resident_shaped,
-    is_resident_tax_number, is_travel_document_shaped,
+    is_resident_tax_number,
 };
 use crate::value::{is_null, is_space, text_fold};
 
@@ -86,7 +87,7 @@ impl RowWork<'_> {
         if is_resident_shaped(&plain) {
             return self.issue(index, IssueCode::CodeIsPersonNumber);
         }
-        if name == "organisation_code" {
+        if name == ORGANISATION_CODE {
             return self.organisation_code_map(index, &plain);
         }
         if is_travel_document_shaped(&plain) {
@@ -127,7 +128,7 @@ impl RowWork<'_> {
         } else {
             self.issue(index, IssueCode::OrganisationCodeCheck);
         }
-        self.insert(index, "organisation_code", code);
+        self.insert(index, ORGANISATION_CODE, code);
     }
 
     pub(super) fn code_map(&mut self, index: usize, definition: &'static FieldDefinition, text: &str) {
@@ -247,8 +248,7 @@ impl RowWork<'_> {
             self.evidence.person = true;
             self.issue(index, IssueCode::PersonNumberMasked);
         } else if plain.chars().count() == 9 {
-            // One passport number in eleven passes the check of GB 11714, so the form decides as well. A foreign
-            // passport of nine digits that passes cannot be told from a code.
+            // A foreign passport of nine digits that passes the check cannot be told from a code.
             if organisation_code_holds(&plain) && !is_travel_document_shaped(&plain) {
                 self.organisation_code_map(index, &plain);
             } else {

@@ -1,8 +1,9 @@
 //! Numbers that are or may be a person's, wherever they stand. These look at form where a check cannot decide: it is
 //! better to ask about a company's number than to publish a person's.
 
+use chengxin_schemas::organisation_code::organisation_code_holds;
 use chengxin_schemas::resident_id::ResidentId;
-use chengxin_schemas::unified_code::{UnifiedCode, organisation_code_holds};
+use chengxin_schemas::unified_code::UnifiedCode;
 use jiff::civil::Date;
 
 /// Whether the text, in half-width capitals without space, is a resident identity number or one with a mistyped check:
@@ -61,19 +62,6 @@ pub fn is_company_tax_number(text: &str) -> bool {
     })
 }
 
-/// Whether nine characters have the form of a passport or a travel permit: a letter and eight digits (E12345678,
-/// H12345678), or E, a letter and seven digits. Organisation codes with letters begin with two, the first of them M
-/// nearly always.
-pub fn is_travel_document_shaped(text: &str) -> bool {
-    let digits = |from: usize| text.as_bytes().iter().skip(from).all(u8::is_ascii_digit);
-    match text.as_bytes() {
-        [first, second, ..] if text.len() == 9 && first.is_ascii_alphabetic() => {
-            digits(1) || (*first == b'E' && second.is_ascii_alphabetic() && digits(2))
-        }
-        _ => false,
-    }
-}
-
 /// Whether somebody can be born on a day given as `YYYY` and `MMDD`.
 fn date_is_possible(year: &str, month_day: &str) -> bool {
     let (month, day) = month_day.split_at(2);
@@ -119,21 +107,11 @@ mod tests {
         }
     }
 
-    #[test]
-    fn passports_and_permits_are_no_organisation_codes() {
-        for text in ["E12345678", "H12345678", "EA1234567", "G98765432"] {
-            assert!(is_travel_document_shaped(text), "{text}");
-        }
-        for text in ["MA64ND862", "MB1886843", "107743680", "01161544X", "E1234567", "甲乙丙"] {
-            assert!(!is_travel_document_shaped(text), "{text}");
-        }
-    }
-
     proptest::proptest! {
         #[test]
         fn any_text_is_told(text in "[0-9X]{13,21}|.{0,20}") {
             let _ = (is_resident_shaped(&text), is_old_resident_shaped(&text));
-            let _ = (is_resident_tax_number(&text), is_travel_document_shaped(&text));
+            let _ = is_resident_tax_number(&text);
             let _ = (is_company_tax_number(&text), is_masked_resident(&text));
         }
     }

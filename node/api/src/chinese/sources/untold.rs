@@ -135,6 +135,11 @@ pub(super) const UNTOLD: &[(&str, &str, &[&str])] = &[
     ("describes a JSON Schema", "schemas/src/identity.rs", &["128-bit identifier", "case or project number"]),
     ("describes a JSON Schema", "schemas/src/key.rs", &["JWK thumbprint, RFC 7638"]),
     ("describes a JSON Schema", "schemas/src/money.rs", &["amount in yuan with two decimals"]),
+    (
+        "describes a JSON Schema",
+        "schemas/src/organisation_code.rs",
+        &["organisation code, GB 11714, without its hyphen"],
+    ),
     ("describes a JSON Schema", "schemas/src/policy_version.rs", &["policy version"]),
     ("describes a JSON Schema", "schemas/src/purpose.rs", &["citation of a legal instrument"]),
     (
