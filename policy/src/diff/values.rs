@@ -40,6 +40,8 @@ const ASIDE: [&str; 1] = ["bundle.toml"];
 /// How the name of an overlay's manifest ends, beside those of the bundle's files, and its one value that is compared.
 const MANIFEST_END: &str = "/overlay.toml";
 const BASIS: &str = "basis";
+/// Keys that say on what an entry rests.
+const PROOFS: [&str; 3] = ["source", "verified", "missing"];
 /// Between parts of a path and between the keys of an entry.
 const DOT: &str = ".";
 /// Keys that name an entry, the first ones there are; two of them where one is not enough.
@@ -62,10 +64,40 @@ pub(super) fn values_compare(old: &Bundle, new: &Bundle) -> Result<Vec<ValueChan
     for name in names.into_iter().filter(|name| !ASIDE.contains(&name.as_str())) {
         let [before, after] = [&old, &new].map(|side| side.get(name).copied().unwrap_or_default());
         if before != after {
-            entries_compare(name, &entries(name, before)?, &entries(name, after)?, &mut changes);
+            let (before, after) = (entries(name, before)?, entries(name, after)?);
+            let before = match base_name(name) {
+                None => before,
+                Some(base) => {
+                    base_fill(before, &after, &entries(base, new.get(base).copied().unwrap_or_default())?)
+                }
+            };
+            entries_compare(name, &before, &after, &mut changes);
         }
     }
     Ok(changes)
+}
+
+/// The file of the bundle whose entries one of an overlay's changes.
+fn base_name(name: &str) -> Option<&'static str> {
+    let of_overlay = name.strip_prefix("overlay/")?;
+    ["purposes.toml", "classification.toml"].into_iter().find(|base| of_overlay.ends_with(base))
+}
+
+/// What an overlay's entries stand for where there was none before: the values of the bundle that they take the place of.
+/// What proves an entry is not compared with what proves another.
+fn base_fill(mut before: Entries, after: &Entries, base: &Entries) -> Entries {
+    for (entry, values) in after {
+        if before.contains_key(entry) {
+            continue;
+        }
+        let Some(held) = base.get(entry) else { continue };
+        let own = values.iter().map(|(field, value)| match PROOFS.contains(&field.as_str()) {
+            true => Some((field.clone(), value.clone())),
+            false => held.get(field).map(|value| (field.clone(), value.clone())),
+        });
+        before.insert(entry.clone(), own.flatten().collect());
+    }
+    before
 }
 
 /// The files of a bundle, and those of an overlay under the names that set them apart.

@@ -1,6 +1,6 @@
 //! The values of an overlay: what it demands of queries and how it places fields, never looser than the bundle.
 
-use chengxin_policy::{Action, Bundle, Decision, MaskRule, Release, Treatment};
+use chengxin_policy::{Action, Bundle, Decision, MaskRule, PolicyDiff, Release, Treatment, ValueChangeKind};
 use chengxin_schemas::category::{
     ClassificationLevel, DisclosureAttribute, InformationCategory, SharingAttribute,
 };
@@ -23,6 +23,7 @@ fn purposes_are_only_tightened() {
         ("biding", "case_reference = true", "unknown purpose \"biding\""),
         ("own-records", "daily_limit = 5", "a daily limit counts queries"),
         ("own-records", "daily_limit_body = 5", "a daily limit counts queries"),
+        ("own-records", "case_reference = true", "own records are read under the purpose"),
         ("own-records", "subject_authorisation = true", "the subject's authorisation comes with a query"),
         ("notice-basis", "subject_authorisation = true", "the subject's authorisation comes with a query"),
     ] {
@@ -242,4 +243,29 @@ fn of_a_later_bundles_values_the_stricter_count() {
     assert!(!both.is_public_field(PENALTY, "basis", false));
     let class = both.field_class(PENALTY, "basis").expect("a field");
     assert_eq!(class.disclosure, DisclosureAttribute::SharedAmongGovernment);
+}
+
+/// Who signs an overlay sees what each value was in the bundle, not only that the overlay says something.
+#[test]
+fn a_comparison_tells_an_overlays_values_beside_the_bundles() {
+    let base = baseline();
+    let field = field("legal_representative", "level = \"L3\"");
+    let files = overlay(&[
+        ("purposes.toml", &purpose("bidding", "daily_limit = 200")),
+        ("classification.toml", &field),
+    ]);
+    let narrowed = base.overlay_stage(&files).expect("fits");
+    let diff = PolicyDiff::new(&authoriser(&base), &authoriser(&narrowed)).expect("compared");
+    let told = |file: &str, name: &str| {
+        let change =
+            diff.values.iter().find(|change| change.file.ends_with(file) && change.entry.contains(name));
+        change.map(|change| change.kind.clone()).unwrap_or_else(|| panic!("{file}: {:?}", diff.values))
+    };
+    let changed = |field: &str, from: Option<&str>, to: &str| ValueChangeKind::Changed {
+        field: field.to_owned(),
+        from: from.map(str::to_owned),
+        to: Some(to.to_owned()),
+    };
+    assert_eq!(told("purposes.toml", "bidding"), changed("daily_limit", None, "200"));
+    assert_eq!(told("classification.toml", "legal_representative"), changed("level", Some("L2"), "L3"));
 }
