@@ -10,7 +10,7 @@ use chengxin_api::types::problem::Problem;
 use chengxin_schemas::ErrorCode;
 use chengxin_schemas::identity::BatchId;
 
-use super::{Context, Ended, block_on, file_write, is_workbook};
+use super::{Context, Ended, block_on, is_workbook};
 use crate::arguments::{RecordImportArguments, RollbackArguments};
 use crate::client::{Lines, empty, percent_encode, reader_body, with_query};
 use crate::console::Console;
@@ -18,6 +18,7 @@ use crate::environment::Settings;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::language::Language;
+use crate::new_file::NewFile;
 use crate::texts::{Key, fill, text};
 
 /// Largest file of failing rows: the size limit of an import, since at worst every row fails.
@@ -34,8 +35,8 @@ impl Context<'_> {
                 &format!("最多 {IMPORT_EXCEPTIONS_LIMIT} 个; 请改正文件中的代码"),
             ));
         }
-        // Wrong endings are refused before a long import, not after it.
-        arguments.errors.as_deref().map(is_workbook).transpose()?;
+        // A place that is taken, the file to import above all, is refused before a long import, not after it.
+        let errors = arguments.errors.as_deref().map(ErrorsFile::begin).transpose()?;
         let path = import_path(arguments)?;
         let client = self.client()?;
         let (settings, console) = (self.settings, &mut *self.console);
@@ -56,8 +57,8 @@ impl Context<'_> {
             follower.follow(lines).await
         })?;
         self.print(&report)?;
-        if let (Some(file), Some(id)) = (&arguments.errors, &report.errors_id) {
-            self.import_errors(*id, file)?;
+        if let (Some(file), Some(id)) = (errors, &report.errors_id) {
+            self.errors_write(*id, file)?;
         }
         Ok(import_exit(&report, arguments.strict))
     }
@@ -98,18 +99,35 @@ impl Context<'_> {
     }
 
     pub(super) fn import_errors(&mut self, id: UploadId, file: &Path) -> Ended {
-        let format = if is_workbook(file)? { ErrorsFormat::Xlsx } else { ErrorsFormat::Csv };
+        self.errors_write(id, ErrorsFile::begin(file)?)
+    }
+
+    fn errors_write(&mut self, id: UploadId, errors: ErrorsFile<'_>) -> Ended {
         let client = self.client()?;
         let path = format!("/api/v1/imports/{id}/errors");
         let lang = match self.settings.language {
             Language::Zh => ErrorsLanguage::Zh,
             Language::En => ErrorsLanguage::En,
         };
-        let query = ErrorsQuery { format, lang };
+        let query = ErrorsQuery { format: errors.format, lang };
         let bytes = block_on(client.file_fetch(&path, &query, ERRORS_FILE_LIMIT))?;
-        file_write(file, &bytes)?;
-        self.hint(Key::ErrorsFileWritten, &[&file.display().to_string()]);
+        errors.file.finish(&bytes)?;
+        self.hint(Key::ErrorsFileWritten, &[&errors.path.display().to_string()]);
         Ok(Exit::Done)
+    }
+}
+
+/// Where failing rows go. Begun before they are asked for: each export is an entry in the audit log.
+struct ErrorsFile<'a> {
+    path: &'a Path,
+    format: ErrorsFormat,
+    file: NewFile,
+}
+
+impl<'a> ErrorsFile<'a> {
+    fn begin(path: &'a Path) -> Result<Self, CliError> {
+        let format = if is_workbook(path)? { ErrorsFormat::Xlsx } else { ErrorsFormat::Csv };
+        Ok(Self { path, format, file: NewFile::begin(path)? })
     }
 }
 

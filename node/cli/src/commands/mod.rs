@@ -23,7 +23,6 @@ use crate::environment::Settings;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::host::HostCommands;
-use crate::new_file::{Existing, NewFile};
 use crate::output::{self, Document};
 use crate::texts::{Key, fill, text};
 
@@ -160,11 +159,6 @@ fn block_on<T>(work: impl Future<Output = Result<T, CliError>>) -> Result<T, Cli
     let ended = runtime.block_on(work);
     runtime.shutdown_background();
     ended
-}
-
-/// Writes a file whole or not at all, in place of an older one.
-fn file_write(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
-    NewFile::begin(path, Existing::Replaced)?.finish(bytes)
 }
 
 /// The form of a file by its ending.

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use chengxin_api::bounded_file::text_read;
 
-use super::{Context, Ended, file_write, is_workbook};
+use super::{Context, Ended, is_workbook};
 use crate::arguments::{
     CertificateVerifyArguments, ConfigValidateArguments, FoundArguments, InitArguments, JoinArguments,
     RecordTemplateArguments,
@@ -14,6 +14,7 @@ use crate::arguments::{
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::host::{JoinSecret, TemplateForm};
+use crate::new_file::NewFile;
 use crate::texts::{Key, fill};
 
 /// Longest token file: a token is one line of less than a hundred characters; the rest is for what an editor adds.
@@ -104,7 +105,7 @@ impl Context<'_> {
         if to_stdout {
             self.console.data(&bytes)?;
         } else {
-            file_write(&arguments.file, &bytes)?;
+            NewFile::begin(&arguments.file)?.finish(&bytes)?;
             self.hint(Key::FileWritten, &[&arguments.file.display().to_string()]);
         }
         Ok(Exit::Done)

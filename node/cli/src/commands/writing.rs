@@ -17,7 +17,7 @@ use crate::arguments::{
 };
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::new_file::{Existing, NewFile};
+use crate::new_file::NewFile;
 use crate::texts::{Key, fill};
 
 /// Largest application file: a few keys and addresses.
@@ -49,9 +49,9 @@ impl Context<'_> {
         };
         let client = self.client()?;
         // Begun before anybody is asked: a check whose certificate cannot be kept would be logged at every agency for
-        // nothing. An earlier certificate is never written over.
+        // nothing.
         let file = match &arguments.certificate {
-            Some(path) => Some(NewFile::begin(path, Existing::Kept)?),
+            Some(path) => Some(NewFile::begin(path)?),
             None => None,
         };
         let mut result: CheckResult = block_on(client.document_post("/api/v1/checks", &request))?;
@@ -128,7 +128,7 @@ impl Context<'_> {
         // Begun before the token is issued: issuing strikes out the body's earlier token, so a token that cannot be
         // kept would leave it with none.
         let file = match &arguments.token_file {
-            Some(path) => Some(NewFile::begin(path, Existing::Kept)?),
+            Some(path) => Some(NewFile::begin(path)?),
             None => None,
         };
         let mut token: JoinToken = block_on(client.document_post("/api/v1/federation/tokens", &request))?;

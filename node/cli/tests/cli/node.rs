@@ -315,6 +315,18 @@ fn a_file_goes_in_and_comes_out_again() {
     assert!(rows > 0);
     let text = std::fs::read_to_string(&errors).expect("errors file");
     assert_eq!(text.lines().count() as u64, rows + 1, "{text}");
+    // What exists stays, the file to import above all; nothing is sent, and nothing is exported.
+    let template = format!("chengxin record template --type administrative-penalty {wrong}");
+    let export = format!("chengxin import errors {} {wrong}", report["errors_id"].as_str().expect("id"));
+    for line in [format!("chengxin record import {wrong} --dry-run --errors {wrong}"), line, export, template]
+    {
+        let refused = stage.run("clerk", &line);
+        assert_eq!(refused.exit, Exit::Conflict, "{line}: {}", refused.err);
+        assert!(refused.out.is_empty() && refused.err.contains("never written over"), "{}", refused.err);
+        assert!(refused.err.contains("what to do: name a new file"), "{}", refused.err);
+    }
+    assert_eq!(std::fs::read_to_string(&wrong).expect("the file"), wrong_penalty_file());
+    assert_eq!(std::fs::read_to_string(&errors).expect("errors file"), text);
     assert_eq!(stage.run("clerk", &format!("chengxin record import {wrong}")).exit, Exit::Failed);
 
     let good = stage.file("good.csv", &penalty_file());
