@@ -16,7 +16,7 @@ use chengxin_cli::error::CliError;
 use chengxin_cli::exit::Exit;
 use chengxin_cli::host::{
     CertificateVerification, ClockConfirmation, ConfigFault, ConfigValidation, FederationFounded,
-    HostCommands, InitOutcome, JoinSecret, Joined, MadeAccount, TemplateForm, WrittenFile,
+    FetchedAgain, HostCommands, InitOutcome, JoinSecret, Joined, MadeAccount, TemplateForm, WrittenFile,
 };
 use chengxin_cli::shell::path_word;
 use chengxin_exchange::operator::Separation;
@@ -30,6 +30,7 @@ use crate::config::{Config, Layers, absolute, default_file};
 use crate::error::AppError;
 use crate::home::Home;
 use crate::identity::{IdentitySchema, NodeIdentity};
+use crate::join;
 use crate::setup::{self, FirstAccount, InitPlan};
 
 /// The binary.
@@ -141,10 +142,19 @@ impl HostCommands for Host {
         &self,
         settings: &Settings,
         arguments: &JoinArguments,
-        token: &JoinSecret,
-        _console: &mut Console,
+        token: Option<&JoinSecret>,
     ) -> Result<Joined, CliError> {
         let home = Home::new(config_of(settings)?.home);
+        let is_member = home.fingerprint_read().map_err(told)?.is_some();
+        if token.is_none() && !is_member {
+            return Err(CliError::usage(
+                "--token-file",
+                "the one-time token is needed",
+                "需要一次性令牌",
+                "save the token that the coordinator gave you into a file and name it",
+                "把统筹员给的令牌存为文件并指明",
+            ));
+        }
         let address: PeerAddress = arguments
             .address
             .parse()
@@ -153,9 +163,13 @@ impl HostCommands for Host {
             .fingerprint
             .parse()
             .map_err(|error: chengxin_trust::TrustError| told(AppError::from(error)))?;
-        let outcome =
-            runtime()?.block_on(setup::join(&home, &address, fingerprint, token.expose())).map_err(told)?;
-        Ok(joined(&home, outcome))
+        let outcome = runtime()?.block_on(async {
+            match token {
+                Some(token) => join::join(&home, &address, fingerprint, token.expose()).await,
+                None => join::join_again(&home, &address, fingerprint).await,
+            }
+        });
+        Ok(joined(&home, outcome.map_err(told)?))
     }
 
     fn join_by_hand(&self, settings: &Settings, arguments: &JoinArguments) -> Result<Joined, CliError> {
@@ -165,7 +179,7 @@ impl HostCommands for Host {
             .parse()
             .map_err(|error: chengxin_trust::TrustError| told(AppError::from(error)))?;
         let folder = Path::new(&arguments.address);
-        let outcome = runtime()?.block_on(setup::join_by_hand(&home, folder, fingerprint)).map_err(told)?;
+        let outcome = runtime()?.block_on(join::join_by_hand(&home, folder, fingerprint)).map_err(told)?;
         Ok(joined(&home, outcome))
     }
 
@@ -234,7 +248,7 @@ impl HostCommands for Host {
     }
 }
 
-fn joined(home: &Home, outcome: setup::JoinOutcome) -> Joined {
+fn joined(home: &Home, outcome: join::JoinOutcome) -> Joined {
     Joined {
         schema: Default::default(),
         federation: outcome.federation,
@@ -242,6 +256,11 @@ fn joined(home: &Home, outcome: setup::JoinOutcome) -> Joined {
         agency: outcome.identity.agency,
         directory_version: outcome.directory_version,
         members: outcome.members,
+        again: outcome.again.map(|again| FetchedAgain {
+            signed_at: again.signed_at.map(Moment::from),
+            newest_seen: again.is_newest_seen,
+            damaged: again.damaged,
+        }),
         next: vec![format!("chengxin --home {} serve", path_word(home.path()))],
     }
 }

@@ -212,6 +212,7 @@ impl FederationDesk for Desk {
                 region: request.region,
                 functions: request.functions,
                 expires,
+                former_keys: request.former_keys,
             };
             let token = coordination
                 .token_issue(&self.node, operation, grant)
@@ -238,7 +239,13 @@ impl FederationDesk for Desk {
         Box::pin(async move {
             let coordination = self.coordination().map_err(|problem| *problem)?;
             let enrolled = coordination
-                .member_enrol(&self.node, operation, &request.application, &request.fingerprint)
+                .member_enrol(
+                    &self.node,
+                    operation,
+                    &request.application,
+                    &request.fingerprint,
+                    request.former_keys,
+                )
                 .await
                 .map_err(|error| error.problem())?;
             Ok(Enrolment {

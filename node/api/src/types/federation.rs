@@ -39,6 +39,9 @@ pub struct TokenRequest {
     pub functions: Vec<FunctionCode>,
     /// How long the token is good for, in seconds.
     pub valid_seconds: u64,
+    /// Whether it may have keys that a removed member had.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub former_keys: bool,
 }
 
 /// What `POST /api/v1/federation/tokens` answers. The token is shown once.
@@ -81,6 +84,9 @@ pub struct EnrolRequest {
     pub application: String,
     /// Fingerprint of it, as the body told by another way; must match.
     pub fingerprint: String,
+    /// Whether it may have keys that a removed member had.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub former_keys: bool,
 }
 
 /// What `POST /api/v1/federation/enrolments` answers.

@@ -123,6 +123,7 @@ impl Context<'_> {
             region: arguments.region,
             functions: arguments.functions,
             valid_seconds: arguments.valid.seconds(),
+            former_keys: arguments.former_keys,
         };
         let client = self.client()?;
         // Begun before the token is issued: issuing strikes out the body's earlier token, so a token that cannot be
@@ -164,7 +165,11 @@ impl Context<'_> {
 
     pub(super) fn federation_enrol(&mut self, arguments: &EnrolArguments) -> Ended {
         let application = text_read(&arguments.application, APPLICATION_LIMIT)?;
-        let request = EnrolRequest { application, fingerprint: arguments.fingerprint.clone() };
+        let request = EnrolRequest {
+            application,
+            fingerprint: arguments.fingerprint.clone(),
+            former_keys: arguments.former_keys,
+        };
         let client = self.client()?;
         let enrolment: Enrolment = block_on(client.document_post("/api/v1/federation/enrolments", &request))?;
         self.printed(&enrolment)

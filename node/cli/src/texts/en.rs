@@ -119,6 +119,12 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::InitDryRun => "Dry run: would write into {0}",
         Key::Issued => "issued",
         Key::Issuer => "Issuer",
+        Key::DamagedFolder => "the damaged folder is kept as {0}; remove it unless it is needed as evidence",
+        Key::FetchedAgain => "the member directory of federation {0} was fetched again",
+        Key::SeenIsLost => {
+            "which versions this node had seen is lost with the folder, so nobody can say whether this is the newest: \
+             directory version {0}, signed {1}; compare it with what the coordinator's chengxin status shows"
+        }
         Key::JoinedLine => "Joined the federation {0}",
         Key::JoinHint => "the body then types: chengxin join {0} --fingerprint {1} --token-file FILE",
         Key::Kind => "Kind",

@@ -115,6 +115,11 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::InitDryRun => "试运行: 将在 {0} 写入",
         Key::Issued => "发出",
         Key::Issuer => "签发机关",
+        Key::DamagedFolder => "损坏的文件夹保留为 {0}; 无需留作证据时可删除",
+        Key::FetchedAgain => "已重新取得联盟 {0} 的成员目录",
+        Key::SeenIsLost => {
+            "本节点此前见过的版本已随文件夹丢失, 无法判断取得的是否最新: 目录版本 {0}, 签署于 {1}; 请与统筹员 chengxin status 显示的版本核对"
+        }
         Key::JoinedLine => "已加入联盟 {0}",
         Key::JoinHint => "对方执行: chengxin join {0} --fingerprint {1} --token-file FILE",
         Key::Kind => "种类",

@@ -113,13 +113,7 @@ impl HostCommands for SocketHost {
         unreachable!("not used in these tests")
     }
 
-    fn join(
-        &self,
-        _: &Settings,
-        _: &JoinArguments,
-        _: &JoinSecret,
-        _: &mut Console,
-    ) -> Result<Joined, CliError> {
+    fn join(&self, _: &Settings, _: &JoinArguments, _: Option<&JoinSecret>) -> Result<Joined, CliError> {
         unreachable!("not used in these tests")
     }
 
