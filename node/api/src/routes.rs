@@ -115,6 +115,7 @@ routes! {
     "import_errors" get "/api/v1/imports/{id}/errors" STAFF LONG import_errors::import_errors;
     "check_run" post "/api/v1/checks" STAFF LONG check::check_run;
     "notice_issue" post "/api/v1/notices" REVIEWER LONG notice::notice_issue;
+    "notice_preview" post "/api/v1/notices/preview" REVIEWER SHORT notice::notice_preview;
     "notice_list" get "/api/v1/notices" STAFF SHORT notice::notice_list;
     "notice_show" get "/api/v1/notices/{notice}" STAFF SHORT notice::notice_show;
     "restriction_list" get "/api/v1/restrictions" STAFF SHORT restriction::restriction_list;

@@ -18,6 +18,7 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::AuditLine => "{0} entries",
         Key::AuditLog => "Audit log",
         Key::AuditNotWritable => "cannot be written: the node refuses to disclose anything",
+        Key::BasisNamed => "named here, not verified",
         Key::Batch => "Import",
         Key::BatchLine => "import {0}",
         Key::CaseReference => "Case",
@@ -164,9 +165,11 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::NothingFound => "Nothing found: every agency asked has answered",
         Key::Notice => "Notice",
         Key::NoticeFollow => "how far it got: chengxin notice show {0}",
+        Key::NoticeMeasureAsked => "{0} ({1}), until {2}, by {3}",
         Key::NoticeQuestion => {
-            "Issue a sanction notice against {0} ({1}) with {2} measures to every entitled member?"
+            "Issue a sanction notice on record {0}: {1}; to {2} members, and this version cannot take it back?"
         }
+        Key::NoticeSubject => "sanctioned: {0} ({1})",
         Key::Number => "No.",
         Key::Object => "Object",
         Key::Offline => "offline",

@@ -8,7 +8,7 @@ use chengxin_schemas::digest::Sha256;
 use chengxin_schemas::jws::UnverifiedJws;
 use serde_json::Value;
 
-use crate::runner::{Ran, chengxin_reading, chengxin_words};
+use crate::runner::{Ran, chengxin_reading, chengxin_typing, chengxin_words};
 use crate::support::{Served, own_uid, penalty_file, wrong_penalty_file};
 
 /// A served node with a runtime of its own, so that commands can run on the test's thread as they do in the binary.
@@ -419,10 +419,27 @@ fn an_incomplete_check_ends_with_5_and_leaves_a_certificate() {
     let issue = format!(
         "chengxin notice issue --record {record} --measure restrict-government-procurement --until 2027-12-31"
     );
-    let asked = stage.run("reviewer", &issue);
+    // Who may not issue it is not asked, and who may is asked what it would do.
+    let answered = |account, answer| {
+        let words: Vec<&str> = issue.split(' ').chain(["--operator", account, "--lang", "en"]).collect();
+        chengxin_typing(&stage.served.socket, &words, answer)
+    };
+    let denied = answered("clerk", "y\n");
+    assert_eq!(denied.exit, Exit::NotPermitted, "{}", denied.err);
+    assert!(!denied.err.contains("[y/N]"), "{}", denied.err);
+    let asked = answered("reviewer", "n\n");
     assert_eq!(asked.exit, Exit::Interrupted, "{}", asked.err);
+    let question = asked.err.lines().find(|line| line.contains("[y/N]")).expect("a question");
+    for part in ["restrict-government-procurement), until 2027-12-31, by ", "not verified", record] {
+        assert!(question.contains(part), "{part}: {question}");
+    }
+    assert!(!question.contains(subject) && asked.err.contains(subject), "{}", asked.err);
+    assert_eq!(stage.run("reviewer", &issue).exit, Exit::Interrupted, "silence is no consent");
     let issued = stage.json("reviewer", &format!("{issue} --yes"), Exit::Done);
     let notice = issued["notice"].as_str().expect("notice");
+    let again = stage.run("reviewer", &format!("{issue} --yes"));
+    assert_eq!(again.exit, Exit::Conflict, "{}", again.err);
+    assert!(again.err.contains(notice), "{}", again.err);
     let shown = stage.run("clerk", &format!("chengxin notice show {notice}"));
     assert!(shown.out.contains("queued"), "{}", shown.out);
     let restricted = stage.run("clerk", &format!("chengxin restriction list {subject}"));
