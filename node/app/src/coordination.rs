@@ -26,8 +26,9 @@ use chengxin_schemas::ErrorCode;
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::digest::Sha256;
 use chengxin_schemas::directory::DirectoryEntry;
+use chengxin_schemas::federation::FunctionCode;
 use chengxin_schemas::operator::Role;
-use chengxin_schemas::time::Clock;
+use chengxin_schemas::time::{Clock, UnixTime};
 use chengxin_trust::{
     DirectoryEditor, FolderSource, Redemption, RootFingerprint, SignedWhen, Token, TokenBook, TokenGrant,
     TokenRow, TrustStore, application_check,
@@ -65,6 +66,14 @@ pub(crate) struct Coordination {
     door: tokio::sync::Mutex<Option<JoinDoor>>,
     /// Told whenever the directory has changed.
     changed: Arc<tokio::sync::Notify>,
+}
+
+/// A token that was just issued.
+pub(crate) struct NewToken {
+    /// Its text, given out once.
+    pub(crate) text: Zeroizing<String>,
+    /// When the token for the same body was issued that this one makes void.
+    pub(crate) replaced: Option<UnixTime>,
 }
 
 /// What opening takes.
@@ -134,7 +143,7 @@ impl Coordination {
         node: &Arc<Node>,
         operation: &Operation,
         grant: TokenGrant,
-    ) -> Result<Zeroizing<String>, AppError> {
+    ) -> Result<NewToken, AppError> {
         let (own, node, operation) = (self.clone(), node.clone(), operation.clone());
         to_its_end(async move { own.token_issue_here(&node, &operation, grant).await }).await
     }
@@ -144,8 +153,9 @@ impl Coordination {
         node: &Arc<Node>,
         operation: &Operation,
         grant: TokenGrant,
-    ) -> Result<Zeroizing<String>, AppError> {
+    ) -> Result<NewToken, AppError> {
         operation.require(&[Role::Coordinator], "issue tokens")?;
+        functions_check(node, &grant.functions)?;
         let mut random = Zeroizing::new([0_u8; 20]);
         chengxin_schemas::random::fill(random.as_mut());
         let token = Token::generate(random);
@@ -157,13 +167,14 @@ impl Coordination {
         let mut held = self.book().await?;
         let mut book = held.clone();
         book.expire(self.clock.now());
-        book.issue(&token, grant, self.clock.now())?;
+        let issued = book.issue(&token, grant, self.clock.now())?;
         node.audit_append(Some(operation), entry).await?;
         self.book_write(&book).await?;
         *held = book;
         drop(held);
         self.door_adjust(node).await?;
-        Ok(token.reveal())
+        let replaced = issued.replaced.last().map(|row| row.issued_at);
+        Ok(NewToken { text: token.reveal(), replaced })
     }
 
     /// Enters a member by hand from its application, whose fingerprint a person compared by another way.
@@ -213,6 +224,7 @@ impl Coordination {
             expires: claims.iat.plus(1),
             former_keys,
         };
+        functions_check(node, &grant.functions)?;
         // The file may be days old: a person vouches for it.
         let checked = application_check(
             &file.application,
@@ -467,6 +479,20 @@ impl Coordination {
         tracing::info!(agency = %grant.agency, peer = %from, "admitted by token");
         Ok(version)
     }
+}
+
+/// Refuses functions that the policy in force does not know: by none of its rules would the body be asked, entitled or
+/// bound, and nobody would see why.
+fn functions_check(node: &Node, functions: &[FunctionCode]) -> Result<(), AppError> {
+    let policy = node.policy();
+    let known = || policy.bundle().functions().iter().map(|function| &function.code);
+    let Some(unknown) = functions.iter().find(|code| !known().any(|one| one == *code)) else { return Ok(()) };
+    let list: Vec<_> = known().map(FunctionCode::as_str).collect();
+    Err(AppError::State {
+        what: format!("the policy in force knows no function {unknown}; it knows {}", list.join(", ")),
+        fix: "name functions that it knows; chengxin policy show says what they are called",
+        code: ErrorCode::Invalid,
+    })
 }
 
 /// An entry that says that keys of a removed member are taken.

@@ -15,13 +15,16 @@ use chengxin_cli::environment::Settings;
 use chengxin_cli::error::CliError;
 use chengxin_cli::exit::Exit;
 use chengxin_cli::host::{
-    CertificateVerification, ClockConfirmation, ConfigFault, ConfigValidation, FederationFounded,
-    FetchedAgain, HostCommands, InitOutcome, JoinSecret, Joined, MadeAccount, TemplateForm, WrittenFile,
+    CertificateVerification, ClockConfirmation, ConfigFault, ConfigValidation, EntryDifference,
+    FederationFounded, FetchedAgain, HostCommands, InitOutcome, JoinSecret, Joined, MadeAccount,
+    TemplateForm, WrittenFile,
 };
 use chengxin_cli::shell::path_word;
 use chengxin_exchange::operator::Separation;
 use chengxin_network::PeerAddress;
 use chengxin_schemas::ErrorCode;
+use chengxin_schemas::directory::DirectoryEntry;
+use chengxin_schemas::federation::FunctionCode;
 use chengxin_schemas::record_type::RecordType;
 use chengxin_schemas::time::Clock as _;
 
@@ -249,6 +252,7 @@ impl HostCommands for Host {
 }
 
 fn joined(home: &Home, outcome: join::JoinOutcome) -> Joined {
+    let differences = outcome.entry.map(|entry| differences(&outcome.identity, &entry)).unwrap_or_default();
     Joined {
         schema: Default::default(),
         federation: outcome.federation,
@@ -256,6 +260,7 @@ fn joined(home: &Home, outcome: join::JoinOutcome) -> Joined {
         agency: outcome.identity.agency,
         directory_version: outcome.directory_version,
         members: outcome.members,
+        differences,
         again: outcome.again.map(|again| FetchedAgain {
             signed_at: again.signed_at.map(Moment::from),
             newest_seen: again.is_newest_seen,
@@ -263,6 +268,24 @@ fn joined(home: &Home, outcome: join::JoinOutcome) -> Joined {
         }),
         next: vec![format!("chengxin --home {} serve", path_word(home.path()))],
     }
+}
+
+/// Where the coordinator entered the body otherwise than `init` was told. The addresses and keys are the node's own.
+fn differences(own: &NodeIdentity, entry: &DirectoryEntry) -> Vec<EntryDifference> {
+    let functions = |codes: &[FunctionCode]| {
+        let mut codes: Vec<_> = codes.iter().map(FunctionCode::as_str).collect();
+        codes.sort_unstable();
+        codes.join(", ")
+    };
+    [
+        ("name", own.name.clone(), entry.name.clone()),
+        ("region", own.region.to_string(), entry.region.to_string()),
+        ("functions", functions(&own.functions), functions(&entry.functions)),
+    ]
+    .into_iter()
+    .filter(|(_, here, entered)| here != entered)
+    .map(|(field, here, entered)| EntryDifference { field: field.to_owned(), here, entered })
+    .collect()
 }
 
 /// The configuration that the settings select.

@@ -20,6 +20,7 @@ use chengxin_audit_log::AuditLog;
 use chengxin_network::{JoinClient, PeerAddress, TransportKey};
 use chengxin_schemas::ErrorCode;
 use chengxin_schemas::digest::Sha256;
+use chengxin_schemas::directory::DirectoryEntry;
 use chengxin_schemas::federation::FederationId;
 use chengxin_schemas::key::SigningKey;
 use chengxin_schemas::time::{Clock as _, UnixTime};
@@ -49,6 +50,8 @@ pub(crate) struct JoinOutcome {
     pub(crate) identity: NodeIdentity,
     pub(crate) directory_version: u64,
     pub(crate) members: usize,
+    /// The node's own entry in the directory.
+    pub(crate) entry: Option<DirectoryEntry>,
     /// Of a node that was a member before.
     pub(crate) again: Option<FetchedAgain>,
 }
@@ -102,6 +105,7 @@ impl Beginning {
         JoinOutcome {
             federation: directory.federation().clone(),
             fingerprint,
+            entry: directory.entry(&self.identity.agency).cloned(),
             identity: self.identity,
             directory_version: directory.version(),
             members: directory.len(),

@@ -221,7 +221,8 @@ impl FederationDesk for Desk {
             let addresses = coordination.door_addresses().await;
             Ok(JoinToken {
                 schema: Default::default(),
-                token: Some(token.as_str().to_owned()),
+                token: Some(token.text.as_str().to_owned()),
+                replaced: token.replaced.map(Moment::from),
                 token_file: None,
                 agency: request.agency,
                 expires_at: Moment::from(expires),

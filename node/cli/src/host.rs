@@ -238,11 +238,25 @@ pub struct Joined {
     pub directory_version: u64,
     /// Members in the directory.
     pub members: usize,
+    /// Where the directory has the body otherwise than `init` was told; the directory counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub differences: Vec<EntryDifference>,
     /// How a node that was a member before got its directory again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub again: Option<FetchedAgain>,
     /// Commands that come next.
     pub next: Vec<String>,
+}
+
+/// A part of a body's entry in the directory that is not as the node has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntryDifference {
+    /// Which part: name, region or functions.
+    pub field: String,
+    /// What `init` was told.
+    pub here: String,
+    /// What the coordinator entered.
+    pub entered: String,
 }
 
 /// How a member got its directory again.

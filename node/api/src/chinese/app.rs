@@ -5,6 +5,11 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     // coordination.rs
     ("not a token book: {}", "不是令牌簿: {0:text}"),
     ("issue tokens", "签发令牌"),
+    ("the policy in force knows no function {}; it knows {}", "现行策略中没有职能 {0}; 已有职能: {1}"),
+    (
+        "name functions that it knows; chengxin policy show says what they are called",
+        "请给出策略中已有的职能; 用 chengxin policy show 查看各职能的名称",
+    ),
     // coordination/removed.rs
     ("not a list of removed members: {}", "不是被移除成员的清单: {0:text}"),
     (

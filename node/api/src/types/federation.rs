@@ -55,6 +55,9 @@ pub struct JoinToken {
     /// The file the token was written into, by a program that took it for the person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_file: Option<std::path::PathBuf>,
+    /// When the earlier token for the body was issued that is void from now on, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced: Option<Moment>,
     /// The body it admits.
     pub agency: AgencyCode,
     /// After this it is void.

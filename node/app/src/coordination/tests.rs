@@ -317,7 +317,7 @@ async fn keys_of_a_removed_member_are_admitted_only_if_the_coordinator_says_so()
     for former_keys in [false, true] {
         let (node, operation) = (&office.running.node, &office.operation);
         let issued = office.coordination.token_issue(node, operation, grant(former_keys)).await;
-        let token = issued.expect("issued");
+        let token = issued.expect("issued").text;
         let text = join::application(&home, &own, office.coordination.fingerprint);
         let from = chengxin_network::TransportKey::from_seed(*transport).identity();
         let admitted =
@@ -325,4 +325,36 @@ async fn keys_of_a_removed_member_are_admitted_only_if_the_coordinator_says_so()
         assert_eq!(admitted.is_ok(), former_keys, "{admitted:?}");
     }
     assert_eq!(office.members(), 2);
+}
+
+/// A guess at a function's code would be in the directory for good, and no rule would ever mean it.
+#[tokio::test]
+async fn a_function_that_no_rule_can_mean_is_refused_with_those_that_can_be() {
+    let office = Office::open().await;
+    let NodeIdentity { agency, name, region, .. } = identity(OTHER);
+    let grant = |function: &str| TokenGrant {
+        agency,
+        name: name.clone(),
+        region,
+        functions: vec![function.parse().expect("a code")],
+        expires: SystemClock.now().plus(3_600),
+        former_keys: false,
+    };
+    let issue = |function| {
+        let (node, operation) = (&office.running.node, &office.operation);
+        office.coordination.token_issue(node, operation, grant(function))
+    };
+    let entries = office.entries();
+    let said = issue("market-supervision").await.map(|_| ()).expect_err("a guess").to_string();
+    assert!(said.contains("no function market-supervision") && said.contains("market-regulation"), "{said}");
+    let application = office.application();
+    let guess = application.0.replace("\"finance\"", "\"market-supervision\"");
+    let fingerprint = Sha256::of(guess.as_bytes()).to_string();
+    office.enrol(&(guess, fingerprint)).await.expect_err("a guess by hand");
+    assert_eq!(office.entries(), entries);
+    // A second token for a body says that the first one is void.
+    assert_eq!(issue("finance").await.expect("known").replaced, None);
+    let before = SystemClock.now();
+    let second = issue("finance").await.expect("known");
+    assert!(second.replaced.is_some_and(|at| at <= before), "the first is void");
 }

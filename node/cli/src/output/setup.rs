@@ -126,6 +126,16 @@ impl Document for Joined {
         let key = if self.again.is_some() { Key::FetchedAgain } else { Key::JoinedLine };
         page.line([Cell::new(view.fill(key, &[self.federation.as_str()])).toned(Tone::Good)]);
         page.table(self.table(view));
+        for difference in &self.differences {
+            let field = match difference.field.as_str() {
+                "name" => view.text(Key::Name),
+                "region" => view.text(Key::Region),
+                "functions" => view.text(Key::Functions),
+                other => other,
+            };
+            let said = view.fill(Key::EnteredOtherwise, &[field, &difference.entered, &difference.here]);
+            page.line([Cell::new(said).toned(Tone::Warning)]);
+        }
         if let Some(again) = &self.again {
             if !again.newest_seen {
                 let signed = again.signed_at.map(|at| view.time(at)).unwrap_or_default();

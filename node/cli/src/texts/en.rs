@@ -101,6 +101,11 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::FoundQuestion => "Found the federation {0}? Its root keys stay what all members trust",
         Key::Fresh => "current",
         Key::From => "From",
+        Key::EnteredOtherwise => {
+            "{0}: the coordinator entered {1}, and init was told {2}; the directory counts: tell the coordinator if it is wrong"
+        }
+        Key::Function => "Function",
+        Key::TokenReplaced => "the body's earlier token, issued {0}, is void from now on",
         Key::Functions => "Functions",
         Key::Grace => "in grace",
         Key::HealthDegraded => "needs attention",

@@ -97,6 +97,11 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::FoundQuestion => "建立联盟 {0}? 根密钥一经使用不可更换为他人的",
         Key::Fresh => "有效",
         Key::From => "起始",
+        Key::EnteredOtherwise => {
+            "{0}: 统筹员录入的是 {1}, 本节点 init 时填的是 {2}; 以成员目录为准, 有误请告知统筹员"
+        }
+        Key::Function => "职能",
+        Key::TokenReplaced => "该单位于 {0} 签发的前一令牌已作废",
         Key::Functions => "职能",
         Key::Grace => "宽限期内",
         Key::HealthDegraded => "需要处理",
