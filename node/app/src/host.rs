@@ -98,7 +98,7 @@ impl HostCommands for Host {
                 &arguments.keys_dir,
             ))
             .map_err(told)?;
-        let place = path_word(home.path());
+        let place = place(settings, &home);
         Ok(FederationFounded {
             schema: Default::default(),
             federation: arguments.name.clone(),
@@ -117,9 +117,9 @@ impl HostCommands for Host {
                 .collect(),
             expires_at: Moment::from(outcome.expires),
             next: vec![
-                format!("chengxin --home {place} serve"),
+                format!("chengxin{place} serve"),
                 format!(
-                    "chengxin --home {place} federation token <AGENCY> --name <NAME> --region <CODE> --token-file <FILE>"
+                    "chengxin{place} federation token <AGENCY> --name <NAME> --region <CODE> --token-file <FILE>"
                 ),
             ],
         })
@@ -132,12 +132,12 @@ impl HostCommands for Host {
     fn federation_confirm_clock(&self, settings: &Settings) -> Result<ClockConfirmation, CliError> {
         let home = Home::new(config_of(settings)?.home);
         let (clock, before) = runtime()?.block_on(setup::clock_confirm(&home)).map_err(told)?;
-        let place = path_word(home.path());
+        let place = place(settings, &home);
         Ok(ClockConfirmation {
             schema: Default::default(),
             clock: Moment::from(clock),
             signed_before: before.map(Moment::from),
-            next: vec![format!("chengxin --home {place} serve")],
+            next: vec![format!("chengxin{place} serve")],
         })
     }
 
@@ -172,7 +172,7 @@ impl HostCommands for Host {
                 None => join::join_again(&home, &address, fingerprint).await,
             }
         });
-        Ok(joined(&home, outcome.map_err(told)?))
+        Ok(joined(settings, &home, outcome.map_err(told)?))
     }
 
     fn join_by_hand(&self, settings: &Settings, arguments: &JoinArguments) -> Result<Joined, CliError> {
@@ -183,7 +183,7 @@ impl HostCommands for Host {
             .map_err(|error: chengxin_trust::TrustError| told(AppError::from(error)))?;
         let folder = Path::new(&arguments.address);
         let outcome = runtime()?.block_on(join::join_by_hand(&home, folder, fingerprint)).map_err(told)?;
-        Ok(joined(&home, outcome))
+        Ok(joined(settings, &home, outcome))
     }
 
     fn serve(&self, settings: &Settings, _console: &mut Console) -> Result<Exit, CliError> {
@@ -251,7 +251,7 @@ impl HostCommands for Host {
     }
 }
 
-fn joined(home: &Home, outcome: join::JoinOutcome) -> Joined {
+fn joined(settings: &Settings, home: &Home, outcome: join::JoinOutcome) -> Joined {
     let differences = outcome.entry.map(|entry| differences(&outcome.identity, &entry)).unwrap_or_default();
     Joined {
         schema: Default::default(),
@@ -266,7 +266,15 @@ fn joined(home: &Home, outcome: join::JoinOutcome) -> Joined {
             newest_seen: again.is_newest_seen,
             damaged: again.damaged,
         }),
-        next: vec![format!("chengxin --home {} serve", path_word(home.path()))],
+        next: vec![format!("chengxin{} serve", place(settings, home))],
+    }
+}
+
+/// The flags that lead to the node again: those that were typed, else its home.
+fn place(settings: &Settings, home: &Home) -> String {
+    match settings.flags.place.as_str() {
+        "" => format!(" --home {}", path_word(home.path())),
+        typed => typed.to_owned(),
     }
 }
 

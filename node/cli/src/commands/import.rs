@@ -57,8 +57,15 @@ impl Context<'_> {
             follower.follow(lines).await
         })?;
         self.print(&report)?;
-        if let (Some(file), Some(id)) = (errors, &report.errors_id) {
-            self.errors_write(*id, file)?;
+        match (errors, report.errors_id) {
+            (Some(file), Some(id)) => {
+                self.errors_write(id, file)?;
+            }
+            (None, Some(id)) => {
+                let command = self.command(&format!("chengxin import errors {id}"));
+                self.hint(Key::ErrorsFileHint, &[&command]);
+            }
+            (_, None) => {}
         }
         Ok(import_exit(&report, arguments.strict))
     }
@@ -202,7 +209,7 @@ impl<'a> Follower<'a> {
                 if let Some(bar) = &self.bar {
                     bar.abandon();
                 }
-                Err(CliError::Interrupted { resume: self.batch.map(resume_command) })
+                Err(CliError::Interrupted { resume: self.batch.map(|batch| resume_command(self.settings, batch)) })
             }
         }
     }
@@ -232,7 +239,8 @@ impl<'a> Follower<'a> {
     fn started(&mut self, batch: Option<BatchId>) {
         self.batch = batch;
         if let Some(batch) = batch {
-            let line = fill(Key::ImportStarted, self.settings.language, &[&batch.to_string()]);
+            let command = resume_command(self.settings, batch);
+            let line = fill(Key::ImportStarted, self.settings.language, &[&batch.to_string(), &command]);
             match &self.bar {
                 Some(bar) => bar.println(line),
                 None => self.console.hint(self.settings, &line),
@@ -274,22 +282,28 @@ impl<'a> Follower<'a> {
     }
 }
 
-fn resume_command(batch: BatchId) -> String {
-    format!("chengxin import resume {batch}")
+fn resume_command(settings: &Settings, batch: BatchId) -> String {
+    settings.flags.command(&format!("chengxin import resume {batch}"))
 }
 
-/// The node went away in the middle: nothing of the import counts yet, and it can be resumed once the node is back.
+/// The node went away in the middle: nothing of the import counts yet, unless only the news of its end was lost. It can be
+/// resumed once the node is back.
 fn cut_off(batch: Option<BatchId>) -> CliError {
     let problem = Problem::new(
         ErrorCode::Unavailable,
-        "the node stopped in the middle of the import; none of its records count yet",
-        "节点在导入途中停止; 该批次的记录均未生效",
+        "the node stopped in the middle of the import; none of its records count yet, unless it had just ended",
+        "节点在导入途中停止; 除非刚好已经完成, 该批次的记录均未生效",
     );
     CliError::problem(match batch {
-        Some(batch) => {
-            let command = resume_command(batch);
-            problem.with_fix(format!("start the node, then {command}"), format!("启动节点后执行 {command}"))
-        }
+        // The flags are put in where the error is told.
+        Some(batch) => problem.with_fix(
+            format!(
+                "start the node; chengxin import show {batch} says whether it had ended, and if not, chengxin import resume {batch} goes on"
+            ),
+            format!(
+                "启动节点; 用 chengxin import show {batch} 查看是否已完成, 未完成则执行 chengxin import resume {batch} 继续"
+            ),
+        ),
         None => problem.with_fix("start the node, then import again", "启动节点后重新导入"),
     })
 }

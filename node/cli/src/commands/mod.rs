@@ -23,7 +23,7 @@ use crate::environment::Settings;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::host::HostCommands;
-use crate::output::{self, Document};
+use crate::output::{self, Document, NextCommands};
 use crate::texts::{Key, fill, text};
 
 /// Longest line with a subject on standard input, in bytes: a prefix and eighteen characters, full-width ones too.
@@ -135,6 +135,24 @@ impl Context<'_> {
     /// Prints and says that it is done.
     fn printed(&mut self, document: &impl Document) -> Ended {
         self.print(document).map(|()| Exit::Done)
+    }
+
+    /// As [`Context::print`], with the commands that come next as they have to be typed.
+    fn print_next(&mut self, mut document: impl NextCommands) -> Result<(), CliError> {
+        for command in document.commands_mut() {
+            *command = self.command(command);
+        }
+        self.print(&document)
+    }
+
+    /// Prints with the commands that come next and says that it is done.
+    fn printed_next(&mut self, document: impl NextCommands) -> Ended {
+        self.print_next(document).map(|()| Exit::Done)
+    }
+
+    /// A command as the same person types it at the same node.
+    fn command(&self, command: &str) -> String {
+        self.settings.flags.command(command)
     }
 
     /// A line for the person on standard error, unless quiet.

@@ -33,7 +33,7 @@ impl Context<'_> {
     pub(super) fn policy_test(&mut self, arguments: &PolicyTestArguments) -> Ended {
         let bundle = bundle_load(&arguments.directory)?;
         let next = format!("chengxin policy diff {}", path_word(&arguments.directory));
-        self.printed(&PolicyTest::new(&bundle, vec![next]))
+        self.printed_next(PolicyTest::new(&bundle, vec![next]))
     }
 
     /// With the bundle in force at the node, or of two directories without any node.
@@ -54,7 +54,7 @@ impl Context<'_> {
             format!("chengxin policy simulate {place} --since 30d"),
             format!("chengxin policy stage {place}"),
         ]);
-        self.printed(&changes)
+        self.printed_next(changes)
     }
 }
 

@@ -35,11 +35,12 @@ impl Context<'_> {
     pub(super) fn status(&mut self) -> Ended {
         let client = self.client()?;
         let status: Status = block_on(client.document_fetch("/api/v1/status", &NO_QUERY))?;
-        self.print(&status)?;
-        Ok(match status.health {
+        let exit = match status.health {
             Health::Ok => Exit::Done,
             Health::Degraded => Exit::Pending,
-        })
+        };
+        self.print_next(status)?;
+        Ok(exit)
     }
 
     pub(super) fn peer_list(&mut self) -> Ended {

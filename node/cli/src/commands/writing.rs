@@ -86,7 +86,8 @@ impl Context<'_> {
         }
         let issued: NoticeDocument = block_on(client.document_post("/api/v1/notices", &request))?;
         self.print(&issued)?;
-        self.hint(Key::NoticeFollow, &[&issued.summary.notice.to_string()]);
+        let follow = self.command(&format!("chengxin notice show {}", issued.summary.notice));
+        self.hint(Key::NoticeFollow, &[&follow]);
         Ok(Exit::Done)
     }
 

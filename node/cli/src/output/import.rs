@@ -56,9 +56,6 @@ impl Document for ImportReport {
         if self.findings_omitted > 0 {
             page.line([Cell::new(view.fill(Key::FindingsOmitted, &[&self.findings_omitted.to_string()]))]);
         }
-        if let Some(errors) = &self.errors_id {
-            page.line([Cell::new(view.fill(Key::ErrorsFileHint, &[&errors.to_string()]))]);
-        }
         page
     }
 }

@@ -28,6 +28,10 @@ use crate::arguments::Format;
 use crate::console::Console;
 use crate::environment::Settings;
 use crate::error::CliError;
+use chengxin_api::types::policy_diff::{PolicyChanges, PolicyTest};
+use chengxin_api::types::policy_plan::{PlanDocument, PolicyStatus, Published};
+use chengxin_api::types::policy_simulation::PolicySimulation;
+use chengxin_api::types::status::Status;
 
 pub use render::TerminalWidth;
 
@@ -44,6 +48,30 @@ pub trait Document: Serialize {
     /// For a list: the field that holds the items, which JSON lines print one by one.
     fn list(&self) -> Option<List> {
         None
+    }
+}
+
+/// A document that names commands to type next.
+pub(crate) trait NextCommands: Document {
+    /// The commands.
+    fn commands_mut(&mut self) -> Vec<&mut String>;
+}
+
+/// Documents whose commands stand in one list.
+macro_rules! next_commands {
+    ($($document:ty),+ $(,)?) => {
+        $(impl NextCommands for $document {
+            fn commands_mut(&mut self) -> Vec<&mut String> {
+                self.next.iter_mut().collect()
+            }
+        })+
+    };
+}
+next_commands!(PolicyTest, PolicyChanges, PolicySimulation, PlanDocument, Published, PolicyStatus);
+
+impl NextCommands for Status {
+    fn commands_mut(&mut self) -> Vec<&mut String> {
+        self.hints.iter_mut().filter_map(|hint| hint.command.as_mut()).collect()
     }
 }
 

@@ -76,7 +76,7 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::ErrorFix => "what to do: ",
         Key::ErrorPrefix => "error: ",
         Key::ErrorRule => "rule: ",
-        Key::ErrorsFileHint => "failing rows as a file: chengxin import errors {0} errors.xlsx",
+        Key::ErrorsFileHint => "failing rows as a file: {0} errors.xlsx",
         Key::ErrorsFileWritten => "failing rows written to {0}; correct them and import again",
         Key::Event => "Event",
         Key::Expired => "expired",
@@ -120,7 +120,7 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::ImportRefused => "Refused: rows are wrong",
         Key::ImportRolledBack => "Taken back",
         Key::ImportRollingBack => "Being taken back",
-        Key::ImportStarted => "import {0}; after an interruption: chengxin import resume {0}",
+        Key::ImportStarted => "import {0}; after an interruption: {1}",
         Key::InitDone => "The node is set up in {0}",
         Key::InitDryRun => "Dry run: would write into {0}",
         Key::Issued => "issued",
@@ -169,7 +169,7 @@ pub(super) fn text(key: Key) -> &'static str {
         }
         Key::NothingFound => "Nothing found: every agency asked has answered",
         Key::Notice => "Notice",
-        Key::NoticeFollow => "how far it got: chengxin notice show {0}",
+        Key::NoticeFollow => "how far it got: {0}",
         Key::NoticeMeasureAsked => "{0} ({1}), until {2}, by {3}",
         Key::NoticeQuestion => {
             "Issue a sanction notice on record {0}: {1}; to {2} members, and this version cannot take it back?"

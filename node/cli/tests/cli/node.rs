@@ -179,6 +179,15 @@ fn the_command_that_comes_next_can_be_typed_as_it_stands() {
     let ran = chengxin_words(Path::new("/nowhere"), &words, &[]);
     let tested: Value = serde_json::from_str(&ran.out).expect("json");
     assert_eq!(tested["next"][0], format!("chengxin policy diff '{}'", bundle.display()));
+    // With the flags of the command before it, whoever made the list, and in every form.
+    let flags =
+        ["--socket", "/srv/the socket", "--operator", "wang", "--role", "coordinator", "--lang", "en"];
+    let flagged = "chengxin --socket '/srv/the socket' --operator wang --role coordinator";
+    for form in ["json", "table"] {
+        let words = [&words[..4], &["-o", form], &flags[..]].concat();
+        let ran = chengxin_words(Path::new("/nowhere"), &words, &[]);
+        assert!(ran.out.contains(&format!("{flagged} policy diff ")), "{}", ran.out);
+    }
 }
 
 #[test]
@@ -279,6 +288,53 @@ fn a_denial_gives_the_command_that_explains_it_as_it_has_to_be_typed() {
     stage.stop();
 }
 
+/// A node that dies may have done what was asked, or not.
+#[test]
+fn what_became_of_a_request_that_was_cut_off_is_not_known_and_where_to_look_is_said() {
+    use std::io::Read as _;
+    let folder = tempfile::tempdir().expect("folder");
+    let record = format!("r-{}", "0".repeat(32));
+    let issue = format!("notice issue --record {record} --measure no-inspection-exemption --yes");
+    for (line, answered, looked) in [
+        (issue.as_str(), "", Some("chengxin --operator li notice list --issued")),
+        (issue.as_str(), "HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{", Some("notice list --issued")),
+        ("operator disable zhang --yes", "", Some("operator list")),
+        ("policy show", "", None),
+        ("check 91320100748204660Q --purpose government-procurement --ref A-1", "", None),
+    ] {
+        let socket = folder.path().join("socket");
+        let listener = std::os::unix::net::UnixListener::bind(&socket).expect("socket");
+        let dying = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a request");
+            let read = stream.read(&mut [0; 64 << 10]).expect("read");
+            assert!(read > 0);
+            std::io::Write::write_all(&mut stream, answered.as_bytes()).expect("written");
+        });
+        let words: Vec<&str> =
+            ["chengxin", "--operator", "li", "--lang", "en"].into_iter().chain(line.split(' ')).collect();
+        let ran = chengxin_words(&socket, &words, &[]);
+        dying.join().expect("no panic");
+        assert_eq!(ran.exit, Exit::Partial, "{line}: {}", ran.err);
+        assert!(!ran.err.contains("same version"), "{line}: {}", ran.err);
+        match looked {
+            Some(command) => {
+                assert!(ran.err.contains("whether it was done is not known"), "{}", ran.err);
+                assert!(
+                    ran.err.contains(command) && ran.err.contains("before you type it again"),
+                    "{}",
+                    ran.err
+                );
+            }
+            None => assert!(
+                ran.err.contains("nothing was changed") && ran.err.contains("type it again"),
+                "{}",
+                ran.err
+            ),
+        }
+        std::fs::remove_file(&socket).expect("removed");
+    }
+}
+
 #[test]
 fn a_subject_is_read_from_standard_input() {
     let stage = Stage::new();
@@ -365,6 +421,18 @@ fn a_file_goes_in_and_comes_out_again() {
     );
     let done = stage.json("reviewer", &format!("chengxin import rollback {batch} --yes"), Exit::Done);
     assert_eq!(done["state"], "rolled_back");
+
+    // What is said to type next is typed at the same node by the same person.
+    let flags = format!("chengxin --socket {} --operator clerk", stage.served.socket.display());
+    let at = |line: String| stage.run("clerk", &format!("{line} --socket {}", stage.served.socket.display()));
+    let again = at(format!("chengxin record import {good}"));
+    assert!(again.err.contains(&format!("after an interruption: {flags} import resume b-")), "{}", again.err);
+    let batch = again.err.split("import resume ").nth(1).and_then(|rest| rest.get(..34)).expect("batch");
+    let finished = at(format!("chengxin import resume {batch}"));
+    assert_eq!(finished.exit, Exit::Conflict);
+    assert!(finished.err.contains(&format!("see {flags} import show {batch}")), "{}", finished.err);
+    let refused = at(format!("chengxin record import {wrong}"));
+    assert!(refused.err.contains(&format!("{flags} import errors f-")), "{}", refused.err);
     stage.stop();
 }
 
