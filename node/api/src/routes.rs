@@ -111,6 +111,7 @@ routes! {
     "import_list" get "/api/v1/imports" STAFF SHORT import::import_list;
     "import_show" get "/api/v1/imports/{id}" STAFF SHORT import::import_show;
     "import_resume" post "/api/v1/imports/{id}/resume" STAFF LONG import_file::import_resume;
+    "import_rollback_preview" get "/api/v1/imports/{id}/rollback" REVIEWER SHORT import::import_rollback_preview;
     "import_rollback" post "/api/v1/imports/{id}/rollback" REVIEWER LONG import::import_rollback;
     "import_errors" get "/api/v1/imports/{id}/errors" STAFF LONG import_errors::import_errors;
     "check_run" post "/api/v1/checks" STAFF LONG check::check_run;

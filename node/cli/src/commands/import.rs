@@ -4,7 +4,7 @@ use std::path::Path;
 
 use chengxin_api::types::import::{
     ErrorsFormat, ErrorsLanguage, ErrorsQuery, IMPORT_EXCEPTIONS_LIMIT, ImportEvent, ImportEventKind,
-    ImportOptions, ImportPhase, ImportReport, ImportState, UploadId,
+    ImportOptions, ImportPhase, ImportReport, ImportState, RollbackPreview, UploadId,
 };
 use chengxin_api::types::problem::Problem;
 use chengxin_schemas::ErrorCode;
@@ -85,22 +85,25 @@ impl Context<'_> {
         Ok(import_exit(&report, false))
     }
 
-    /// Shows what would go, asks naming the import, then takes it back.
+    /// Asks the node what would go, and what is in the way; then the person, naming the import; then takes it back.
     pub(super) fn import_rollback(&mut self, arguments: RollbackArguments) -> Ended {
         let batch = arguments.batch;
         let client = self.client()?;
-        let report: ImportReport =
-            block_on(client.document_fetch(&format!("/api/v1/imports/{batch}"), &[(); 0]))?;
-        if arguments.dry_run {
-            return self.printed(&report);
-        }
-        let question = fill(
-            Key::RollbackQuestion,
-            self.settings.language,
-            &[&batch.to_string(), &report.summary.file_name, &report.summary.rows.new.to_string()],
-        );
-        self.console.confirm(self.settings, &question)?;
         let path = format!("/api/v1/imports/{batch}/rollback");
+        let preview: RollbackPreview = block_on(client.document_fetch(&path, &[(); 0]))?;
+        if arguments.dry_run {
+            self.print(&preview)?;
+            return Ok(if preview.notices.is_empty() { Exit::Done } else { Exit::Conflict });
+        }
+        // With a notice in the way there is nothing to confirm: the node says which.
+        if preview.notices.is_empty() {
+            let question = fill(
+                Key::RollbackQuestion,
+                self.settings.language,
+                &[&batch.to_string(), &preview.summary.file_name, &preview.summary.rows.new.to_string()],
+            );
+            self.console.confirm(self.settings, &question)?;
+        }
         let report: ImportReport = block_on(client.document_post(&path, &serde_json::json!({})))?;
         self.printed(&report)
     }

@@ -279,6 +279,10 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::RestrictionsOwnNode => "what this node knows; for the whole picture use chengxin check",
         Key::Role => "Role",
         Key::Roles => "Roles",
+        Key::RollbackBlocked => {
+            "It would be refused: these notices rest on its records, and this version cannot withdraw a notice"
+        }
+        Key::RollbackWould => "dry run: taking back would remove {0} records of {1}; nothing was changed",
         Key::RollbackQuestion => "Take back the import {0} (file {1}, {2} new records)?",
         Key::RootFingerprint => "Root fingerprint",
         Key::RootHash => "Root hash",

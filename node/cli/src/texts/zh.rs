@@ -266,6 +266,8 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::RestrictionsOwnNode => "仅本节点所知; 完整情况用 chengxin check",
         Key::Role => "角色",
         Key::Roles => "角色",
+        Key::RollbackBlocked => "目前会被拒绝: 以下通知以其记录为依据, 本版本不能撤销通知",
+        Key::RollbackWould => "试运行: 将撤回 {1} 的 {0} 条记录; 未作任何更改",
         Key::RollbackQuestion => "撤回批次 {0} (文件 {1}, 新增记录 {2} 条)?",
         Key::RootFingerprint => "根指纹",
         Key::RootHash => "根哈希",

@@ -415,10 +415,14 @@ fn a_file_goes_in_and_comes_out_again() {
     let asked = stage.run("reviewer", &format!("chengxin import rollback {batch}"));
     assert_eq!(asked.exit, Exit::Interrupted, "without a terminal silence is no consent: {}", asked.err);
     assert!(asked.err.contains("--yes"));
-    assert_eq!(
-        stage.json("reviewer", &format!("chengxin import rollback {batch} --dry-run"), Exit::Done)["state"],
-        "committed"
-    );
+    let preview = stage.json("reviewer", &format!("chengxin import rollback {batch} --dry-run"), Exit::Done);
+    assert_eq!((&preview["state"], &preview["rows"]["new"]), (&"committed".into(), &2.into()), "{preview}");
+    let page = stage.run("reviewer", &format!("chengxin import rollback {batch} --dry-run"));
+    assert!(page.out.contains("would remove 2 records") && !page.out.contains("refused"), "{}", page.out);
+    for line in ["--dry-run", "--yes", ""] {
+        let denied = stage.run("clerk", format!("chengxin import rollback {batch} {line}").trim());
+        assert_eq!(denied.exit, Exit::NotPermitted, "{line}: {}", denied.err);
+    }
     let done = stage.json("reviewer", &format!("chengxin import rollback {batch} --yes"), Exit::Done);
     assert_eq!(done["state"], "rolled_back");
 
@@ -510,6 +514,15 @@ fn an_incomplete_check_ends_with_5_and_leaves_a_certificate() {
     assert!(again.err.contains(notice), "{}", again.err);
     let shown = stage.run("clerk", &format!("chengxin notice show {notice}"));
     assert!(shown.out.contains("queued"), "{}", shown.out);
+    // What keeps the import from being taken back is said before anybody tries.
+    let batch = breach["batch"].as_str().expect("batch");
+    let blocked = stage.run("reviewer", &format!("chengxin import rollback {batch} --dry-run"));
+    assert_eq!(blocked.exit, Exit::Conflict, "{}", blocked.err);
+    for part in ["would be refused", notice, "2027-12-31"] {
+        assert!(blocked.out.contains(part), "{part}: {}", blocked.out);
+    }
+    let refused = stage.run("reviewer", &format!("chengxin import rollback {batch}"));
+    assert_eq!(refused.exit, Exit::Conflict, "nothing is asked: {}", refused.err);
     let restricted = stage.run("clerk", &format!("chengxin restriction list {subject}"));
     assert!(restricted.out.contains("2027-12-31"), "{}", restricted.out);
     stage.stop();
