@@ -98,6 +98,8 @@ macro_rules! routes {
 }
 
 const ANYONE: Allowed = Allowed::Anyone;
+/// The name of the route that answers whatever the state of the node.
+pub(crate) const STATUS_ROUTE: &str = "status_show";
 
 routes! {
     "status_show" get "/api/v1/status" ANYONE SHORT status::status_show;
@@ -178,6 +180,7 @@ mod tests {
         places.sort_unstable();
         places.dedup();
         assert_eq!((names.len(), places.len()), (ROUTES.len(), ROUTES.len()));
+        assert!(names.contains(&STATUS_ROUTE));
         for route in ROUTES {
             let business = route.allowed.permits(Role::Clerk) || route.allowed.permits(Role::Reviewer);
             let administrator =
