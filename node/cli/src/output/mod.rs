@@ -33,6 +33,7 @@ use chengxin_api::types::policy_plan::{PlanDocument, PolicyStatus, Published};
 use chengxin_api::types::policy_simulation::PolicySimulation;
 use chengxin_api::types::status::Status;
 
+pub(crate) use render::Following;
 pub use render::TerminalWidth;
 
 /// A document that can be printed.
@@ -84,15 +85,15 @@ pub struct List {
 
 /// Prints a document in the form that was chosen.
 pub fn print(document: &impl Document, settings: &Settings, console: &mut Console) -> Result<(), CliError> {
-    print_following(document, settings, console, true)
+    print_following(document, settings, console, &mut Following::default())
 }
 
 /// Prints a document that may follow another page of the same list: CSV and tables then have no second header.
-pub fn print_following(
+pub(crate) fn print_following(
     document: &impl Document,
     settings: &Settings,
     console: &mut Console,
-    first: bool,
+    following: &mut Following,
 ) -> Result<(), CliError> {
     let people = View { language: settings.language, machine: false };
     let programs = View { language: settings.language, machine: true };
@@ -104,12 +105,13 @@ pub fn print_following(
                 width: TerminalWidth::of(console.out_is_terminal, &settings.environment),
                 language: settings.language,
             };
-            render::page(&document.page(people), look)
+            render::page(&document.page(people), look, following)
         }
         Format::Json => json_text(&serde_json::to_value(document).map_err(unprintable)?, true)?,
         Format::Jsonl => json_lines(document)?,
-        Format::Csv => csv_text(&document.table(programs), first)?,
+        Format::Csv => csv_text(&document.table(programs), !following.begun)?,
     };
+    following.begun = true;
     console.data(text.as_bytes())
 }
 

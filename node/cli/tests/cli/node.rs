@@ -288,6 +288,80 @@ fn a_denial_gives_the_command_that_explains_it_as_it_has_to_be_typed() {
     stage.stop();
 }
 
+/// Answers so many requests, each on its connection, with these documents.
+fn answering(socket: &Path, documents: Vec<Value>) -> std::thread::JoinHandle<Vec<String>> {
+    use std::io::{BufRead as _, Write as _};
+    let listener = std::os::unix::net::UnixListener::bind(socket).expect("socket");
+    std::thread::spawn(move || {
+        let answer = |document: Value| {
+            let (mut stream, _) = listener.accept().expect("a request");
+            let mut line = String::new();
+            let mut reader = std::io::BufReader::new(stream.try_clone().expect("stream"));
+            reader.read_line(&mut line).expect("a request line");
+            let body = document.to_string();
+            let length = body.len();
+            write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}").expect("answered");
+            line
+        };
+        documents.into_iter().map(answer).collect()
+    })
+}
+
+/// The node looks through so many records for a page and gives what it found: nothing, with more behind it.
+#[test]
+fn a_list_with_a_filter_is_filled_from_the_pages_behind_and_has_one_header() {
+    let folder = tempfile::tempdir().expect("folder");
+    let socket = folder.path().join("socket");
+    let record = |name: &str| {
+        serde_json::json!({"record": format!("r-{}", "0".repeat(32)), "type": "judgment-debtor",
+            "category": "serious_breach", "severity": "serious", "state": "effective", "subject": null,
+            "subject_name": name, "determined_on": "2026-09-18", "batch": format!("b-{}", "0".repeat(32))})
+    };
+    let page = |records: Vec<Value>, next: Option<&str>| {
+        let mut page = serde_json::json!({"schema": "records/v1", "records": records});
+        if let Some(next) = next {
+            page["next"] = next.into();
+        }
+        page
+    };
+    let list = |line: &str, pages: Vec<Value>| {
+        let node = answering(&socket, pages);
+        let ran = chengxin_words(&socket, &line.split(' ').collect::<Vec<_>>(), &[("CHENGXIN_LANG", "en")]);
+        std::fs::remove_file(&socket).expect("removed");
+        assert_eq!(ran.exit, Exit::Done, "{}", ran.err);
+        (ran, node.join().expect("no panic"))
+    };
+    let line = "chengxin record list --category serious_breach";
+    let found = vec![
+        page(vec![], Some("500")),
+        page(vec![record("甲")], Some("300")),
+        page(vec![record("乙")], None),
+    ];
+    let (ran, asked) = list(line, found.clone());
+    assert_eq!((ran.out.lines().count(), ran.err.as_str()), (3, ""), "{}", ran.out);
+    assert!(asked[1].contains("cursor=500") && asked[2].contains("cursor=300&limit=49"), "{asked:?}");
+    let (ran, _) = list(&format!("{line} --limit 1"), found[..2].to_vec());
+    assert_eq!(ran.out.lines().count(), 2, "{}", ran.out);
+    assert!(ran.err.contains("--cursor 300"), "{}", ran.err);
+    // All pages: one header, and columns that do not move without need.
+    let pages = vec![
+        page(vec![record("示例启明建设工程有限公司")], Some("500")),
+        page(vec![record("甲")], Some("300")),
+        page(vec![], None),
+    ];
+    let (ran, _) = list(&format!("{line} --all --limit 1"), pages);
+    let lines: Vec<&str> = ran.out.lines().collect();
+    assert_eq!(lines.len(), 3, "{}", ran.out);
+    assert_eq!(ran.out.matches("Record").count(), 1, "{}", ran.out);
+    let column = |line: &str| {
+        let before = &line[..line.find("2026-09-18").expect("a day")];
+        before.chars().map(|one| if one.is_ascii() { 1 } else { 2 }).sum::<usize>()
+    };
+    assert_eq!(column(lines[1]), column(lines[2]), "{}", ran.out);
+    let (ran, _) = list(&format!("{line} --all"), vec![page(vec![], None)]);
+    assert_eq!(ran.out.trim(), "(none)", "{}", ran.out);
+}
+
 /// A node that dies may have done what was asked, or not.
 #[test]
 fn what_became_of_a_request_that_was_cut_off_is_not_known_and_where_to_look_is_said() {
