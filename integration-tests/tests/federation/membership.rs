@@ -173,6 +173,66 @@ fn a_node_without_its_fingerprint_joins_again_and_founds_nothing() {
     assert_eq!(members(&stage, FINANCE), 2);
 }
 
+/// What a member verified is lost or damaged: any other member has it, and nobody needs to be asked for a token.
+#[test]
+fn a_member_gets_its_directory_again_from_another_member() {
+    let mut stage = Stage::federation();
+    let (root, home) = (stage.fingerprint(), stage.home(MARKET));
+    let finance = stage.address(FINANCE);
+    let join = |stage: &Stage, address: &str, root: &str| {
+        stage.run(MARKET, None, &["join", address, "--fingerprint", root])
+    };
+    join(&stage, &finance, &root).refused(5, &["runs already"]);
+    stage.kill(MARKET);
+    let other = format!("sha256:{}", "ab".repeat(32));
+    join(&stage, &finance, &other).refused(6, &["another federation"]);
+
+    // One byte of an entry. What it had seen is still held against what is fetched.
+    let path = home.join("trust/seen/timestamp.json");
+    let seen = std::fs::read(&path).expect("seen");
+    let targets = std::fs::read_dir(home.join("trust/metadata")).expect("metadata").flatten();
+    let targets = targets.map(|file| file.path()).find(|path| path.ends_with("3.targets.json"));
+    let targets = targets.expect("the third version has all three members");
+    let mut bytes = std::fs::read(&targets).expect("targets");
+    bytes[20] ^= 1;
+    std::fs::write(&targets, bytes).expect("damaged");
+    stage.run(MARKET, None, &["serve"]).refused(7, &["does not hold", "chengxin join ADDRESS"]);
+    let ran = stage.run(MARKET, None, &["-o", "json", "join", &finance, "--fingerprint", &root]).good();
+    let again = &ran.json()["again"];
+    assert_eq!(again["newest_seen"], true, "{ran:?}");
+    let damaged = std::path::PathBuf::from(again["damaged"].as_str().expect("a folder"));
+    assert_eq!(std::fs::read(damaged.join("seen/timestamp.json")).expect("kept"), seen);
+    stage.start(MARKET);
+    assert_eq!(members(&stage, MARKET), BODIES.len());
+    stage.kill(MARKET);
+
+    // All of it, by the coordinator's copy and by a member's node: which state is the newest nobody can say.
+    let repository = stage.home(COORDINATOR).join("federation");
+    for address in [repository.to_str().expect("UTF-8"), &finance] {
+        std::fs::remove_dir_all(home.join("trust")).expect("lost");
+        stage.run(MARKET, None, &["serve"]).refused(5, &["is lost", "chengxin join ADDRESS"]);
+        let ran = join(&stage, address, &root).good();
+        assert!(ran.stdout.contains("compare it with what the coordinator's"), "{ran:?}");
+        join(&stage, address, &root).good();
+    }
+    stage.start(MARKET);
+    assert_eq!(members(&stage, MARKET), BODIES.len());
+
+    // Who was removed needs a token, and one that admits the keys it had.
+    let remove = ["--yes", "federation", "remove", MARKET.1, "--reason", "单位撤并"];
+    stage.run(COORDINATOR, Some("wang"), &remove).good();
+    stage.kill(MARKET);
+    std::fs::remove_dir_all(home.join("trust")).expect("lost");
+    stage.until("the other member knows", |stage| members(stage, FINANCE) == 2);
+    join(&stage, &finance, &root).refused(5, &["does not list this node's transport key"]);
+    let token = stage.token(MARKET);
+    stage.join(MARKET, &token, &root).refused(4, &["had when it was removed", "--former-keys"]);
+    let token = stage.token_with(MARKET, &["--former-keys"]);
+    stage.join(MARKET, &token, &root).good();
+    stage.start(MARKET);
+    assert_eq!(members(&stage, MARKET), BODIES.len());
+}
+
 /// Whose token was used by somebody else must hear of it: that is how a stolen one is found out.
 #[test]
 fn who_comes_with_a_token_that_another_redeemed_is_told_to_call() {

@@ -156,11 +156,26 @@ impl Stage {
     }
 
     pub(crate) fn token(&self, body: Body) -> String {
+        self.token_with(body, &[])
+    }
+
+    /// A token with flags of its own.
+    pub(crate) fn token_with(&self, body: Body, flags: &[&str]) -> String {
         let all = ["-o", "json", "federation", "token", body.1, "--name", body.2, "--region", region(body)];
         let mut all = all.to_vec();
         all.extend(["--function", body.3]);
+        all.extend(flags);
         let token = self.run(COORDINATOR, Some("wang"), &all).good().json();
         token["token"].as_str().expect("token").to_owned()
+    }
+
+    /// Where the other members' nodes reach a body's.
+    pub(crate) fn address(&self, body: Body) -> String {
+        let members =
+            self.run(COORDINATOR, Some("sys"), &["-o", "json", "federation", "members"]).good().json();
+        let members = members["members"].as_array().expect("members").clone();
+        let entry = members.iter().find(|member| member["agency"] == body.1).expect("a member");
+        entry["addresses"][0].as_str().expect("address").to_owned()
     }
 
     pub(crate) fn fingerprint(&self) -> String {

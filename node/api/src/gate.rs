@@ -20,7 +20,7 @@ use hyper::body::{Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::failure::{Failure, problem_write};
-use crate::routes::{Allowed, Route};
+use crate::routes::{Allowed, Route, STATUS_ROUTE};
 use crate::services::Services;
 use crate::types::problem::Problem;
 
@@ -154,6 +154,10 @@ async fn operator_identify(
         Err(error @ (ExchangeError::NoAccount { .. } | ExchangeError::RoleNotHeld { .. })) => {
             node.identity_refused(uid, wanted.as_ref(), role, &rule).await?;
             return Err(error.into());
+        }
+        // Who may see why the store stopped cannot be read from it.
+        Err(error @ ExchangeError::Store(_)) if route.name == STATUS_ROUTE => {
+            node.operation_begin_last_known(uid, wanted.as_ref(), role).map_err(|_| error)?
         }
         Err(error) => return Err(error.into()),
     };

@@ -98,6 +98,8 @@ macro_rules! routes {
 }
 
 const ANYONE: Allowed = Allowed::Anyone;
+/// The name of the route that answers whatever the state of the node.
+pub(crate) const STATUS_ROUTE: &str = "status_show";
 
 routes! {
     "status_show" get "/api/v1/status" ANYONE SHORT status::status_show;
@@ -111,10 +113,12 @@ routes! {
     "import_list" get "/api/v1/imports" STAFF SHORT import::import_list;
     "import_show" get "/api/v1/imports/{id}" STAFF SHORT import::import_show;
     "import_resume" post "/api/v1/imports/{id}/resume" STAFF LONG import_file::import_resume;
+    "import_rollback_preview" get "/api/v1/imports/{id}/rollback" REVIEWER SHORT import::import_rollback_preview;
     "import_rollback" post "/api/v1/imports/{id}/rollback" REVIEWER LONG import::import_rollback;
     "import_errors" get "/api/v1/imports/{id}/errors" STAFF LONG import_errors::import_errors;
     "check_run" post "/api/v1/checks" STAFF LONG check::check_run;
     "notice_issue" post "/api/v1/notices" REVIEWER LONG notice::notice_issue;
+    "notice_preview" post "/api/v1/notices/preview" REVIEWER SHORT notice::notice_preview;
     "notice_list" get "/api/v1/notices" STAFF SHORT notice::notice_list;
     "notice_show" get "/api/v1/notices/{notice}" STAFF SHORT notice::notice_show;
     "restriction_list" get "/api/v1/restrictions" STAFF SHORT restriction::restriction_list;
@@ -178,6 +182,7 @@ mod tests {
         places.sort_unstable();
         places.dedup();
         assert_eq!((names.len(), places.len()), (ROUTES.len(), ROUTES.len()));
+        assert!(names.contains(&STATUS_ROUTE));
         for route in ROUTES {
             let business = route.allowed.permits(Role::Clerk) || route.allowed.permits(Role::Reviewer);
             let administrator =

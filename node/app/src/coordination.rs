@@ -13,6 +13,7 @@ mod application;
 mod delegation;
 mod door;
 mod publication;
+mod removed;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -26,8 +27,9 @@ use chengxin_schemas::ErrorCode;
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::digest::Sha256;
 use chengxin_schemas::directory::DirectoryEntry;
+use chengxin_schemas::federation::FunctionCode;
 use chengxin_schemas::operator::Role;
-use chengxin_schemas::time::Clock;
+use chengxin_schemas::time::{Clock, UnixTime};
 use chengxin_trust::{
     DirectoryEditor, FolderSource, Redemption, RootFingerprint, SignedWhen, Token, TokenBook, TokenGrant,
     TokenRow, TrustStore, application_check,
@@ -38,8 +40,9 @@ use zeroize::Zeroizing;
 use crate::error::AppError;
 use crate::home::{Home, file_replace};
 
-pub(crate) use application::{APPLICATION_FILE_LIMIT, ApplicationFile, ApplicationSchema};
-use application::{application_claims, entry_check, is_same_node};
+pub(crate) use application::{APPLICATION_FILE_LIMIT, ApplicationFile, ApplicationSchema, is_same_node};
+use application::{application_claims, entry_check};
+use removed::RemovedMembers;
 
 /// Longest token book: 16,000 rows of up to 4 KiB. One that would be longer is not written, or it could not be read again.
 const TOKENS_FILE_LIMIT: u64 = 64 * 1024 * 1024;
@@ -54,6 +57,8 @@ pub(crate) struct Coordination {
     /// The book while the node works; nothing once it stops. Who changes the directory holds it from the first question to
     /// the end, so that what the editor said is still so when it signs.
     tokens: tokio::sync::Mutex<Option<TokenBook>>,
+    /// Held for a moment only, by who holds the book.
+    removed: Mutex<RemovedMembers>,
     trust: Arc<TrustStore>,
     clock: Arc<dyn Clock>,
     timestamp_life: i64,
@@ -62,6 +67,14 @@ pub(crate) struct Coordination {
     door: tokio::sync::Mutex<Option<JoinDoor>>,
     /// Told whenever the directory has changed.
     changed: Arc<tokio::sync::Notify>,
+}
+
+/// A token that was just issued.
+pub(crate) struct NewToken {
+    /// Its text, given out once.
+    pub(crate) text: Zeroizing<String>,
+    /// When the token for the same body was issued that this one makes void.
+    pub(crate) replaced: Option<UnixTime>,
 }
 
 /// What opening takes.
@@ -90,6 +103,7 @@ impl Coordination {
         };
         Ok(Arc::new(Self {
             fingerprint: parts.editor.fingerprint(),
+            removed: Mutex::new(RemovedMembers::read(&parts.home)?),
             home: parts.home,
             editor: Arc::new(Mutex::new(parts.editor)),
             tokens: tokio::sync::Mutex::new(Some(TokenBook::from_rows(rows)?)),
@@ -130,7 +144,7 @@ impl Coordination {
         node: &Arc<Node>,
         operation: &Operation,
         grant: TokenGrant,
-    ) -> Result<Zeroizing<String>, AppError> {
+    ) -> Result<NewToken, AppError> {
         let (own, node, operation) = (self.clone(), node.clone(), operation.clone());
         to_its_end(async move { own.token_issue_here(&node, &operation, grant).await }).await
     }
@@ -140,8 +154,9 @@ impl Coordination {
         node: &Arc<Node>,
         operation: &Operation,
         grant: TokenGrant,
-    ) -> Result<Zeroizing<String>, AppError> {
+    ) -> Result<NewToken, AppError> {
         operation.require(&[Role::Coordinator], "issue tokens")?;
+        functions_check(node, &grant.functions)?;
         let mut random = Zeroizing::new([0_u8; 20]);
         chengxin_schemas::random::fill(random.as_mut());
         let token = Token::generate(random);
@@ -149,16 +164,18 @@ impl Coordination {
             .detail("step", "token_issued")
             .detail("agency", grant.agency.as_str())
             .detail("token", &token.digest().to_string());
+        let entry = former_keys_named(entry, grant.former_keys);
         let mut held = self.book().await?;
         let mut book = held.clone();
         book.expire(self.clock.now());
-        book.issue(&token, grant, self.clock.now())?;
+        let issued = book.issue(&token, grant, self.clock.now())?;
         node.audit_append(Some(operation), entry).await?;
         self.book_write(&book).await?;
         *held = book;
         drop(held);
         self.door_adjust(node).await?;
-        Ok(token.reveal())
+        let replaced = issued.replaced.last().map(|row| row.issued_at);
+        Ok(NewToken { text: token.reveal(), replaced })
     }
 
     /// Enters a member by hand from its application, whose fingerprint a person compared by another way.
@@ -168,10 +185,14 @@ impl Coordination {
         operation: &Operation,
         text: &str,
         fingerprint: &str,
+        former_keys: bool,
     ) -> Result<(DirectoryEntry, u64), AppError> {
         let (own, node, operation) = (self.clone(), node.clone(), operation.clone());
         let (text, fingerprint) = (text.to_owned(), fingerprint.to_owned());
-        to_its_end(async move { own.member_enrol_here(&node, &operation, &text, &fingerprint).await }).await
+        to_its_end(
+            async move { own.member_enrol_here(&node, &operation, &text, &fingerprint, former_keys).await },
+        )
+        .await
     }
 
     async fn member_enrol_here(
@@ -180,6 +201,7 @@ impl Coordination {
         operation: &Operation,
         text: &str,
         fingerprint: &str,
+        former_keys: bool,
     ) -> Result<(DirectoryEntry, u64), AppError> {
         operation.require(&[Role::Coordinator], "enrol members")?;
         if Sha256::of(text.as_bytes()) != fingerprint.trim().parse()? {
@@ -201,7 +223,9 @@ impl Coordination {
             region: file.region,
             functions: file.functions,
             expires: claims.iat.plus(1),
+            former_keys,
         };
+        functions_check(node, &grant.functions)?;
         // The file may be days old: a person vouches for it.
         let checked = application_check(
             &file.application,
@@ -216,10 +240,12 @@ impl Coordination {
         if let Some(version) = self.admission_check(&checked.entry, DirectoryEntry::eq).await? {
             return Ok((checked.entry, version));
         }
+        self.former_keys_check(&grant, &checked.entry)?;
         let entry = EntryDraft::new(EntryKind::MemberChanged)
             .detail("step", "enrolled")
             .detail("agency", grant.agency.as_str())
             .request(checked.digest);
+        let entry = former_keys_named(entry, former_keys);
         node.audit_append(Some(operation), entry).await?;
         let version = self.entry_publish(checked.entry.clone()).await?;
         Ok((checked.entry, version))
@@ -277,6 +303,7 @@ impl Coordination {
             self.book_write(&book).await?;
             *tokens = book;
         }
+        self.removed_note(&held).await?;
         let versions = self.edit(move |editor, _| editor.member_remove(&agency, now)).await?;
         self.own_refresh().await?;
         drop(tokens);
@@ -357,6 +384,31 @@ impl Coordination {
         Ok(())
     }
 
+    /// Refuses keys of a removed member, unless the coordinator said otherwise.
+    fn former_keys_check(&self, grant: &TokenGrant, applied: &DirectoryEntry) -> Result<(), AppError> {
+        if grant.former_keys {
+            return Ok(());
+        }
+        self.removed.lock().unwrap_or_else(PoisonError::into_inner).check(applied)
+    }
+
+    /// Writes down which keys a member has that is being removed.
+    async fn removed_note(&self, entry: &DirectoryEntry) -> Result<(), AppError> {
+        let mut removed = self.removed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        removed.note(entry, self.clock.now());
+        let home = self.home.clone();
+        let written = tokio::task::spawn_blocking(move || removed.write(&home).map(|()| removed));
+        let written = written.await.unwrap_or_else(|_| {
+            Err(AppError::State {
+                what: "writing the list of removed members ended unexpectedly".to_owned(),
+                fix: "restart the node; it reads the list again when it opens",
+                code: ErrorCode::Internal,
+            })
+        })?;
+        *self.removed.lock().unwrap_or_else(PoisonError::into_inner) = written;
+        Ok(())
+    }
+
     /// Puts the book on disk, on a thread that may wait for it.
     async fn book_write(&self, book: &TokenBook) -> Result<(), AppError> {
         let (path, rows) = (self.home.tokens(), book.rows().to_vec());
@@ -409,6 +461,7 @@ impl Coordination {
         if let Some(version) = self.admission_check(&checked.entry, is_same_node).await? {
             return Ok(version);
         }
+        self.former_keys_check(&grant, &checked.entry)?;
         match redemption {
             Redemption::First(_) => self.book_write(&book).await?,
             Redemption::Repeated(_) => {}
@@ -419,6 +472,7 @@ impl Coordination {
             .detail("agency", grant.agency.as_str())
             .detail("token", &token.digest().to_string())
             .request(checked.digest);
+        let entry = former_keys_named(entry, grant.former_keys);
         node.audit_append(None, entry).await?;
         let version = self.entry_publish(checked.entry).await?;
         drop(tokens);
@@ -426,6 +480,25 @@ impl Coordination {
         tracing::info!(agency = %grant.agency, peer = %from, "admitted by token");
         Ok(version)
     }
+}
+
+/// Refuses functions that the policy in force does not know: by none of its rules would the body be asked, entitled or
+/// bound, and nobody would see why.
+fn functions_check(node: &Node, functions: &[FunctionCode]) -> Result<(), AppError> {
+    let policy = node.policy();
+    let known = || policy.bundle().functions().iter().map(|function| &function.code);
+    let Some(unknown) = functions.iter().find(|code| !known().any(|one| one == *code)) else { return Ok(()) };
+    let list: Vec<_> = known().map(FunctionCode::as_str).collect();
+    Err(AppError::State {
+        what: format!("the policy in force knows no function {unknown}; it knows {}", list.join(", ")),
+        fix: "name functions that it knows; chengxin policy show says what they are called",
+        code: ErrorCode::Invalid,
+    })
+}
+
+/// An entry that says that keys of a removed member are taken.
+fn former_keys_named(entry: EntryDraft, former_keys: bool) -> EntryDraft {
+    if former_keys { entry.detail("former_keys", "admitted") } else { entry }
 }
 
 /// Runs a piece of work to its end, whether or not somebody still waits for it.

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use chengxin_api::bounded_file::text_read;
 use chengxin_schemas::ErrorCode;
+use chengxin_schemas::time::UnixTime;
 use chengxin_trust::{RootFingerprint, key_file_read, key_file_write};
 use zeroize::Zeroizing;
 
@@ -91,6 +92,11 @@ impl Home {
         self.0.join("trust")
     }
 
+    /// Where metadata goes that does not hold any more.
+    pub(crate) fn trust_damaged(&self, at: UnixTime) -> PathBuf {
+        self.0.join(format!("trust.damaged-{}", at.0))
+    }
+
     /// Fingerprint of the federation's first root, written when the node joined or founded it.
     pub(crate) fn fingerprint(&self) -> PathBuf {
         self.0.join("federation.fingerprint")
@@ -125,6 +131,11 @@ impl Home {
     /// Outstanding one-time tokens, as hashes.
     pub(crate) fn tokens(&self) -> PathBuf {
         self.0.join("tokens.json")
+    }
+
+    /// Keys of members that were removed.
+    pub(crate) fn removed(&self) -> PathBuf {
+        self.0.join("removed-members.json")
     }
 
     /// Accounts to make when the node starts for the first time.

@@ -15,13 +15,16 @@ use chengxin_cli::environment::Settings;
 use chengxin_cli::error::CliError;
 use chengxin_cli::exit::Exit;
 use chengxin_cli::host::{
-    CertificateVerification, ClockConfirmation, ConfigFault, ConfigValidation, FederationFounded,
-    HostCommands, InitOutcome, JoinSecret, Joined, MadeAccount, TemplateForm, WrittenFile,
+    CertificateVerification, ClockConfirmation, ConfigFault, ConfigValidation, EntryDifference,
+    FederationFounded, FetchedAgain, HostCommands, InitOutcome, JoinSecret, Joined, MadeAccount,
+    TemplateForm, WrittenFile,
 };
 use chengxin_cli::shell::path_word;
 use chengxin_exchange::operator::Separation;
 use chengxin_network::PeerAddress;
 use chengxin_schemas::ErrorCode;
+use chengxin_schemas::directory::DirectoryEntry;
+use chengxin_schemas::federation::FunctionCode;
 use chengxin_schemas::record_type::RecordType;
 use chengxin_schemas::time::Clock as _;
 
@@ -30,6 +33,7 @@ use crate::config::{Config, Layers, absolute, default_file};
 use crate::error::AppError;
 use crate::home::Home;
 use crate::identity::{IdentitySchema, NodeIdentity};
+use crate::join;
 use crate::setup::{self, FirstAccount, InitPlan};
 
 /// The binary.
@@ -94,7 +98,7 @@ impl HostCommands for Host {
                 &arguments.keys_dir,
             ))
             .map_err(told)?;
-        let place = path_word(home.path());
+        let place = place(settings, &home);
         Ok(FederationFounded {
             schema: Default::default(),
             federation: arguments.name.clone(),
@@ -113,9 +117,9 @@ impl HostCommands for Host {
                 .collect(),
             expires_at: Moment::from(outcome.expires),
             next: vec![
-                format!("chengxin --home {place} serve"),
+                format!("chengxin{place} serve"),
                 format!(
-                    "chengxin --home {place} federation token <AGENCY> --name <NAME> --region <CODE> --token-file <FILE>"
+                    "chengxin{place} federation token <AGENCY> --name <NAME> --region <CODE> --token-file <FILE>"
                 ),
             ],
         })
@@ -128,12 +132,12 @@ impl HostCommands for Host {
     fn federation_confirm_clock(&self, settings: &Settings) -> Result<ClockConfirmation, CliError> {
         let home = Home::new(config_of(settings)?.home);
         let (clock, before) = runtime()?.block_on(setup::clock_confirm(&home)).map_err(told)?;
-        let place = path_word(home.path());
+        let place = place(settings, &home);
         Ok(ClockConfirmation {
             schema: Default::default(),
             clock: Moment::from(clock),
             signed_before: before.map(Moment::from),
-            next: vec![format!("chengxin --home {place} serve")],
+            next: vec![format!("chengxin{place} serve")],
         })
     }
 
@@ -141,10 +145,19 @@ impl HostCommands for Host {
         &self,
         settings: &Settings,
         arguments: &JoinArguments,
-        token: &JoinSecret,
-        _console: &mut Console,
+        token: Option<&JoinSecret>,
     ) -> Result<Joined, CliError> {
         let home = Home::new(config_of(settings)?.home);
+        let is_member = home.fingerprint_read().map_err(told)?.is_some();
+        if token.is_none() && !is_member {
+            return Err(CliError::usage(
+                "--token-file",
+                "the one-time token is needed",
+                "需要一次性令牌",
+                "save the token that the coordinator gave you into a file and name it",
+                "把统筹员给的令牌存为文件并指明",
+            ));
+        }
         let address: PeerAddress = arguments
             .address
             .parse()
@@ -153,9 +166,13 @@ impl HostCommands for Host {
             .fingerprint
             .parse()
             .map_err(|error: chengxin_trust::TrustError| told(AppError::from(error)))?;
-        let outcome =
-            runtime()?.block_on(setup::join(&home, &address, fingerprint, token.expose())).map_err(told)?;
-        Ok(joined(&home, outcome))
+        let outcome = runtime()?.block_on(async {
+            match token {
+                Some(token) => join::join(&home, &address, fingerprint, token.expose()).await,
+                None => join::join_again(&home, &address, fingerprint).await,
+            }
+        });
+        Ok(joined(settings, &home, outcome.map_err(told)?))
     }
 
     fn join_by_hand(&self, settings: &Settings, arguments: &JoinArguments) -> Result<Joined, CliError> {
@@ -165,8 +182,8 @@ impl HostCommands for Host {
             .parse()
             .map_err(|error: chengxin_trust::TrustError| told(AppError::from(error)))?;
         let folder = Path::new(&arguments.address);
-        let outcome = runtime()?.block_on(setup::join_by_hand(&home, folder, fingerprint)).map_err(told)?;
-        Ok(joined(&home, outcome))
+        let outcome = runtime()?.block_on(join::join_by_hand(&home, folder, fingerprint)).map_err(told)?;
+        Ok(joined(settings, &home, outcome))
     }
 
     fn serve(&self, settings: &Settings, _console: &mut Console) -> Result<Exit, CliError> {
@@ -234,7 +251,8 @@ impl HostCommands for Host {
     }
 }
 
-fn joined(home: &Home, outcome: setup::JoinOutcome) -> Joined {
+fn joined(settings: &Settings, home: &Home, outcome: join::JoinOutcome) -> Joined {
+    let differences = outcome.entry.map(|entry| differences(&outcome.identity, &entry)).unwrap_or_default();
     Joined {
         schema: Default::default(),
         federation: outcome.federation,
@@ -242,8 +260,40 @@ fn joined(home: &Home, outcome: setup::JoinOutcome) -> Joined {
         agency: outcome.identity.agency,
         directory_version: outcome.directory_version,
         members: outcome.members,
-        next: vec![format!("chengxin --home {} serve", path_word(home.path()))],
+        differences,
+        again: outcome.again.map(|again| FetchedAgain {
+            signed_at: again.signed_at.map(Moment::from),
+            newest_seen: again.is_newest_seen,
+            damaged: again.damaged,
+        }),
+        next: vec![format!("chengxin{} serve", place(settings, home))],
     }
+}
+
+/// The flags that lead to the node again: those that were typed, else its home.
+fn place(settings: &Settings, home: &Home) -> String {
+    match settings.flags.place.as_str() {
+        "" => format!(" --home {}", path_word(home.path())),
+        typed => typed.to_owned(),
+    }
+}
+
+/// Where the coordinator entered the body otherwise than `init` was told. The addresses and keys are the node's own.
+fn differences(own: &NodeIdentity, entry: &DirectoryEntry) -> Vec<EntryDifference> {
+    let functions = |codes: &[FunctionCode]| {
+        let mut codes: Vec<_> = codes.iter().map(FunctionCode::as_str).collect();
+        codes.sort_unstable();
+        codes.join(", ")
+    };
+    [
+        ("name", own.name.clone(), entry.name.clone()),
+        ("region", own.region.to_string(), entry.region.to_string()),
+        ("functions", functions(&own.functions), functions(&entry.functions)),
+    ]
+    .into_iter()
+    .filter(|(_, here, entered)| here != entered)
+    .map(|(field, here, entered)| EntryDifference { field: field.to_owned(), here, entered })
+    .collect()
 }
 
 /// The configuration that the settings select.

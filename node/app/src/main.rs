@@ -9,6 +9,7 @@ mod error;
 mod home;
 mod host;
 mod identity;
+mod join;
 mod mesh;
 mod offline;
 mod serve;

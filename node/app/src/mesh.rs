@@ -179,21 +179,25 @@ impl MetadataSource for PeerSource {
                 .call(&self.peer, Bytes::from(message), METADATA_DEADLINE)
                 .await
                 .map_err(|error| failed(error.to_string()))?;
-            match wire::decode::<PeerResponse>(&reply).map_err(|error| failed(error.to_string()))? {
-                PeerResponse::Metadata(Some(bytes)) if bytes.len() > limit => {
-                    Err(SourceError::TooLarge { limit })
-                }
-                PeerResponse::Metadata(bytes) => Ok(bytes.map(Bytes::from)),
-                PeerResponse::Check { .. }
-                | PeerResponse::Receipt(_)
-                | PeerResponse::Gap { .. }
-                | PeerResponse::Diverged { .. }
-                | PeerResponse::Noted
-                | PeerResponse::Simulated(_)
-                | PeerResponse::Versions { .. }
-                | PeerResponse::Failed { .. } => Err(failed("the peer answered something else".to_owned())),
-            }
+            metadata_reply(&reply, limit)
         })
+    }
+}
+
+/// The file in a member's answer.
+pub(crate) fn metadata_reply(reply: &[u8], limit: usize) -> Result<Option<Bytes>, SourceError> {
+    let failed = |reason: String| SourceError::Failed { reason };
+    match wire::decode::<PeerResponse>(reply).map_err(|error| failed(error.to_string()))? {
+        PeerResponse::Metadata(Some(bytes)) if bytes.len() > limit => Err(SourceError::TooLarge { limit }),
+        PeerResponse::Metadata(bytes) => Ok(bytes.map(Bytes::from)),
+        PeerResponse::Check { .. }
+        | PeerResponse::Receipt(_)
+        | PeerResponse::Gap { .. }
+        | PeerResponse::Diverged { .. }
+        | PeerResponse::Noted
+        | PeerResponse::Simulated(_)
+        | PeerResponse::Versions { .. }
+        | PeerResponse::Failed { .. } => Err(failed("the peer answered something else".to_owned())),
     }
 }
 

@@ -216,6 +216,7 @@ impl FederationDesk for Desk {
                 region: request.region,
                 functions: request.functions,
                 expires,
+                former_keys: request.former_keys,
             };
             let token = coordination
                 .token_issue(&self.node, operation, grant)
@@ -224,7 +225,8 @@ impl FederationDesk for Desk {
             let addresses = coordination.door_addresses().await;
             Ok(JoinToken {
                 schema: Default::default(),
-                token: Some(token.as_str().to_owned()),
+                token: Some(token.text.as_str().to_owned()),
+                replaced: token.replaced.map(Moment::from),
                 token_file: None,
                 agency: request.agency,
                 expires_at: Moment::from(expires),
@@ -242,7 +244,13 @@ impl FederationDesk for Desk {
         Box::pin(async move {
             let coordination = self.coordination().map_err(|problem| *problem)?;
             let enrolled = coordination
-                .member_enrol(&self.node, operation, &request.application, &request.fingerprint)
+                .member_enrol(
+                    &self.node,
+                    operation,
+                    &request.application,
+                    &request.fingerprint,
+                    request.former_keys,
+                )
                 .await
                 .map_err(|error| error.problem())?;
             Ok(Enrolment {

@@ -83,7 +83,7 @@ pub(crate) async fn start(config: Config) -> Result<Running, AppError> {
     let log = Arc::new(log_open(&home, &identity)?);
     let changed = Arc::new(Notify::new());
     let coordination = coordination_open(&home, &config, &trust, &clock, &changed).await?;
-    let first = trust.directory()?;
+    let first = directory_first(&home, &trust)?;
     let store = SledOptions {
         cache_bytes: config.store_cache_mib.saturating_mul(1024 * 1024),
         ..SledOptions::default()
@@ -160,14 +160,36 @@ pub(crate) async fn start(config: Config) -> Result<Running, AppError> {
     })
 }
 
-/// Opens the verified metadata this node joined or founded with.
+/// Opens the verified metadata this node joined or founded with. Where it does not hold, or is gone, there is a way back: see
+/// `join.rs`.
 pub(crate) async fn trust_open(home: &Home) -> Result<TrustStore, AppError> {
     let fingerprint = home.fingerprint_read()?.ok_or_else(|| AppError::State {
         what: "this node belongs to no federation yet".to_owned(),
         fix: "join one with chengxin join, or found one with chengxin federation found",
         code: ErrorCode::Conflict,
     })?;
-    Ok(TrustStore::open(home.trust(), fingerprint).await?)
+    TrustStore::open(home.trust(), fingerprint).await.map_err(|error| match error.code() {
+        // A disk that cannot be read is no damage to what it holds.
+        ErrorCode::Internal => error.into(),
+        code => AppError::State {
+            what: format!("the member directory in {} does not hold: {error}", home.trust().display()),
+            fix: FETCH_AGAIN,
+            code,
+        },
+    })
+}
+
+/// What to do where a member has no directory.
+const FETCH_AGAIN: &str = "fetch it again from another member's node, without a token: \
+                           chengxin join ADDRESS --fingerprint FINGERPRINT";
+
+/// The directory to start with.
+fn directory_first(home: &Home, trust: &TrustStore) -> Result<Arc<VerifiedDirectory>, AppError> {
+    trust.directory().map_err(|_| AppError::State {
+        what: format!("the member directory in {} is lost", home.trust().display()),
+        fix: FETCH_AGAIN,
+        code: ErrorCode::Unavailable,
+    })
 }
 
 async fn coordination_open(
@@ -259,7 +281,7 @@ pub(crate) fn log_options(home: &Home, identity: &NodeIdentity) -> Result<LogOpt
     })
 }
 
-fn log_open(home: &Home, identity: &NodeIdentity) -> Result<AuditLog, AppError> {
+pub(crate) fn log_open(home: &Home, identity: &NodeIdentity) -> Result<AuditLog, AppError> {
     AuditLog::open(&home.audit(), log_options(home, identity)?).map_err(|source| match source {
         // It may be on its way out, so waiting can help: not a conflict.
         LogError::Locked { .. } => AppError::State {

@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
 use crate::environment::Settings;
-use crate::error::CliError;
+use crate::error::{CliError, Unanswered};
 
 /// Largest document taken from the node: a page of 200 records with every field at its longest stays under it.
 const DOCUMENT_LIMIT: usize = 64 << 20;
@@ -59,7 +59,7 @@ impl Client {
         query: &impl Serialize,
     ) -> Result<T, CliError> {
         let response = self.send(Method::GET, &with_query(path, query)?, None, empty()).await?;
-        document(response).await
+        document(response, &Unanswered::Nothing).await
     }
 
     /// Sends a document and takes one back.
@@ -76,7 +76,7 @@ impl Client {
     pub async fn bytes_post<T: DeserializeOwned>(&self, path: &str, bytes: Vec<u8>) -> Result<T, CliError> {
         let body = Full::new(Bytes::from(bytes)).map_err(|never| match never {}).boxed_unsync();
         let response = self.send(Method::POST, path, Some("application/json"), body).await?;
-        document(response).await
+        document(response, &unanswered(&Method::POST, path)).await
     }
 
     /// Fetches a file whole.
@@ -87,7 +87,7 @@ impl Client {
         limit: usize,
     ) -> Result<Bytes, CliError> {
         let response = self.send(Method::GET, &with_query(path, query)?, None, empty()).await?;
-        within(DOCUMENT_TIMEOUT, body_collect(response.into_body(), limit)).await
+        within(&Unanswered::Nothing, body_collect(response.into_body(), limit, &Unanswered::Nothing)).await
     }
 
     /// Sends a file, or nothing, and follows the events that come back, one JSON document per line.
@@ -116,6 +116,7 @@ impl Client {
             .map_err(|error| protocol(&error.to_string()))?;
         // Ends when the sender and the response body are dropped; errors show up in the response.
         tokio::spawn(connection);
+        let outcome = unanswered(&method, path);
         let mut request =
             Request::builder().method(method).uri(path).header(HOST, HeaderValue::from_static("chengxin"));
         if let Some(content_type) = content_type {
@@ -127,8 +128,8 @@ impl Client {
             }
         }
         let request = request.body(body).map_err(|error| protocol(&error.to_string()))?;
-        let answer = async { sender.send_request(request).await.map_err(|error| protocol(&chain(&error))) };
-        let response = within(DOCUMENT_TIMEOUT, answer).await?;
+        let answer = async { sender.send_request(request).await.map_err(|error| unsent(&error, &outcome)) };
+        let response = within(&outcome, answer).await?;
         if response.status().is_success() { Ok(response) } else { Err(problem(response).await) }
     }
 }
@@ -227,8 +228,38 @@ pub fn percent_encode(text: &str) -> String {
     encoded
 }
 
-async fn document<T: DeserializeOwned>(response: Response<Incoming>) -> Result<T, CliError> {
-    let bytes = within(DOCUMENT_TIMEOUT, body_collect(response.into_body(), DOCUMENT_LIMIT)).await?;
+/// What is known of a request that has no answer: where it may have changed something, the command that shows. A check
+/// leaves entries in the logs and is made again like any question.
+fn unanswered(method: &Method, path: &str) -> Unanswered {
+    let place = path.strip_prefix("/api/v1/").unwrap_or(path);
+    let place = place.split_once('?').map_or(place, |(place, _)| place);
+    let is_question = ["checks", "notices/preview", "policy/explain", "policy/diff", "audit/verify"]
+        .contains(&place)
+        || place.ends_with("simulations");
+    let look = match place.split('/').next() {
+        _ if method == Method::GET || is_question => return Unanswered::Nothing,
+        // A new token makes the earlier one void.
+        _ if place == "federation/tokens" => return Unanswered::Again,
+        Some("notices") => "chengxin notice list --issued",
+        Some("operators") => "chengxin operator list",
+        Some("imports") => "chengxin import list",
+        Some("policy") => "chengxin policy status",
+        Some("federation") => "chengxin federation members",
+        Some(_) | None => "chengxin status",
+    };
+    Unanswered::Unknown { look: look.to_owned() }
+}
+
+/// A request without an answer: the other side ended the connection, or it is no node.
+fn unsent(error: &hyper::Error, outcome: &Unanswered) -> CliError {
+    if error.is_parse() { protocol(&chain(error)) } else { CliError::CutOff { outcome: outcome.clone() } }
+}
+
+async fn document<T: DeserializeOwned>(
+    response: Response<Incoming>,
+    outcome: &Unanswered,
+) -> Result<T, CliError> {
+    let bytes = within(outcome, body_collect(response.into_body(), DOCUMENT_LIMIT, outcome)).await?;
     parse(&bytes)
 }
 
@@ -237,25 +268,31 @@ async fn problem(response: Response<Incoming>) -> CliError {
     /// Problem documents are short; a longer body is not one.
     const PROBLEM_LIMIT: usize = 1 << 20;
     let status: StatusCode = response.status();
-    match within(DOCUMENT_TIMEOUT, body_collect(response.into_body(), PROBLEM_LIMIT)).await {
+    // A refusal changes nothing, even one whose reason does not come.
+    let refused = Unanswered::Nothing;
+    match within(&refused, body_collect(response.into_body(), PROBLEM_LIMIT, &refused)).await {
         Ok(bytes) => serde_json::from_slice::<Problem>(&bytes)
             .map_or_else(|_| protocol(&format!("HTTP status {status} without a reason")), CliError::problem),
         Err(error) => error,
     }
 }
 
-async fn body_collect(body: Incoming, limit: usize) -> Result<Bytes, CliError> {
+async fn body_collect(body: Incoming, limit: usize, outcome: &Unanswered) -> Result<Bytes, CliError> {
     match Limited::new(body, limit).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) => Err(protocol(&error.to_string())),
+        Err(error) => Err(match error.downcast_ref::<hyper::Error>() {
+            Some(error) => unsent(error, outcome),
+            None => protocol(&error.to_string()),
+        }),
     }
 }
 
 async fn within<T>(
-    longest: Duration,
+    outcome: &Unanswered,
     work: impl Future<Output = Result<T, CliError>>,
 ) -> Result<T, CliError> {
-    tokio::time::timeout(longest, work).await.unwrap_or(Err(CliError::Timeout { seconds: longest.as_secs() }))
+    let late = || CliError::Timeout { seconds: DOCUMENT_TIMEOUT.as_secs(), outcome: outcome.clone() };
+    tokio::time::timeout(DOCUMENT_TIMEOUT, work).await.unwrap_or_else(|_| Err(late()))
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CliError> {

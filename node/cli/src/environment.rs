@@ -10,6 +10,7 @@ use clap::ValueEnum as _;
 use crate::arguments::{Format, Globals};
 use crate::error::CliError;
 use crate::language::Language;
+use crate::shell::CallerFlags;
 
 /// The variables the program reads, with what they do in Chinese and English. `help environment` prints this list.
 pub const VARIABLES: &[(&str, &str, &str)] = &[
@@ -88,6 +89,8 @@ pub struct Settings {
     pub colour: bool,
     /// Whether questions are answered with yes.
     pub yes: bool,
+    /// The flags of this command that the next one needs as well.
+    pub flags: CallerFlags,
     /// The environment, for what only one command reads.
     pub environment: Environment,
 }
@@ -138,6 +141,7 @@ impl Settings {
             verbose: globals.verbose,
             colour: !globals.no_color && environment.text("NO_COLOR").is_none(),
             yes: globals.yes,
+            flags: globals.caller_flags(),
             environment,
         })
     }

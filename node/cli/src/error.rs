@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::exit::Exit;
 use crate::language::Language;
+use crate::shell::CallerFlags;
 
 /// Every way in which a command fails. `Display` is English; [`CliError::told`] speaks both languages.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +37,14 @@ pub enum CliError {
     Timeout {
         /// How long was waited.
         seconds: u64,
+        /// What becomes of the request.
+        outcome: Unanswered,
+    },
+    /// The connection ended before the answer was whole: the node stopped.
+    #[error("the node went away before it had answered")]
+    CutOff {
+        /// What became of the request.
+        outcome: Unanswered,
     },
     /// A file of the person who typed could not be read or written.
     #[error("{}", path.display())]
@@ -59,6 +68,20 @@ pub enum CliError {
     Interrupted {
         /// How to go on, if something was begun.
         resume: Option<String>,
+    },
+}
+
+/// What is known of a request that has no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unanswered {
+    /// It changes nothing.
+    Nothing,
+    /// Whether it was done is not known, and does not matter: doing it again replaces it.
+    Again,
+    /// Whether it was done is not known; the command shows.
+    Unknown {
+        /// The command.
+        look: String,
     },
 }
 
@@ -107,6 +130,31 @@ pub struct ErrorDocument {
     trace_id: Option<String>,
 }
 
+impl Unanswered {
+    /// What is known, in Chinese and English.
+    fn said(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Nothing => ("没有作任何更改", "nothing was changed"),
+            Self::Again | Self::Unknown { .. } => ("是否已执行尚不清楚", "whether it was done is not known"),
+        }
+    }
+
+    /// What to do, in Chinese and English.
+    fn fix(&self) -> (String, String) {
+        match self {
+            Self::Nothing => ("重新执行".to_owned(), "type it again".to_owned()),
+            Self::Again => (
+                "重新执行, 新结果取代可能已有的结果".to_owned(),
+                "type it again: what may have been done is replaced".to_owned(),
+            ),
+            Self::Unknown { look } => (
+                format!("先用 {look} 查明, 再决定是否重新执行"),
+                format!("find out with {look} before you type it again"),
+            ),
+        }
+    }
+}
+
 /// A file that is too long is told with the limit and the fix; what the operating system says stays what it says.
 impl From<BoundedFileError> for CliError {
     fn from(error: BoundedFileError) -> Self {
@@ -123,17 +171,18 @@ impl CliError {
         Self::Problem(Box::new(problem))
     }
 
-    /// The error as it is told to whoever called with `flags` ([`crate::arguments::Globals::caller_flags`]). What a denial
-    /// says to look up in the policy is typed at the same node by the same person, so these commands have the same flags; a
-    /// command of another fix may be somebody else's.
+    /// The error as it is told to whoever called with these flags: what it says to type has them too.
     #[must_use]
-    pub fn with_caller_flags(mut self, flags: &str) -> Self {
-        if let Self::Problem(problem) = &mut self
-            && problem.rule.is_some()
-        {
-            for fix in [&mut problem.fix_en, &mut problem.fix_zh].into_iter().flatten() {
-                *fix = fix.replace("chengxin policy ", &format!("chengxin{flags} policy "));
+    pub fn with_caller_flags(mut self, flags: &CallerFlags) -> Self {
+        match &mut self {
+            Self::Problem(problem) => {
+                for fix in [&mut problem.fix_en, &mut problem.fix_zh].into_iter().flatten() {
+                    *fix = flags.sentence(fix);
+                }
             }
+            Self::Timeout { outcome: Unanswered::Unknown { look }, .. }
+            | Self::CutOff { outcome: Unanswered::Unknown { look } } => *look = flags.command(look),
+            _ => {}
         }
         self
     }
@@ -167,6 +216,7 @@ impl CliError {
             Self::Unreachable { .. } => ErrorCode::Unavailable,
             Self::Protocol { .. } | Self::Output(_) | Self::Input(_) => ErrorCode::Internal,
             Self::Timeout { .. } => ErrorCode::Timeout,
+            Self::CutOff { .. } => ErrorCode::Unavailable,
             Self::File { source, .. } => match source.kind() {
                 std::io::ErrorKind::NotFound => ErrorCode::NotFound,
                 std::io::ErrorKind::PermissionDenied => ErrorCode::Denied,
@@ -187,6 +237,7 @@ impl CliError {
             | Self::Unreachable { .. }
             | Self::Protocol { .. }
             | Self::Timeout { .. }
+            | Self::CutOff { .. }
             | Self::File { .. }
             | Self::Output(_)
             | Self::Input(_) => self.code().into(),
@@ -278,15 +329,25 @@ impl CliError {
                     "use the chengxin of the same version as the node".to_owned(),
                 ));
             }
-            Self::Timeout { seconds } => {
+            Self::Timeout { seconds, outcome } => {
                 told.what = pick(
-                    format!("节点在 {seconds} 秒内没有应答"),
-                    format!("the node did not answer within {seconds} s"),
+                    format!("节点在 {seconds} 秒内没有应答; {}", outcome.said().0),
+                    format!("the node did not answer within {seconds} s; {}", outcome.said().1),
                 );
+                let (zh, en) = outcome.fix();
                 told.fix = Some(pick(
-                    "用 chengxin status 查看节点状态后重试".to_owned(),
-                    "look at chengxin status, then try again".to_owned(),
+                    format!("用 chengxin status 查看节点状态; {zh}"),
+                    format!("look at chengxin status; {en}"),
                 ));
+            }
+            Self::CutOff { outcome } => {
+                told.what = pick(
+                    format!("节点在应答之前停止; {}", outcome.said().0),
+                    format!("the node went away before it had answered; {}", outcome.said().1),
+                );
+                let (zh, en) = outcome.fix();
+                told.fix =
+                    Some(pick(format!("待节点恢复运行后, {zh}"), format!("when the node runs again, {en}")));
             }
             Self::File { path, source } => {
                 told.what = pick(

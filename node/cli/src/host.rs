@@ -51,13 +51,13 @@ pub trait HostCommands {
     /// `federation confirm-clock`: signs the directory again by this machine's clock.
     fn federation_confirm_clock(&self, settings: &Settings) -> Result<ClockConfirmation, CliError>;
 
-    /// `join`: fetches and verifies the federation's root by its fingerprint and redeems `token`.
+    /// `join`: fetches and verifies the federation's root by its fingerprint and redeems `token`. Without one, fetches the
+    /// directory of a node again that is a member already.
     fn join(
         &self,
         settings: &Settings,
         arguments: &JoinArguments,
-        token: &JoinSecret,
-        console: &mut Console,
+        token: Option<&JoinSecret>,
     ) -> Result<Joined, CliError>;
 
     /// `join FOLDER`: joins with metadata carried on a medium, after a coordinator entered this body by hand. Before
@@ -239,8 +239,38 @@ pub struct Joined {
     pub directory_version: u64,
     /// Members in the directory.
     pub members: usize,
+    /// Where the directory has the body otherwise than `init` was told; the directory counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub differences: Vec<EntryDifference>,
+    /// How a node that was a member before got its directory again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again: Option<FetchedAgain>,
     /// Commands that come next.
     pub next: Vec<String>,
+}
+
+/// A part of a body's entry in the directory that is not as the node has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntryDifference {
+    /// Which part: name, region or functions.
+    pub field: String,
+    /// What `init` was told.
+    pub here: String,
+    /// What the coordinator entered.
+    pub entered: String,
+}
+
+/// How a member got its directory again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FetchedAgain {
+    /// When what was fetched was signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_at: Option<Moment>,
+    /// Whether it was held against what the node had seen before; if not, it may be an older state that is still valid.
+    pub newest_seen: bool,
+    /// Where the damaged folder is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub damaged: Option<PathBuf>,
 }
 
 /// What a check certificate says, and whether it holds.

@@ -70,6 +70,6 @@ pub fn run(invocation: Invocation<'_>) -> Exit {
         commands::Context { settings: &settings, console: &mut console, host, now: clock.now() };
     match context.command_run(line.command) {
         Ok(exit) => exit,
-        Err(error) => console.error(&settings, &error.with_caller_flags(&line.globals.caller_flags())),
+        Err(error) => console.error(&settings, &error.with_caller_flags(&settings.flags)),
     }
 }

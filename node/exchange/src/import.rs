@@ -31,6 +31,7 @@ use crate::error::{ExchangeError, Result};
 pub use crate::import_batch::{BatchState, ImportBatch};
 use crate::import_index::{ImportIndex, STRETCH_RECORDS};
 use crate::import_lock::{ImportWriter, write_await};
+pub use crate::import_rollback::RollbackPreview;
 use crate::keyspace;
 use crate::node::Node;
 use crate::operation::Operation;

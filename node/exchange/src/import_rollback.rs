@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use chengxin_schemas::identity::BatchId;
+use chengxin_schemas::identity::{BatchId, NoticeId};
 use chengxin_schemas::notice::{NoticeContent, NoticeState};
 use chengxin_schemas::operator::Role;
 use chengxin_schemas::time::{Day, PeriodEnd, UnixTime};
@@ -39,7 +39,42 @@ const _: () = assert!(
     "what one commit deletes is never too much for the store"
 );
 
+/// Notices named that keep an import from being taken back: enough to see what kind of import it is.
+const NOTICES_NAMED: usize = 16;
+
+/// What taking an import back would do, and what is in its way.
+#[derive(Clone, Debug)]
+pub struct RollbackPreview {
+    /// The import.
+    pub batch: ImportBatch,
+    /// Notices in force on its records, with the day until which each of them restricts; while there is one, the import is
+    /// not taken back. At most sixteen.
+    pub notices: Vec<(NoticeId, PeriodEnd)>,
+}
+
+fn rolled_back_already() -> ExchangeError {
+    ExchangeError::Conflict { what: "import", reason: "it was rolled back already".to_owned() }
+}
+
 impl Node {
+    /// Says what [`Node::import_rollback`] would do, to whom may do it; changes nothing.
+    pub async fn import_rollback_preview(
+        self: &Arc<Self>,
+        operation: &Operation,
+        id: &BatchId,
+    ) -> Result<RollbackPreview> {
+        operation.require(&[Role::Reviewer], "roll an import back")?;
+        let batch = self.batch_read(id).await?;
+        let notices = match batch.state {
+            BatchState::RolledBack => return Err(rolled_back_already()),
+            BatchState::RollingBack => Vec::new(),
+            BatchState::Staging | BatchState::Committed => {
+                self.rollback_notices(&batch, operation.now(), NOTICES_NAMED).await?
+            }
+        };
+        Ok(RollbackPreview { batch, notices })
+    }
+
     /// Takes an import back: its records exist for no reader from the first write on.
     pub async fn import_rollback(
         self: &Arc<Self>,
@@ -51,12 +86,7 @@ impl Node {
         let writer = turn.writer();
         let mut batch = self.batch_read(id).await?;
         match batch.state {
-            BatchState::RolledBack => {
-                return Err(ExchangeError::Conflict {
-                    what: "import",
-                    reason: "it was rolled back already".to_owned(),
-                });
-            }
+            BatchState::RolledBack => return Err(rolled_back_already()),
             // Begun before, checked and logged then; no notice was issued on a hidden record since.
             BatchState::RollingBack => {}
             BatchState::Staging | BatchState::Committed => {
@@ -92,11 +122,30 @@ impl Node {
 
     /// A record cannot vanish while a notice that rests on it restricts somebody, or may do so again.
     async fn rollback_notices_check(&self, batch: &ImportBatch, now: UnixTime) -> Result<()> {
+        match self.rollback_notices(batch, now, 1).await?.first() {
+            None => Ok(()),
+            Some((notice, until)) => Err(ExchangeError::Conflict {
+                what: "import",
+                reason: format!(
+                    "notice {notice} rests on one of its records and restricts until {until}: the import can be taken back after that; this version cannot withdraw a notice"
+                ),
+            }),
+        }
+    }
+
+    /// Own notices that restrict, or may again, on records of an import; at most `limit` of them.
+    async fn rollback_notices(
+        &self,
+        batch: &ImportBatch,
+        now: UnixTime,
+        limit: usize,
+    ) -> Result<Vec<(NoticeId, PeriodEnd)>> {
         let today = Day(now.shanghai_date());
         let mut range = KeyRange::prefix(&keyspace::notices());
+        let mut found = Vec::new();
         loop {
             let page = self.parts.store.scan(range.clone(), 1_000).await?;
-            let Some((last, _)) = page.last() else { return Ok(()) };
+            let Some((last, _)) = page.last() else { return Ok(found) };
             range = range.after(last);
             for (key, bytes) in &page {
                 let notice = NoticeRow::open(bytes, key, &self.parts.keys.data)?;
@@ -107,13 +156,10 @@ impl Node {
                 let store = self.parts.store.as_ref();
                 let pointer = record_index::pointer_find(store, &notice.content.record).await?;
                 if pointer.is_some_and(|pointer| (batch.first..batch.next).contains(&pointer.number)) {
-                    return Err(ExchangeError::Conflict {
-                        what: "import",
-                        reason: format!(
-                            "notice {} rests on one of its records and restricts until {until}: the import can be taken back after that; this version cannot withdraw a notice",
-                            notice.content.id
-                        ),
-                    });
+                    found.push((notice.content.id, until));
+                    if found.len() >= limit {
+                        return Ok(found);
+                    }
                 }
             }
         }

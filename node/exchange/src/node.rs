@@ -27,6 +27,7 @@ use crate::daily_limit::DailyCounts;
 use crate::error::{ExchangeError, Result};
 use crate::held::STEPS_AT_ONCE;
 use crate::import_lock::ImportLock;
+use crate::operator::OperatorAccount;
 use crate::peers::Peers;
 use crate::policy_adoption::Adoption;
 use crate::recognition::RecognitionBasis;
@@ -126,6 +127,8 @@ pub struct Node {
     pub(crate) refusals: Mutex<RefusalBudget>,
     /// Refusals of this machine's users, by number, that could not be taken for the operator they said they are.
     pub(crate) strangers: Mutex<RefusalBudget<u32>>,
+    /// The accounts as they were read last.
+    pub(crate) accounts_seen: Mutex<Vec<OperatorAccount>>,
     /// Number ranges of imports that are not committed: their records do not exist for any reader.
     pub(crate) hidden: RwLock<BTreeMap<BatchId, (u64, u64)>>,
     /// One import at a time: records of a batch have contiguous numbers, and the indexes over them one writer.
@@ -175,6 +178,7 @@ impl Node {
             rewinds: Mutex::new(DayBudget::new(REWINDS_PER_DAY, u64::MAX)),
             refusals: Mutex::default(),
             strangers: Mutex::default(),
+            accounts_seen: Mutex::default(),
             hidden: RwLock::default(),
             importing: ImportLock::default(),
             searching: Arc::new(tokio::sync::Semaphore::new(STEPS_AT_ONCE)),

@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use chengxin_policy::{Applicability, Bundle, SanctionObject};
+use chengxin_policy::{Applicability, Authoriser, Bundle, SanctionObject};
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::catalogue::MeasureCode;
 use chengxin_schemas::directory::DirectoryEntry;
@@ -37,9 +37,11 @@ use crate::restriction::RestrictionRow;
 use crate::row::Row;
 
 mod list;
+mod preview;
 
 pub use crate::outbox::RECIPIENTS_LIMIT;
 pub use list::{NoticeFilter, NoticePage, NoticePlace};
+pub use preview::{MeasurePreview, NoticePreview};
 
 /// Most notices in one page of a list.
 pub const NOTICE_PAGE_LIMIT: usize = 1_000;
@@ -124,6 +126,14 @@ pub struct OwnMeasure {
     pub recognition: Recognition,
 }
 
+/// A notice that may be issued.
+struct Prepared {
+    policy: Arc<Authoriser>,
+    record: VerifiedRecord,
+    content: NoticeContent,
+    recipients: Vec<DirectoryEntry>,
+}
+
 impl Node {
     /// Issues a notice on an own record and queues it for every entitled member.
     pub async fn notice_issue(
@@ -135,8 +145,22 @@ impl Node {
         let issuing = self.issuing.clone().lock_owned().await;
         // From here to the commit, the import that brought the record is not rolled back.
         let resting = self.resting.clone().read_owned().await;
-        // Under the lock, both: who is entitled by a newer directory or policy gets this notice from the backlog, see
-        // `backlog_queue`.
+        // Under the lock: who is entitled by a newer directory or policy gets this notice from the backlog, see
+        // `backlog_queue`; and a second one like it waits until this one can be found.
+        let prepared = self.notice_prepare(operation, &draft).await?;
+        let id = prepared.content.id;
+        let Prepared { policy, record, content, recipients } = prepared;
+        let outgoing = Outgoing { content, record, now: operation.now(), policy };
+        self.notice_send(operation, outgoing, recipients, (issuing, resting)).await?;
+        self.notice_detail(&id, &self.parts.agency).await
+    }
+
+    /// Puts a notice together and finds who gets it, or says why it cannot be issued.
+    async fn notice_prepare(
+        self: &Arc<Self>,
+        operation: &Operation,
+        draft: &NoticeDraft,
+    ) -> Result<Prepared> {
         let directory = self.directory_current()?;
         let policy = self.policy();
         let (_, row, record) = self.record_find(&draft.record).await?;
@@ -146,8 +170,8 @@ impl Node {
                 reason: format!("it is {}; a sanction needs a breach in force", row.state),
             });
         }
-        let content = self.notice_content(policy.bundle(), &draft, &record, operation.now())?;
-        let id = content.id;
+        let content = self.notice_content(policy.bundle(), draft, &record, operation.now())?;
+        self.notice_repeat_check(&content.subject, draft, operation.now()).await?;
         let recipients: Vec<_> = directory
             .entries()
             .filter(|entry| {
@@ -155,9 +179,7 @@ impl Node {
             })
             .cloned()
             .collect();
-        let outgoing = Outgoing { content, record, now: operation.now(), policy };
-        self.notice_send(operation, outgoing, recipients, (issuing, resting)).await?;
-        self.notice_detail(&id, &self.parts.agency).await
+        Ok(Prepared { policy, record, content, recipients })
     }
 
     /// Logs, stages and commits a notice, in a task that ends even if the caller goes away: a batch that is queued is not

@@ -1,5 +1,7 @@
 //! Operator accounts: which operating-system user may act as whom, in which roles.
 
+use std::sync::PoisonError;
+
 use chengxin_schemas::operator::{OperatorName, Role};
 use chengxin_schemas::time::UnixTime;
 use chengxin_store::{Batch, KeyRange};
@@ -89,11 +91,24 @@ impl Node {
         self.operation_choose(&mine, allowed.iter().find(has).copied())
     }
 
+    /// Like [`Node::operation_begin`], by the accounts as they were read last: for a look at the node's condition while its
+    /// store cannot be read, which is when somebody has to see why.
+    pub fn operation_begin_last_known(
+        &self,
+        user_id: u32,
+        wanted: Option<&OperatorName>,
+        role: Option<Role>,
+    ) -> Result<Operation> {
+        let mut mine = self.accounts_seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        accounts_retain(&mut mine, user_id, wanted);
+        let has = |role: &&Role| mine.iter().any(|account| account.roles.contains(role));
+        self.operation_choose(&mine, role.or_else(|| Role::ALL.iter().find(has).copied()))
+    }
+
     /// The enabled accounts of a user; only the one of the wanted name, if a name is given.
     async fn accounts_of(&self, user_id: u32, wanted: Option<&OperatorName>) -> Result<Vec<OperatorAccount>> {
         let mut mine = self.operators_all().await?;
-        mine.retain(|account| account.user_id == user_id && account.enabled);
-        mine.retain(|account| wanted.is_none_or(|name| account.name == *name));
+        accounts_retain(&mut mine, user_id, wanted);
         Ok(mine)
     }
 
@@ -273,6 +288,7 @@ impl Node {
             },
             other => other.into(),
         })?;
+        self.accounts_forget();
         Ok(())
     }
 
@@ -308,7 +324,13 @@ impl Node {
         batch.expect(key.clone(), Some(bytes));
         batch.put(key, account.encode()?);
         self.parts.store.commit(batch).await?;
+        self.accounts_forget();
         Ok(account)
+    }
+
+    /// What was read before a change is known no more.
+    fn accounts_forget(&self) {
+        self.accounts_seen.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// All accounts, by name.
@@ -321,11 +343,20 @@ impl Node {
         let mut accounts = Vec::new();
         loop {
             let page = self.parts.store.scan(range.clone(), 1_000).await?;
-            let Some((last, _)) = page.last() else { return Ok(accounts) };
+            let Some((last, _)) = page.last() else {
+                *self.accounts_seen.lock().unwrap_or_else(PoisonError::into_inner) = accounts.clone();
+                return Ok(accounts);
+            };
             range = range.after(last);
             for (_, bytes) in &page {
                 accounts.push(OperatorAccount::decode(bytes)?);
             }
         }
     }
+}
+
+/// Leaves the enabled accounts of a user; only the one of the wanted name, if a name is given.
+fn accounts_retain(accounts: &mut Vec<OperatorAccount>, user_id: u32, wanted: Option<&OperatorName>) {
+    accounts.retain(|account| account.user_id == user_id && account.enabled);
+    accounts.retain(|account| wanted.is_none_or(|name| account.name == *name));
 }

@@ -6,6 +6,7 @@ use chengxin_store::Statistics;
 use chengxin_trust::Freshness;
 
 use crate::error::Result;
+use crate::keyspace;
 use crate::node::Node;
 
 /// The condition of a node, from the use cases' point of view. The program adds peers, addresses and process facts.
@@ -39,6 +40,8 @@ pub struct NodeStatus {
     pub imports_open: usize,
     /// The store.
     pub store: Statistics,
+    /// Why the store cannot be read, if it cannot: then the node refuses all work but saying so.
+    pub store_fault: Option<String>,
 }
 
 impl Node {
@@ -47,6 +50,9 @@ impl Node {
         let directory = self.directory()?;
         let now = self.now();
         let health = self.parts.log.health();
+        // Whatever the answer, a store that has stopped refuses it.
+        let read = self.parts.store.get(&keyspace::policy_in_force()).await;
+        let store_fault = read.err().map(|error| error.to_string());
         let imports_open = self.hidden.read().unwrap_or_else(std::sync::PoisonError::into_inner).len();
         Ok(NodeStatus {
             agency: self.parts.agency,
@@ -62,7 +68,8 @@ impl Node {
             audit_fault: health.stopped,
             deliveries_owed: self.delivery_owed(),
             imports_open,
-            store: self.parts.store.statistics().await?,
+            store: self.parts.store.statistics().await.unwrap_or_default(),
+            store_fault,
         })
     }
 }

@@ -48,6 +48,16 @@ pub enum NetworkError {
         /// What happened.
         reason: String,
     },
+    /// A member's node could not be reached from outside the network.
+    #[error(
+        "member: {address} cannot be reached: {reason}; give the address at which a member's node listens for other members"
+    )]
+    MemberUnreachable {
+        /// The address dialled.
+        address: String,
+        /// What happened.
+        reason: String,
+    },
     /// A task of the network panicked. Its state is unknown: start the network again.
     #[error("a task of the network panicked; start the network again")]
     Panicked,
@@ -58,7 +68,9 @@ impl NetworkError {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::Address { .. } | Self::Identity | Self::Members { .. } => ErrorCode::Invalid,
-            Self::Listen { .. } | Self::JoinUnreachable { .. } => ErrorCode::Unavailable,
+            Self::Listen { .. } | Self::JoinUnreachable { .. } | Self::MemberUnreachable { .. } => {
+                ErrorCode::Unavailable
+            }
             Self::Transport { .. } | Self::Panicked => ErrorCode::Internal,
         }
     }

@@ -5,6 +5,9 @@
 //! anything, so it can compare it with what it already trusts; the coordinator sees the identity that it may enrol.
 //! A stranger gets few connections, short visits and one stream, and can never speak the members' protocol here.
 //!
+//! The client also reaches a member's node, by the members' protocol: for a member that lost its list of members and so
+//! cannot say who has to answer there.
+//!
 //! Not solved: strangers that fill the few places keep others out while they do. The door is open as long as a token
 //! is outstanding, which is a day unless the coordinator says otherwise, and a month at most; a firewall rule for the
 //! expected address helps.
@@ -28,7 +31,7 @@ use crate::answerer::{Answering, RequestHandler, stream_answer};
 use crate::asker::{Asker, AskerDriver, asker_new};
 use crate::budget::{Budget, Counter};
 use crate::error::{CallError, NetworkError};
-use crate::event_loop::dial_reason;
+use crate::event_loop::{FRAMES_PROTOCOL, dial_reason};
 use crate::key::TransportKey;
 use crate::limits::{DEADLINE_LONGEST, Limits};
 use crate::links::{LinkEvent, StreamNews};
@@ -82,12 +85,12 @@ fn door_limits() -> Limits {
     }
 }
 
-fn door_swarm(key: &TransportKey) -> Result<Swarm<Behaviour>, NetworkError> {
+fn door_swarm(key: &TransportKey, protocol: StreamProtocol) -> Result<Swarm<Behaviour>, NetworkError> {
     let limits = door_limits();
     swarm_new(
         key,
         SwarmConfig {
-            protocol: JOIN_PROTOCOL,
+            protocol,
             members_only: false,
             handshakes: HANDSHAKES,
             handshake_time: limits.handshake_time,
@@ -119,7 +122,7 @@ impl JoinDoor {
         listen: &[PeerAddress],
         handler: Arc<dyn RequestHandler>,
     ) -> Result<Self, NetworkError> {
-        let mut swarm = door_swarm(key)?;
+        let mut swarm = door_swarm(key, JOIN_PROTOCOL)?;
         let listening = Listening::begin(&mut swarm, listen).await?;
         let (close, closed) = watch::channel(None);
         let closing = Arc::<AtomicBool>::default();
@@ -377,7 +380,46 @@ async fn visit_end(at: Option<Instant>) {
     }
 }
 
-/// A connection to a coordinator's door. Dropping it closes the connection.
+/// Where a client asks, and with that which protocol it speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    /// A coordinator's door.
+    Door,
+    /// A member's node.
+    Member,
+}
+
+impl Side {
+    fn protocol(self) -> StreamProtocol {
+        match self {
+            Self::Door => JOIN_PROTOCOL,
+            Self::Member => FRAMES_PROTOCOL,
+        }
+    }
+
+    /// The reason when the other side does not speak the protocol.
+    fn other_protocol(self, reason: &str) -> String {
+        match self {
+            Self::Door => format!("it is no join door of this version ({reason})"),
+            // A member that does not know this node may hang up before or while the stream opens.
+            Self::Member => format!(
+                "it is no member's node of this version, or its directory does not list this node's transport key ({reason})"
+            ),
+        }
+    }
+
+    /// The reason when the other side hangs up.
+    fn hung_up(self) -> &'static str {
+        match self {
+            Self::Door => "the connection was closed: the door is full or does not admit this node",
+            Self::Member => {
+                "the connection was closed: its directory does not list this node's transport key, or it is full"
+            }
+        }
+    }
+}
+
+/// A connection to a coordinator's door, or to a member's node. Dropping it closes the connection.
 #[derive(Debug)]
 pub struct JoinClient {
     remote: PeerIdentity,
@@ -398,9 +440,36 @@ impl JoinClient {
         address: &PeerAddress,
         deadline: Duration,
     ) -> Result<Self, NetworkError> {
-        let unreachable =
-            |reason: String| NetworkError::JoinUnreachable { address: address.to_string(), reason };
-        let mut swarm = door_swarm(key)?;
+        Self::connect_to(Side::Door, key, address, deadline).await
+    }
+
+    /// As [`JoinClient::connect`], to a member's node: it lets in who is in its directory. Whoever answers may be anybody,
+    /// so nothing may be believed that is not verified by itself, as the federation's metadata is.
+    ///
+    /// # Errors
+    /// [`NetworkError::MemberUnreachable`] with the reason, also when another program answers at the address.
+    pub async fn connect_to_member(
+        key: &TransportKey,
+        address: &PeerAddress,
+        deadline: Duration,
+    ) -> Result<Self, NetworkError> {
+        Self::connect_to(Side::Member, key, address, deadline).await
+    }
+
+    async fn connect_to(
+        side: Side,
+        key: &TransportKey,
+        address: &PeerAddress,
+        deadline: Duration,
+    ) -> Result<Self, NetworkError> {
+        let unreachable = |reason: String| {
+            let address = address.to_string();
+            match side {
+                Side::Door => NetworkError::JoinUnreachable { address, reason },
+                Side::Member => NetworkError::MemberUnreachable { address, reason },
+            }
+        };
+        let mut swarm = door_swarm(key, side.protocol())?;
         swarm
             .dial(DialOpts::unknown_peer_id().address(address.multiaddr()).build())
             .map_err(|error| unreachable(dial_reason(&error)))?;
@@ -410,7 +479,7 @@ impl JoinClient {
         let asking = Budget::new(limits.in_flight_per_peer, Counter::new(limits.in_flight_per_peer));
         let (asker, driver) = asker_new(&limits, bytes.clone());
         let (opened, result) = oneshot::channel();
-        let task = AbortOnDrop(Some(tokio::spawn(client_drive(swarm, driver, opened))));
+        let task = AbortOnDrop(Some(tokio::spawn(client_drive(side, swarm, driver, opened))));
         let ends_at = Instant::now() + deadline.min(DEADLINE_LONGEST);
         match timeout_at(ends_at, result).await {
             Ok(Ok(Ok(remote))) => match task.keep() {
@@ -473,11 +542,12 @@ impl Drop for AbortOnDrop {
 
 /// Dials, opens the stream, says how that went, and moves bytes until the stream ends.
 async fn client_drive(
+    side: Side,
     mut swarm: Swarm<Behaviour>,
     driver: AskerDriver,
     opened: oneshot::Sender<Result<PeerIdentity, String>>,
 ) {
-    let (stream, remote) = match client_stream(&mut swarm).await {
+    let (stream, remote) = match client_stream(side, &mut swarm).await {
         Ok(found) => found,
         Err(reason) => {
             let _ = opened.send(Err(reason));
@@ -498,7 +568,7 @@ async fn client_drive(
     }
 }
 
-async fn client_stream(swarm: &mut Swarm<Behaviour>) -> Result<(Stream, PeerIdentity), String> {
+async fn client_stream(side: Side, swarm: &mut Swarm<Behaviour>) -> Result<(Stream, PeerIdentity), String> {
     loop {
         match swarm.select_next_some().await {
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, .. } => {
@@ -509,16 +579,12 @@ async fn client_stream(swarm: &mut Swarm<Behaviour>) -> Result<(Stream, PeerIden
                     let remote = PeerIdentity::from_peer_id(peer).map_err(|error| error.to_string())?;
                     return Ok((stream, remote));
                 }
-                StreamNews::Failed(reason) => {
-                    return Err(format!("it is no join door of this version ({reason})"));
-                }
-                // Nobody has a reason to open a stream to a client.
+                StreamNews::Failed(reason) => return Err(side.other_protocol(&reason.to_string())),
+                // A door has no reason to open a stream to a client, and what a member asks here nobody can answer.
                 StreamNews::Inbound(stream) => drop(stream),
             },
             SwarmEvent::OutgoingConnectionError { error, .. } => return Err(dial_reason(&error)),
-            SwarmEvent::ConnectionClosed { .. } => {
-                return Err("the connection was closed: the door is full or does not admit this node".into());
-            }
+            SwarmEvent::ConnectionClosed { .. } => return Err(side.hung_up().into()),
             // Progress notes without consequence here.
             _ => {}
         }

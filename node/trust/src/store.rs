@@ -111,6 +111,41 @@ impl TrustStore {
         Ok(Self { folder, pinned, state: Arc::new(RwLock::new(Arc::new(state))), refreshing: Arc::default() })
     }
 
+    /// Begins a store in `folder` with what still holds of the damaged one in `damaged`: the roots from the fingerprint on,
+    /// as far as the chain goes, and what was seen last, behind which nobody can then take the new store back. The rest is
+    /// fetched again. Says whether what was seen last was there, signed under the newest of these roots; if not, the new
+    /// store takes any state that is not expired.
+    pub async fn salvage(
+        folder: impl Into<PathBuf>,
+        damaged: impl Into<PathBuf>,
+        pinned: RootFingerprint,
+    ) -> Result<bool, TrustError> {
+        let (folder, damaged) = (Folder::new(folder), Folder::new(damaged));
+        blocking(move || {
+            let Ok((newest, roots)) = roots_whole(&damaged, pinned) else { return Ok(false) };
+            folder.write_all(roots.iter().map(|(version, bytes)| (FileName::Root(*version), &bytes[..])))?;
+            let (from, to) = (damaged.base().join("seen"), folder.base().join("seen"));
+            folder_create(&to)?;
+            let mut has_memory = false;
+            for (file, role) in SEEN {
+                let Ok(Some(bytes)) = file_read(&from.join(file), role.limit()) else { continue };
+                let holds = match role {
+                    Role::Timestamp => metadata::role_parse::<Timestamp>(role, &bytes)
+                        .and_then(|parsed| metadata::role_verify(&newest.signed, role, &parsed)),
+                    _ => metadata::role_parse::<Snapshot>(role, &bytes)
+                        .and_then(|parsed| metadata::role_verify(&newest.signed, role, &parsed)),
+                };
+                if holds.is_ok() {
+                    file_replace(&to.join(file), &bytes)?;
+                    has_memory |= role == Role::Timestamp;
+                }
+            }
+            folder_sync(&to)?;
+            Ok(has_memory)
+        })
+        .await
+    }
+
     /// The verified directory; an error before the first refresh. Whether it is current is asked of the value.
     pub fn directory(&self) -> Result<Arc<VerifiedDirectory>, TrustError> {
         self.state().directory.clone().ok_or(TrustError::NotJoined)
@@ -615,6 +650,24 @@ fn unchanged(held: &VerifiedDirectory, now: UnixTime) -> Result<RefreshOutcome, 
         return Err(TrustError::Expired { role: held.expires_first(), since: held.expires() });
     }
     Ok(RefreshOutcome::Unchanged)
+}
+
+/// Roots with their versions, in order.
+type Roots = Vec<(u64, Bytes)>;
+
+/// The roots on disk that hold, from the fingerprint on and each under the one before, with the newest of them taken apart.
+fn roots_whole(folder: &Folder, pinned: RootFingerprint) -> Result<(Signed<Root>, Roots), TrustError> {
+    let roots = roots_read(folder)?;
+    let first = roots.first().ok_or(TrustError::NotJoined)?;
+    fingerprint_check(pinned, first)?;
+    let mut newest = first_root_check(first)?;
+    let mut whole = vec![(1, first.clone())];
+    for (version, bytes) in (2..).zip(roots.iter().skip(1)) {
+        let Ok(next) = root_step(&newest, version, bytes) else { break };
+        newest = next;
+        whole.push((version, bytes.clone()));
+    }
+    Ok((newest, whole))
 }
 
 /// The roots on disk from version 1 without a gap.

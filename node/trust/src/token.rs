@@ -145,6 +145,9 @@ pub struct TokenGrant {
     pub functions: Vec<FunctionCode>,
     /// The token is void from this time on.
     pub expires: UnixTime,
+    /// Whether it admits keys that a removed member had. The caller looks them up.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub former_keys: bool,
 }
 
 /// A token in the book, as the caller stores it: version 1 of the form.
@@ -365,6 +368,7 @@ mod tests {
             region: "152105".parse().expect("region"),
             functions: vec![],
             expires: NOW.plus(3600),
+            former_keys: false,
         }
     }
 

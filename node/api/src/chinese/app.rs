@@ -5,6 +5,23 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     // coordination.rs
     ("not a token book: {}", "不是令牌簿: {0:text}"),
     ("issue tokens", "签发令牌"),
+    ("the policy in force knows no function {}; it knows {}", "现行策略中没有职能 {0}; 已有职能: {1}"),
+    (
+        "name functions that it knows; chengxin policy show says what they are called",
+        "请给出策略中已有的职能; 用 chengxin policy show 查看各职能的名称",
+    ),
+    // coordination/removed.rs
+    ("not a list of removed members: {}", "不是被移除成员的清单: {0:text}"),
+    (
+        "the application has a key that member {} had when it was removed on {}",
+        "申请所用的密钥属于已于 {1:date} 被移除的成员 {0}",
+    ),
+    (
+        "make the node anew with chengxin init, so that it has keys of its own; if the former ones are in no other hands, the coordinator admits them with --former-keys",
+        "用 chengxin init 重建节点以换用新密钥; 原密钥确未落入他人之手的, 由统筹员加 --former-keys 接纳",
+    ),
+    ("writing the list of removed members ended unexpectedly", "写被移除成员清单的任务意外终止"),
+    ("restart the node; it reads the list again when it opens", "重新启动节点; 打开时会重新读取清单"),
     ("enrol members", "录入成员"),
     ("remove members", "移除成员"),
     ("writing the token book ended unexpectedly", "写令牌簿的任务意外终止"),
@@ -122,10 +139,16 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "a node founds or joins once; use a new home for another federation",
         "一个节点只建立或加入一次; 另一个联盟请用新的数据目录",
     ),
+    ("this node belongs to another federation already", "本节点已属于另一个联盟"),
     (
-        "a node joins once; use a new home for another federation",
-        "一个节点只加入一次; 另一个联盟请用新的数据目录",
+        "a node joins one federation; use a new home for another",
+        "一个节点只加入一个联盟; 另一个联盟请用新的数据目录",
     ),
+    (
+        "version {} of the directory does not list this node's keys",
+        "版本 {0:number} 的目录中没有本节点的密钥",
+    ),
+    ("ask a coordinator for a new token and join with it", "请向统筹员索取新令牌, 再凭令牌加入"),
     ("the node at this address is not a coordinator of the federation", "该地址的节点不是本联盟的统筹节点"),
     (
         "ask the coordinator for the address of its own node; the token was not shown to anybody",
@@ -156,6 +179,12 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("the coordinator's node answered something else", "统筹节点的应答不是所问的内容"),
     ("the other side answered something else", "对方的应答不是所问的内容"),
     // wiring.rs
+    ("the member directory in {} does not hold: {}", "{0} 中的成员目录已损坏: {1:text}"),
+    ("the member directory in {} is lost", "{0} 中的成员目录已丢失"),
+    (
+        "fetch it again from another member's node, without a token: chengxin join ADDRESS --fingerprint FINGERPRINT",
+        "从另一成员节点重新取得, 不需要令牌: chengxin join ADDRESS --fingerprint FINGERPRINT",
+    ),
     ("this node belongs to no federation yet", "本节点尚未加入任何联盟"),
     (
         "join one with chengxin join, or found one with chengxin federation found",

@@ -183,6 +183,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "several agencies use this number: name one as issuer ({})",
         "多个机关使用该编号: 请指明其中一个为签发机关 ({0})",
     ),
+    (
+        "notice {} takes {} on the same record until {}; look at it with chengxin notice show",
+        "通知 {0} 已就同一记录采取 {1}, 至 {2}; 用 chengxin notice show 查看",
+    ),
     ("it is {}; a sanction needs a breach in force", "状态为 {0:state}; 惩戒须以有效的失信记录为依据"),
     (
         "{} members are entitled, one notice reaches at most {}",

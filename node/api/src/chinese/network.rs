@@ -35,6 +35,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     ("transport: {}", "传输层: {0:text}"),
     (
+        "member: {} cannot be reached: {}; give the address at which a member's node listens for other members",
+        "member: 无法连到 {0}: {1:text}; 请给出某成员节点供其他成员连接的监听地址",
+    ),
+    (
         "join: {} cannot be reached: {}; check the address and that the coordinator's door is open",
         "join: 无法连到 {0}: {1:text}; 请核对地址, 并确认统筹节点的加入入口已开放",
     ),
@@ -83,6 +87,14 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     // join.rs
     ("no answer in time", "没有及时应答"),
     ("it is no join door of this version ({})", "不是本版本的加入入口 ({0:text})"),
+    (
+        "it is no member's node of this version, or its directory does not list this node's transport key ({})",
+        "不是本版本的成员节点, 或其目录中没有本节点的传输密钥 ({0:text})",
+    ),
+    (
+        "the connection was closed: its directory does not list this node's transport key, or it is full",
+        "连接被关闭: 对方的目录中没有本节点的传输密钥, 或连接数已满",
+    ),
     (
         "the connection was closed: the door is full or does not admit this node",
         "连接被关闭: 入口已满, 或不接纳本节点",

@@ -16,7 +16,8 @@ use crate::gate::Caller;
 use crate::services::Services;
 use crate::types::import::{
     Finding, FindingWeight, IMPORT_FINDINGS_LIMIT, ImportListQuery, ImportListSchema, ImportReport,
-    ImportSchema, ImportState, ImportSummary, Imports, RowCounts, UploadId,
+    ImportSchema, ImportState, ImportSummary, Imports, RestingNotice, RollbackPreview, RollbackPreviewSchema,
+    RowCounts, UploadId,
 };
 
 /// Imports on a page when nobody says, and at most.
@@ -55,6 +56,21 @@ pub(crate) async fn import_show(
     let id: BatchId = path_parse(&id)?;
     let batch = services.node.import_show(&caller.operation, &id).await?;
     Ok(Json(batch_report(&batch)))
+}
+
+pub(crate) async fn import_rollback_preview(
+    State(services): State<Arc<Services>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Answer<RollbackPreview> {
+    let id: BatchId = path_parse(&id)?;
+    let preview = services.node.import_rollback_preview(&caller.operation, &id).await?;
+    let notices = preview.notices.into_iter().map(|(notice, until)| RestingNotice { notice, until });
+    Ok(Json(RollbackPreview {
+        schema: RollbackPreviewSchema::V1,
+        summary: summary(&preview.batch),
+        notices: notices.collect(),
+    }))
 }
 
 pub(crate) async fn import_rollback(

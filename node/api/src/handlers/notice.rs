@@ -20,9 +20,9 @@ use crate::failure::Failure;
 use crate::gate::Caller;
 use crate::services::Services;
 use crate::types::notice::{
-    Delivery, DeliveryState, MeasureDecision, MeasureReason, MeasureReceipt, NoticeDirection, NoticeDocument,
-    NoticeIssueRequest, NoticeListSchema, NoticeMeasure, NoticeQuery, NoticeSchema, NoticeShowQuery,
-    NoticeSummary, Notices,
+    Delivery, DeliveryState, MeasureDecision, MeasurePreview, MeasureReason, MeasureReceipt, MeasureRequest,
+    NoticeDirection, NoticeDocument, NoticeIssueRequest, NoticeListSchema, NoticeMeasure, NoticePreview,
+    NoticePreviewSchema, NoticeQuery, NoticeSchema, NoticeShowQuery, NoticeSummary, Notices,
 };
 
 /// Notices in a list when nobody says.
@@ -33,22 +33,48 @@ pub(crate) async fn notice_issue(
     Extension(caller): Extension<Caller>,
     body: Result<Bytes, BytesRejection>,
 ) -> Answer<NoticeDocument> {
-    let request: NoticeIssueRequest = document(body)?;
-    let draft = NoticeDraft {
-        record: request.record,
-        measures: request
-            .measures
-            .into_iter()
-            .map(|measure| MeasureDraft {
-                measure: measure.measure,
-                legal_basis: measure.legal_basis,
-                from: measure.from,
-                until: measure.until,
-            })
-            .collect(),
-    };
+    let draft = draft(document(body)?);
     let detail = services.node.notice_issue(&caller.operation, draft).await?;
     Ok(Json(notice(&services, detail)?))
+}
+
+pub(crate) async fn notice_preview(
+    State(services): State<Arc<Services>>,
+    Extension(caller): Extension<Caller>,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer<NoticePreview> {
+    let draft = draft(document(body)?);
+    let preview = services.node.notice_preview(&caller.operation, draft).await?;
+    let measures = preview.measures.into_iter().map(|measure| {
+        let (measure_name, measure_name_en) = measure_names(&services, &measure.measure);
+        MeasurePreview {
+            measure: measure.measure,
+            measure_name,
+            measure_name_en,
+            legal_basis: measure.legal_basis,
+            basis_verified: measure.basis_verified,
+            from: measure.from,
+            until: measure.until,
+        }
+    });
+    Ok(Json(NoticePreview {
+        schema: NoticePreviewSchema::V1,
+        record: preview.record,
+        subject: preview.subject.masked(),
+        subject_name: preview.subject_name,
+        measures: measures.collect(),
+        recipients: preview.recipients,
+    }))
+}
+
+fn draft(request: NoticeIssueRequest) -> NoticeDraft {
+    let measure = |measure: MeasureRequest| MeasureDraft {
+        measure: measure.measure,
+        legal_basis: measure.legal_basis,
+        from: measure.from,
+        until: measure.until,
+    };
+    NoticeDraft { record: request.record, measures: request.measures.into_iter().map(measure).collect() }
 }
 
 pub(crate) async fn notice_list(

@@ -19,9 +19,9 @@ use super::{Answer, document, query};
 use crate::failure::Failure;
 use crate::services::Services;
 use crate::types::policy::{
-    FieldExplanation, MeasureEntry, Needed, NeededPurpose, Policy, PolicyCell, PolicyExplainRequest,
-    PolicyExplanation, PolicyExplanationSchema, PolicySchema, PolicyTable, PolicyTableQuery,
-    PolicyTableSchema, PurposeEntry,
+    FieldExplanation, FunctionEntry, MeasureEntry, Needed, NeededPurpose, Policy, PolicyCell,
+    PolicyExplainRequest, PolicyExplanation, PolicyExplanationSchema, PolicySchema, PolicyTable,
+    PolicyTableQuery, PolicyTableSchema, PurposeEntry,
 };
 use crate::types::problem::Problem;
 use crate::types::record::FieldShown;
@@ -61,7 +61,18 @@ pub(crate) async fn policy_show(State(services): State<Arc<Services>>) -> Answer
         })
         .collect();
     let version = bundle.rules_version().to_owned();
-    Ok(Json(Policy { schema: PolicySchema::V1, version, purposes, measures }))
+    let functions = bundle
+        .functions()
+        .iter()
+        .map(|function| FunctionEntry {
+            code: function.code.clone(),
+            name: function.chinese.clone(),
+            name_en: function.english.clone(),
+            source: function.source.clone(),
+            verified: function.verified,
+        })
+        .collect();
+    Ok(Json(Policy { schema: PolicySchema::V1, version, purposes, measures, functions }))
 }
 
 pub(crate) async fn policy_explain(

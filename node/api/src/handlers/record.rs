@@ -15,12 +15,9 @@ use crate::failure::Failure;
 use crate::gate::Caller;
 use crate::services::Services;
 use crate::types::record::{
-    FieldShown, RECORD_PAGE_LIMIT, RecordDocument, RecordField, RecordListSchema, RecordQuery, RecordRule,
-    RecordSchema, RecordSummary, Records,
+    FieldShown, RECORD_PAGE_DEFAULT, RECORD_PAGE_LIMIT, RecordDocument, RecordField, RecordListSchema,
+    RecordQuery, RecordRule, RecordSchema, RecordSummary, Records,
 };
-
-/// Records on a page when nobody says.
-const PAGE_DEFAULT: usize = 50;
 
 pub(crate) async fn record_list(
     State(services): State<Arc<Services>>,
@@ -46,7 +43,7 @@ pub(crate) async fn record_list(
         subject,
         check_exception,
         below,
-        limit: wanted.limit.unwrap_or(PAGE_DEFAULT).clamp(1, RECORD_PAGE_LIMIT),
+        limit: wanted.limit.unwrap_or(RECORD_PAGE_DEFAULT).clamp(1, RECORD_PAGE_LIMIT),
     };
     let page = services.node.record_list(&caller.operation, filter).await?;
     let records = page.records.into_iter().map(summary).collect();

@@ -136,9 +136,20 @@ fn values_damaged(files: u64) -> Option<Hint> {
     })
 }
 
+/// The store takes and gives nothing any more.
+fn store_stopped(why: &str) -> Hint {
+    hint(
+        "store_stopped",
+        format!("存储已停止, 节点拒绝一切业务: {}; 处理后重新启动节点", message_or_same(why)),
+        format!("the store stopped, so the node refuses all work: {why}; then restart the node"),
+        None,
+    )
+}
+
 /// What needs attention, the most urgent first.
 fn hints(services: &Services, status: &NodeStatus, peers: PeerCounts) -> Vec<Hint> {
     let mut hints = Vec::new();
+    hints.extend(status.store_fault.as_deref().map(store_stopped));
     if !status.audit_healthy {
         let why = status.audit_fault.clone().unwrap_or_default();
         hints.push(hint(
@@ -210,6 +221,14 @@ mod tests {
         let told = policy_refused(&refused);
         assert!(told.text_en.contains("baseline-2026.9") && told.text_en.contains(reason));
         assert!(told.text_zh.contains("baseline-2026.9") && told.text_zh.contains("压缩数据已损坏"));
+    }
+
+    #[test]
+    fn a_store_that_stopped_says_why_in_both_languages() {
+        let reason = "the store stopped after a failed write (No space left on device (os error 28)): free space or repair the disk, then open it again";
+        let told = store_stopped(reason);
+        assert!(told.text_en.contains(reason) && told.text_zh.contains("写入失败后存储已停止"), "{told:?}");
+        assert_ne!(told.code, SEPARATION_OFF, "it is a fault");
     }
 
     #[test]

@@ -43,6 +43,9 @@ pub struct TokenRequest {
     pub functions: Vec<FunctionCode>,
     /// How long the token is good for, in seconds.
     pub valid_seconds: u64,
+    /// Whether it may have keys that a removed member had.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub former_keys: bool,
 }
 
 /// What `POST /api/v1/federation/tokens` answers. The token is shown once.
@@ -56,6 +59,9 @@ pub struct JoinToken {
     /// The file the token was written into, by a program that took it for the person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_file: Option<std::path::PathBuf>,
+    /// When the earlier token for the body was issued that is void from now on, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced: Option<Moment>,
     /// The body it admits.
     pub agency: AgencyCode,
     /// After this it is void.
@@ -85,6 +91,9 @@ pub struct EnrolRequest {
     pub application: String,
     /// Fingerprint of it, as the body told by another way; must match.
     pub fingerprint: String,
+    /// Whether it may have keys that a removed member had.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub former_keys: bool,
 }
 
 /// What `POST /api/v1/federation/enrolments` answers.

@@ -2,9 +2,10 @@
 
 use chengxin_schemas::SchemaError;
 use chengxin_schemas::digest::{Sha256, hex_decode, hex_encode};
-use chengxin_schemas::identity::BatchId;
+use chengxin_schemas::identity::{BatchId, NoticeId};
 use chengxin_schemas::operator::OperatorName;
 use chengxin_schemas::record_type::RecordType;
+use chengxin_schemas::time::PeriodEnd;
 use serde::{Deserialize, Serialize};
 
 use super::problem::Problem;
@@ -18,6 +19,10 @@ schema_tag! {
 schema_tag! {
     /// Tag of [`Imports`].
     ImportListSchema = "imports/v1"
+}
+schema_tag! {
+    /// Tag of [`RollbackPreview`].
+    RollbackPreviewSchema = "rollback-preview/v1"
 }
 schema_tag! {
     /// Tag of every line of the progress stream.
@@ -185,6 +190,27 @@ pub struct ImportListQuery {
     /// At most so many, 1 to 200.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
+}
+
+/// What `GET /api/v1/imports/{id}/rollback` answers: what taking the import back would do. Nothing is changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RollbackPreview {
+    /// The tag.
+    pub schema: RollbackPreviewSchema,
+    /// The import in short; its new rows are the records that would go.
+    #[serde(flatten)]
+    pub summary: ImportSummary,
+    /// Notices in force on these records, at most sixteen; while there is one, the import is not taken back.
+    pub notices: Vec<RestingNotice>,
+}
+
+/// A notice that rests on a record of an import.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestingNotice {
+    /// The notice.
+    pub notice: NoticeId,
+    /// Until when it restricts.
+    pub until: PeriodEnd,
 }
 
 /// What `GET /api/v1/imports` answers.

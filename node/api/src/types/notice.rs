@@ -21,7 +21,12 @@ schema_tag! {
     NoticeSchema = "notice/v1"
 }
 
-/// What `POST /api/v1/notices` takes.
+schema_tag! {
+    /// Tag of [`NoticePreview`].
+    NoticePreviewSchema = "notice-preview/v1"
+}
+
+/// What `POST /api/v1/notices` and `POST /api/v1/notices/preview` take.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NoticeIssueRequest {
@@ -46,6 +51,43 @@ pub struct MeasureRequest {
     /// Last day; the end of the record's publicity when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<PeriodEnd>,
+}
+
+/// What `POST /api/v1/notices/preview` answers: what a notice would say; nothing was issued.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoticePreview {
+    /// The tag.
+    pub schema: NoticePreviewSchema,
+    /// The record it would rest on.
+    pub record: RecordId,
+    /// The subject, a person's number masked.
+    pub subject: String,
+    /// The subject's name.
+    pub subject_name: String,
+    /// The measures.
+    pub measures: Vec<MeasurePreview>,
+    /// Members that would get it.
+    pub recipients: usize,
+}
+
+/// A measure as a notice would state it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MeasurePreview {
+    /// The measure.
+    pub measure: MeasureCode,
+    /// Its name in Chinese.
+    pub measure_name: String,
+    /// Its name in English.
+    pub measure_name_en: String,
+    /// The law it would rest on.
+    pub legal_basis: LegalBasis,
+    /// Whether the basis was read in its source; absent for one that the request names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub basis_verified: Option<bool>,
+    /// First day.
+    pub from: Day,
+    /// Last day.
+    pub until: PeriodEnd,
 }
 
 /// Which notices to list.

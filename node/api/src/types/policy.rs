@@ -3,6 +3,7 @@
 use chengxin_policy::SanctionObject;
 use chengxin_schemas::catalogue::MeasureCode;
 use chengxin_schemas::category::{BreachSeverity, ClassificationLevel, InformationCategory};
+use chengxin_schemas::federation::FunctionCode;
 use chengxin_schemas::operator::Role;
 use chengxin_schemas::purpose::PurposeCode;
 use chengxin_schemas::record_type::RecordType;
@@ -36,6 +37,24 @@ pub struct Policy {
     pub purposes: Vec<PurposeEntry>,
     /// Measures a notice can name.
     pub measures: Vec<MeasureEntry>,
+    /// Functions a body can have.
+    #[serde(default)]
+    pub functions: Vec<FunctionEntry>,
+}
+
+/// A function of public bodies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FunctionEntry {
+    /// Its code, as directory entries carry it.
+    pub code: FunctionCode,
+    /// Its name in Chinese.
+    pub name: String,
+    /// Its name in English.
+    pub name_en: String,
+    /// Where it is named.
+    pub source: String,
+    /// Whether that was read in the text.
+    pub verified: bool,
 }
 
 /// A purpose.

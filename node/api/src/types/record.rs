@@ -22,6 +22,8 @@ schema_tag! {
 
 /// Most records on one page.
 pub const RECORD_PAGE_LIMIT: usize = 200;
+/// Records on a page when nobody says.
+pub const RECORD_PAGE_DEFAULT: usize = 50;
 
 /// What `GET /api/v1/records` takes in its query string.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -61,7 +61,7 @@ pub(crate) enum ApplicationSchema {
 
 /// Whether both entries are of the same body with the same keys: a node that applies again signs another time into its
 /// application, and may have moved.
-pub(super) fn is_same_node(held: &DirectoryEntry, applied: &DirectoryEntry) -> bool {
+pub(crate) fn is_same_node(held: &DirectoryEntry, applied: &DirectoryEntry) -> bool {
     held.agency == applied.agency
         && held.transport_identity == applied.transport_identity
         && held.signing_keys.iter().any(|one| applied.signing_keys.iter().any(|two| one.jwk == two.jwk))

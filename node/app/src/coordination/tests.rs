@@ -13,6 +13,7 @@ use crate::clock::SystemClock;
 use crate::config::{Config, LogFormat};
 use crate::home::{KeyRole, key_read};
 use crate::identity::{IdentitySchema, NodeIdentity};
+use crate::join;
 use crate::setup::{self, FirstAccount, InitPlan};
 use crate::wiring::{self, Running};
 
@@ -89,7 +90,7 @@ impl Office {
     fn application(&self) -> (String, String) {
         let (home, identity) = home_made(self.folder.path(), OTHER);
         let application =
-            setup::application(&home, &identity, self.coordination.fingerprint).expect("application");
+            join::application(&home, &identity, self.coordination.fingerprint).expect("application");
         self.application_file(application)
     }
 
@@ -107,9 +108,17 @@ impl Office {
         (text, fingerprint)
     }
 
-    async fn enrol(&self, (text, fingerprint): &(String, String)) -> Result<u64, AppError> {
-        let node = &self.running.node;
-        let enrolled = self.coordination.member_enrol(node, &self.operation, text, fingerprint).await;
+    async fn enrol(&self, application: &(String, String)) -> Result<u64, AppError> {
+        self.enrol_with(application, false).await
+    }
+
+    async fn enrol_with(
+        &self,
+        (text, fingerprint): &(String, String),
+        former_keys: bool,
+    ) -> Result<u64, AppError> {
+        let (node, operation) = (&self.running.node, &self.operation);
+        let enrolled = self.coordination.member_enrol(node, operation, text, fingerprint, former_keys).await;
         enrolled.map(|(_, version)| version)
     }
 
@@ -122,7 +131,7 @@ impl Office {
 
     async fn token(&self, expires: UnixTime) -> Result<(), AppError> {
         let NodeIdentity { agency, name, region, functions, .. } = identity(OTHER);
-        let grant = TokenGrant { agency, name, region, functions, expires };
+        let grant = TokenGrant { agency, name, region, functions, expires, former_keys: false };
         let node = &self.running.node;
         self.coordination.token_issue(node, &self.operation, grant).await.map(|_| ())
     }
@@ -214,7 +223,7 @@ async fn an_application_from_the_future_is_refused() {
     let office = Office::open().await;
     let (home, identity) = home_made(office.folder.path(), OTHER);
     let application =
-        setup::application(&home, &identity, office.coordination.fingerprint).expect("application");
+        join::application(&home, &identity, office.coordination.fingerprint).expect("application");
     let claims = application_claims(&application).expect("claims");
     let key = key_read(&home.key(KeyRole::Signing), KeyRole::Signing).expect("key");
     let key = SigningKey::from_seed(&key).expect("key");
@@ -269,4 +278,84 @@ async fn nothing_is_logged_once_it_stopped() {
     office.coordination.door_adjust(&office.running.node).await.expect("stays closed");
     assert!(office.coordination.door_addresses().await.is_empty());
     assert_eq!(office.entries(), entries);
+}
+
+#[tokio::test]
+async fn keys_of_a_removed_member_are_admitted_only_if_the_coordinator_says_so() {
+    let office = Office::open().await;
+    let application = office.application();
+    office.enrol(&application).await.expect("enrolled");
+    office.remove().await.expect("removed");
+    let entries = office.entries();
+    let refused = office.enrol(&application).await.expect_err("the very keys that leaked");
+    assert_eq!(refused.code(), ErrorCode::Denied);
+    let said = refused.to_string();
+    assert!(said.contains(OTHER) && said.contains("--former-keys"), "{said}");
+    assert_eq!((office.members(), office.entries()), (1, entries));
+    // One key of them is enough, whoever applies; kept over a restart.
+    let kept = removed::RemovedMembers::read(&office.coordination.home).expect("read");
+    let home = Home::new(office.folder.path().join(OTHER));
+    let own = NodeIdentity::read(&home).expect("identity");
+    let transport = key_read(&home.key(KeyRole::Transport), KeyRole::Transport).expect("key");
+    let mut entry = setup::own_entry(&home, &own, false).expect("entry");
+    kept.check(&entry).expect_err("all of them");
+    entry.agency = OWN.parse().expect("agency");
+    entry.transport_identity = "12D3KooWother".to_owned();
+    entry.audit_log_key = "other+00000000+AQ==".to_owned();
+    entry.signing_keys.clear();
+    kept.check(&entry).expect_err("the key that opens its notices");
+    entry.age_node_recipient = "age1other".to_owned();
+    kept.check(&entry).expect("none of them");
+    office.enrol_with(&application, true).await.expect("said so");
+    assert_eq!(office.members(), 2);
+    // By a token the same.
+    office.remove().await.expect("removed again");
+    let grant = |former_keys| {
+        let NodeIdentity { agency, name, region, functions, .. } = identity(OTHER);
+        let expires = SystemClock.now().plus(3_600);
+        TokenGrant { agency, name, region, functions, expires, former_keys }
+    };
+    for former_keys in [false, true] {
+        let (node, operation) = (&office.running.node, &office.operation);
+        let issued = office.coordination.token_issue(node, operation, grant(former_keys)).await;
+        let token = issued.expect("issued").text;
+        let text = join::application(&home, &own, office.coordination.fingerprint);
+        let from = chengxin_network::TransportKey::from_seed(*transport).identity();
+        let admitted =
+            office.coordination.admit(node, from, token.as_str(), &text.expect("application")).await;
+        assert_eq!(admitted.is_ok(), former_keys, "{admitted:?}");
+    }
+    assert_eq!(office.members(), 2);
+}
+
+/// A guess at a function's code would be in the directory for good, and no rule would ever mean it.
+#[tokio::test]
+async fn a_function_that_no_rule_can_mean_is_refused_with_those_that_can_be() {
+    let office = Office::open().await;
+    let NodeIdentity { agency, name, region, .. } = identity(OTHER);
+    let grant = |function: &str| TokenGrant {
+        agency,
+        name: name.clone(),
+        region,
+        functions: vec![function.parse().expect("a code")],
+        expires: SystemClock.now().plus(3_600),
+        former_keys: false,
+    };
+    let issue = |function| {
+        let (node, operation) = (&office.running.node, &office.operation);
+        office.coordination.token_issue(node, operation, grant(function))
+    };
+    let entries = office.entries();
+    let said = issue("market-supervision").await.map(|_| ()).expect_err("a guess").to_string();
+    assert!(said.contains("no function market-supervision") && said.contains("market-regulation"), "{said}");
+    let application = office.application();
+    let guess = application.0.replace("\"finance\"", "\"market-supervision\"");
+    let fingerprint = Sha256::of(guess.as_bytes()).to_string();
+    office.enrol(&(guess, fingerprint)).await.expect_err("a guess by hand");
+    assert_eq!(office.entries(), entries);
+    // A second token for a body says that the first one is void.
+    assert_eq!(issue("finance").await.expect("known").replaced, None);
+    let before = SystemClock.now();
+    let second = issue("finance").await.expect("known");
+    assert!(second.replaced.is_some_and(|at| at <= before), "the first is void");
 }

@@ -66,6 +66,9 @@ pub struct TokenArguments {
     /// Write the token into this file, readable by you only, instead of printing it
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
+    /// Admit it also with keys that it, or another member, had when it was removed: they must be in no other hands
+    #[arg(long)]
+    pub former_keys: bool,
 }
 
 /// Whom to enter by hand.
@@ -77,6 +80,9 @@ pub struct EnrolArguments {
     /// Fingerprint of the application, as the body told it by another way
     #[arg(long, value_name = "FINGERPRINT")]
     pub fingerprint: String,
+    /// Admit it also with keys that it, or another member, had when it was removed: they must be in no other hands
+    #[arg(long)]
+    pub former_keys: bool,
 }
 
 /// Whom to take out.

@@ -51,7 +51,7 @@ pub struct ImportErrorsArguments {
     /// Name that the report gives: f- and 32 hexadecimal digits
     #[arg(value_name = "ID")]
     pub id: UploadId,
-    /// File to write, .xlsx or .csv
+    /// New file to write, .xlsx or .csv
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
 }

@@ -43,7 +43,7 @@ use chengxin_schemas::operator::{OperatorName, Role};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::environment::Environment;
-use crate::shell::{path_word, word};
+use crate::shell::{CallerFlags, path_word, word};
 
 /// A public body's credit node: check counterparties, file records, exchange sanction notices.
 #[derive(Debug, Parser)]
@@ -108,17 +108,21 @@ pub struct Globals {
 }
 
 impl Globals {
-    /// The flags that say at which node and as whom, as they stand in front of another command of the same person: quoted
-    /// for a shell, each behind a blank. What a variable says holds for that command as well.
-    pub fn caller_flags(&self) -> String {
+    /// The flags that say at which node and as whom.
+    pub fn caller_flags(&self) -> CallerFlags {
         let paths = [("config", &self.config), ("home", &self.home), ("socket", &self.socket)];
         let names = [
             ("operator", self.operator.as_ref().map(OperatorName::as_str)),
             ("role", self.role.map(Role::as_str)),
         ];
-        let paths = paths.into_iter().filter_map(|(flag, path)| Some((flag, path_word(path.as_deref()?))));
-        let names = names.into_iter().filter_map(|(flag, name)| Some((flag, word(name?).into_owned())));
-        paths.chain(names).map(|(flag, value)| format!(" --{flag} {value}")).collect()
+        let flag = |flag, value: &str| format!(" --{flag} {value}");
+        CallerFlags {
+            place: paths
+                .into_iter()
+                .filter_map(|(name, path)| Some(flag(name, &path_word(path.as_deref()?))))
+                .collect(),
+            person: names.into_iter().filter_map(|(name, value)| Some(flag(name, &word(value?)))).collect(),
+        }
     }
 }
 

@@ -29,7 +29,7 @@ pub struct RecordTemplateArguments {
     /// Type of the records: administrative-penalty or judgment-debtor
     #[arg(long = "type", value_name = "TYPE")]
     pub record_type: RecordType,
-    /// File to write, .xlsx or .csv; - for standard output
+    /// New file to write, .xlsx or .csv; - for standard output
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
 }
@@ -52,7 +52,7 @@ pub struct RecordImportArguments {
     /// Vouch for a code whose check character fails, ROW:REASON; repeat for several
     #[arg(long = "accept", value_name = "ROW:REASON")]
     pub exceptions: Vec<ImportException>,
-    /// Write the failing rows into this file, .xlsx or .csv, to correct and import again
+    /// Write the failing rows into this new file, .xlsx or .csv, to correct and import again
     #[arg(long, value_name = "FILE")]
     pub errors: Option<PathBuf>,
     /// Name of the file when it comes from standard input

@@ -81,13 +81,14 @@ impl std::str::FromStr for FirstAccount {
 /// How to find and trust a federation.
 #[derive(Clone, Debug, Args)]
 pub struct JoinArguments {
-    /// Address of a coordinator's node, or a folder with a copy of the federation's metadata
+    /// Address of a coordinator's door, or a folder with a copy of the federation's metadata; of a member's node, to fetch the
+    /// directory again that this member lost
     #[arg(value_name = "MULTIADDR|DIR")]
     pub address: String,
     /// Fingerprint of the federation's root, received by another way than the token
     #[arg(long, value_name = "FINGERPRINT")]
     pub fingerprint: String,
-    /// File with the one-time token; a token on the command line would stand in the shell's history (CHENGXIN_TOKEN_FILE)
+    /// File with the one-time token, which a member whose keys are listed does not need; a token on the command line would stand in the shell's history (CHENGXIN_TOKEN_FILE)
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
 }

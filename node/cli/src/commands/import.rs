@@ -4,13 +4,13 @@ use std::path::Path;
 
 use chengxin_api::types::import::{
     ErrorsFormat, ErrorsLanguage, ErrorsQuery, IMPORT_EXCEPTIONS_LIMIT, ImportEvent, ImportEventKind,
-    ImportOptions, ImportPhase, ImportReport, ImportState, UploadId,
+    ImportOptions, ImportPhase, ImportReport, ImportState, RollbackPreview, UploadId,
 };
 use chengxin_api::types::problem::Problem;
 use chengxin_schemas::ErrorCode;
 use chengxin_schemas::identity::BatchId;
 
-use super::{Context, Ended, block_on, file_write, is_workbook};
+use super::{Context, Ended, block_on, is_workbook};
 use crate::arguments::{RecordImportArguments, RollbackArguments};
 use crate::client::{Lines, empty, percent_encode, reader_body, with_query};
 use crate::console::Console;
@@ -18,6 +18,7 @@ use crate::environment::Settings;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::language::Language;
+use crate::new_file::NewFile;
 use crate::texts::{Key, fill, text};
 
 /// Largest file of failing rows: the size limit of an import, since at worst every row fails.
@@ -34,8 +35,8 @@ impl Context<'_> {
                 &format!("最多 {IMPORT_EXCEPTIONS_LIMIT} 个; 请改正文件中的代码"),
             ));
         }
-        // Wrong endings are refused before a long import, not after it.
-        arguments.errors.as_deref().map(is_workbook).transpose()?;
+        // A place that is taken, the file to import above all, is refused before a long import, not after it.
+        let errors = arguments.errors.as_deref().map(ErrorsFile::begin).transpose()?;
         let path = import_path(arguments)?;
         let client = self.client()?;
         let (settings, console) = (self.settings, &mut *self.console);
@@ -56,8 +57,15 @@ impl Context<'_> {
             follower.follow(lines).await
         })?;
         self.print(&report)?;
-        if let (Some(file), Some(id)) = (&arguments.errors, &report.errors_id) {
-            self.import_errors(*id, file)?;
+        match (errors, report.errors_id) {
+            (Some(file), Some(id)) => {
+                self.errors_write(id, file)?;
+            }
+            (None, Some(id)) => {
+                let command = self.command(&format!("chengxin import errors {id}"));
+                self.hint(Key::ErrorsFileHint, &[&command]);
+            }
+            (_, None) => {}
         }
         Ok(import_exit(&report, arguments.strict))
     }
@@ -77,39 +85,59 @@ impl Context<'_> {
         Ok(import_exit(&report, false))
     }
 
-    /// Shows what would go, asks naming the import, then takes it back.
+    /// Asks the node what would go, and what is in the way; then the person, naming the import; then takes it back.
     pub(super) fn import_rollback(&mut self, arguments: RollbackArguments) -> Ended {
         let batch = arguments.batch;
         let client = self.client()?;
-        let report: ImportReport =
-            block_on(client.document_fetch(&format!("/api/v1/imports/{batch}"), &[(); 0]))?;
-        if arguments.dry_run {
-            return self.printed(&report);
-        }
-        let question = fill(
-            Key::RollbackQuestion,
-            self.settings.language,
-            &[&batch.to_string(), &report.summary.file_name, &report.summary.rows.new.to_string()],
-        );
-        self.console.confirm(self.settings, &question)?;
         let path = format!("/api/v1/imports/{batch}/rollback");
+        let preview: RollbackPreview = block_on(client.document_fetch(&path, &[(); 0]))?;
+        if arguments.dry_run {
+            self.print(&preview)?;
+            return Ok(if preview.notices.is_empty() { Exit::Done } else { Exit::Conflict });
+        }
+        // With a notice in the way there is nothing to confirm: the node says which.
+        if preview.notices.is_empty() {
+            let question = fill(
+                Key::RollbackQuestion,
+                self.settings.language,
+                &[&batch.to_string(), &preview.summary.file_name, &preview.summary.rows.new.to_string()],
+            );
+            self.console.confirm(self.settings, &question)?;
+        }
         let report: ImportReport = block_on(client.document_post(&path, &serde_json::json!({})))?;
         self.printed(&report)
     }
 
     pub(super) fn import_errors(&mut self, id: UploadId, file: &Path) -> Ended {
-        let format = if is_workbook(file)? { ErrorsFormat::Xlsx } else { ErrorsFormat::Csv };
+        self.errors_write(id, ErrorsFile::begin(file)?)
+    }
+
+    fn errors_write(&mut self, id: UploadId, errors: ErrorsFile<'_>) -> Ended {
         let client = self.client()?;
         let path = format!("/api/v1/imports/{id}/errors");
         let lang = match self.settings.language {
             Language::Zh => ErrorsLanguage::Zh,
             Language::En => ErrorsLanguage::En,
         };
-        let query = ErrorsQuery { format, lang };
+        let query = ErrorsQuery { format: errors.format, lang };
         let bytes = block_on(client.file_fetch(&path, &query, ERRORS_FILE_LIMIT))?;
-        file_write(file, &bytes)?;
-        self.hint(Key::ErrorsFileWritten, &[&file.display().to_string()]);
+        errors.file.finish(&bytes)?;
+        self.hint(Key::ErrorsFileWritten, &[&errors.path.display().to_string()]);
         Ok(Exit::Done)
+    }
+}
+
+/// Where failing rows go. Begun before they are asked for: each export is an entry in the audit log.
+struct ErrorsFile<'a> {
+    path: &'a Path,
+    format: ErrorsFormat,
+    file: NewFile,
+}
+
+impl<'a> ErrorsFile<'a> {
+    fn begin(path: &'a Path) -> Result<Self, CliError> {
+        let format = if is_workbook(path)? { ErrorsFormat::Xlsx } else { ErrorsFormat::Csv };
+        Ok(Self { path, format, file: NewFile::begin(path)? })
     }
 }
 
@@ -184,7 +212,7 @@ impl<'a> Follower<'a> {
                 if let Some(bar) = &self.bar {
                     bar.abandon();
                 }
-                Err(CliError::Interrupted { resume: self.batch.map(resume_command) })
+                Err(CliError::Interrupted { resume: self.batch.map(|batch| resume_command(self.settings, batch)) })
             }
         }
     }
@@ -214,7 +242,8 @@ impl<'a> Follower<'a> {
     fn started(&mut self, batch: Option<BatchId>) {
         self.batch = batch;
         if let Some(batch) = batch {
-            let line = fill(Key::ImportStarted, self.settings.language, &[&batch.to_string()]);
+            let command = resume_command(self.settings, batch);
+            let line = fill(Key::ImportStarted, self.settings.language, &[&batch.to_string(), &command]);
             match &self.bar {
                 Some(bar) => bar.println(line),
                 None => self.console.hint(self.settings, &line),
@@ -256,22 +285,28 @@ impl<'a> Follower<'a> {
     }
 }
 
-fn resume_command(batch: BatchId) -> String {
-    format!("chengxin import resume {batch}")
+fn resume_command(settings: &Settings, batch: BatchId) -> String {
+    settings.flags.command(&format!("chengxin import resume {batch}"))
 }
 
-/// The node went away in the middle: nothing of the import counts yet, and it can be resumed once the node is back.
+/// The node went away in the middle: nothing of the import counts yet, unless only the news of its end was lost. It can be
+/// resumed once the node is back.
 fn cut_off(batch: Option<BatchId>) -> CliError {
     let problem = Problem::new(
         ErrorCode::Unavailable,
-        "the node stopped in the middle of the import; none of its records count yet",
-        "节点在导入途中停止; 该批次的记录均未生效",
+        "the node stopped in the middle of the import; none of its records count yet, unless it had just ended",
+        "节点在导入途中停止; 除非刚好已经完成, 该批次的记录均未生效",
     );
     CliError::problem(match batch {
-        Some(batch) => {
-            let command = resume_command(batch);
-            problem.with_fix(format!("start the node, then {command}"), format!("启动节点后执行 {command}"))
-        }
+        // The flags are put in where the error is told.
+        Some(batch) => problem.with_fix(
+            format!(
+                "start the node; chengxin import show {batch} says whether it had ended, and if not, chengxin import resume {batch} goes on"
+            ),
+            format!(
+                "启动节点; 用 chengxin import show {batch} 查看是否已完成, 未完成则执行 chengxin import resume {batch} 继续"
+            ),
+        ),
         None => problem.with_fix("start the node, then import again", "启动节点后重新导入"),
     })
 }

@@ -23,8 +23,7 @@ use crate::environment::Settings;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::host::HostCommands;
-use crate::new_file::{Existing, NewFile};
-use crate::output::{self, Document};
+use crate::output::{self, Document, NextCommands};
 use crate::texts::{Key, fill, text};
 
 /// Longest line with a subject on standard input, in bytes: a prefix and eighteen characters, full-width ones too.
@@ -139,6 +138,24 @@ impl Context<'_> {
         self.print(document).map(|()| Exit::Done)
     }
 
+    /// As [`Context::print`], with the commands that come next as they have to be typed.
+    fn print_next(&mut self, mut document: impl NextCommands) -> Result<(), CliError> {
+        for command in document.commands_mut() {
+            *command = self.command(command);
+        }
+        self.print(&document)
+    }
+
+    /// Prints with the commands that come next and says that it is done.
+    fn printed_next(&mut self, document: impl NextCommands) -> Ended {
+        self.print_next(document).map(|()| Exit::Done)
+    }
+
+    /// A command as the same person types it at the same node.
+    fn command(&self, command: &str) -> String {
+        self.settings.flags.command(command)
+    }
+
     /// A line for the person on standard error, unless quiet.
     fn hint(&mut self, key: Key, values: &[&str]) {
         let line = fill(key, self.settings.language, values);
@@ -161,11 +178,6 @@ fn block_on<T>(work: impl Future<Output = Result<T, CliError>>) -> Result<T, Cli
     let ended = runtime.block_on(work);
     runtime.shutdown_background();
     ended
-}
-
-/// Writes a file whole or not at all, in place of an older one.
-fn file_write(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
-    NewFile::begin(path, Existing::Replaced)?.finish(bytes)
 }
 
 /// The form of a file by its ending.

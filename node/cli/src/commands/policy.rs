@@ -35,7 +35,7 @@ impl Context<'_> {
         let files = files_load(&arguments.directory)?;
         let bundle = self.candidate_load(&files, arguments.with.as_deref())?;
         let next = format!("chengxin policy diff {}", path_word(&arguments.directory));
-        self.printed(&PolicyTest::new(&bundle, vec![next]))
+        self.printed_next(PolicyTest::new(&bundle, vec![next]))
     }
 
     /// With the bundle in force at the node, or of two directories without any node.
@@ -57,7 +57,7 @@ impl Context<'_> {
             format!("chengxin policy simulate {place} --since 30d"),
             format!("chengxin policy stage {place}"),
         ]);
-        self.printed(&changes)
+        self.printed_next(changes)
     }
 }
 

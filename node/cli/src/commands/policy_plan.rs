@@ -46,7 +46,7 @@ impl Context<'_> {
         let path = with_query(&path, &query)?;
         let mut simulation: PolicySimulation = block_on(self.client()?.bytes_post(&path, packed))?;
         simulation.next.push(next);
-        self.printed(&simulation)
+        self.printed_next(simulation)
     }
 
     /// Writes the files into a directory that does not exist yet, so that nobody's edits are lost.
@@ -69,7 +69,7 @@ impl Context<'_> {
         // Afterwards: one that does not load is exported to be mended.
         let bundle = self.candidate_load(&files, None)?;
         let next = format!("chengxin policy test {}", path_word(directory));
-        self.printed(&PolicyTest::new(&bundle, vec![next]))
+        self.printed_next(PolicyTest::new(&bundle, vec![next]))
     }
 
     /// The overlay of a region that was published last, or a sample for the first one.
@@ -91,7 +91,7 @@ impl Context<'_> {
     pub(super) fn policy_stage(&mut self, arguments: &PolicyStageArguments) -> Ended {
         let packed = self.packed_checked(&files_load(&arguments.directory)?)?;
         let staged: PlanDocument = block_on(self.client()?.bytes_post("/api/v1/policy/plans", packed))?;
-        self.printed(&staged)
+        self.printed_next(staged)
     }
 
     pub(super) fn policy_plan_diff(&mut self, plan: Option<&PolicyVersion>) -> Ended {
@@ -101,14 +101,14 @@ impl Context<'_> {
             None => return Err(neither()),
         };
         let changes: PolicyChanges = block_on(self.client()?.document_fetch(&path, &NO_QUERY))?;
-        self.printed(&changes)
+        self.printed_next(changes)
     }
 
     pub(super) fn policy_sign(&mut self, arguments: PolicySignArguments) -> Ended {
         let path = format!("/api/v1/policy/plans/{}/signatures", arguments.version);
         let request = SignRequest { digest: arguments.digest };
         let signed: PlanDocument = block_on(self.client()?.document_post(&path, &request))?;
-        self.printed(&signed)
+        self.printed_next(signed)
     }
 
     /// Every member follows a publication, and none can be withdrawn: only followed by another.
@@ -119,20 +119,20 @@ impl Context<'_> {
         let path = format!("/api/v1/policy/plans/{version}/publication");
         let request = PublishRequest { effective: arguments.effective };
         let published: Published = block_on(self.client()?.document_post(&path, &request))?;
-        self.printed(&published)
+        self.printed_next(published)
     }
 
     pub(super) fn policy_status(&mut self) -> Ended {
         let status: PolicyStatus =
             block_on(self.client()?.document_fetch("/api/v1/policy/status", &NO_QUERY))?;
-        self.printed(&status)
+        self.printed_next(status)
     }
 
     pub(super) fn policy_revert(&mut self, arguments: PolicyRevertArguments) -> Ended {
         let request = RevertRequest { to: arguments.to };
         let staged: PlanDocument =
             block_on(self.client()?.document_post("/api/v1/policy/reversions", &request))?;
-        self.printed(&staged)
+        self.printed_next(staged)
     }
 
     pub(super) fn policy_discard(&mut self, version: &PolicyVersion) -> Ended {
@@ -140,7 +140,7 @@ impl Context<'_> {
         self.console.confirm(self.settings, &question)?;
         let path = format!("/api/v1/policy/plans/{version}/removal");
         let status: PolicyStatus = block_on(self.client()?.document_post(&path, &serde_json::json!({})))?;
-        self.printed(&status)
+        self.printed_next(status)
     }
 }
 

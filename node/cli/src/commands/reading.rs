@@ -11,7 +11,7 @@ use chengxin_api::types::policy::{
     Policy, PolicyExplainRequest, PolicyExplanation, PolicyTable, PolicyTableQuery,
 };
 use chengxin_api::types::problem::{FieldProblem, Problem};
-use chengxin_api::types::record::{RecordDocument, RecordQuery, Records};
+use chengxin_api::types::record::{RECORD_PAGE_DEFAULT, RecordDocument, RecordQuery, Records};
 use chengxin_api::types::restriction::{RestrictionQuery, Restrictions};
 use chengxin_api::types::status::{Health, Status};
 use chengxin_schemas::ErrorCode;
@@ -23,10 +23,11 @@ use crate::arguments::{
     NoticeListArguments, NoticeShowArguments, PolicyExplainArguments, PolicyTableArguments,
     RecordListArguments, RestrictionListArguments,
 };
+use crate::client::Client;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::config::ConfigView;
-use crate::output::print_following;
+use crate::output::{Following, print_following};
 
 /// No query string.
 pub(super) const NO_QUERY: [(); 0] = [];
@@ -35,11 +36,12 @@ impl Context<'_> {
     pub(super) fn status(&mut self) -> Ended {
         let client = self.client()?;
         let status: Status = block_on(client.document_fetch("/api/v1/status", &NO_QUERY))?;
-        self.print(&status)?;
-        Ok(match status.health {
+        let exit = match status.health {
             Health::Ok => Exit::Done,
             Health::Degraded => Exit::Pending,
-        })
+        };
+        self.print_next(status)?;
+        Ok(exit)
     }
 
     pub(super) fn peer_list(&mut self) -> Ended {
@@ -60,8 +62,9 @@ impl Context<'_> {
         self.printed(&operators)
     }
 
-    /// With `--all`, pages are printed as they arrive, so memory does not grow with the number of records. A table then
-    /// has its header on every page, because its columns are as wide as the page needs.
+    /// The node looks through a limited number of records for one page, so a page may have few records or none while
+    /// there are more: it is filled up from the next ones. With `--all`, pages are printed as they arrive, so memory does
+    /// not grow with the number of records.
     pub(super) fn record_list(&mut self, arguments: RecordListArguments) -> Ended {
         if arguments.all && self.settings.format == Format::Json {
             return Err(CliError::usage(
@@ -84,11 +87,13 @@ impl Context<'_> {
             cursor: arguments.cursor,
             limit: arguments.limit.map(usize::from),
         };
-        let mut first = true;
+        let mut following = Following::default();
         loop {
-            let records: Records = block_on(client.document_fetch("/api/v1/records", &query))?;
-            print_following(&records, self.settings, self.console, first)?;
-            first = false;
+            let records = records_fill(&client, &mut query)?;
+            // A last page without records says that there is nothing only if it is the first.
+            if !(records.records.is_empty() && following.is_begun()) {
+                print_following(&records, self.settings, self.console, &mut following)?;
+            }
             match (&records.next, arguments.all) {
                 (Some(next), true) => query.cursor = Some(next.clone()),
                 (next, _) => {
@@ -246,4 +251,20 @@ impl Context<'_> {
             .collect();
         Err(CliError::problem(problem))
     }
+}
+
+/// A page of records, as full as the node's pages can make it.
+fn records_fill(client: &Client, query: &mut RecordQuery) -> Result<Records, CliError> {
+    let limit = query.limit.unwrap_or(RECORD_PAGE_DEFAULT);
+    let mut wanted = query.clone();
+    wanted.limit = Some(limit);
+    let mut records: Records = block_on(client.document_fetch("/api/v1/records", &wanted))?;
+    while let (Some(next), true) = (&records.next, records.records.len() < limit) {
+        wanted.cursor = Some(next.clone());
+        wanted.limit = Some(limit - records.records.len());
+        let page: Records = block_on(client.document_fetch("/api/v1/records", &wanted))?;
+        records.records.extend(page.records);
+        records.next = page.next;
+    }
+    Ok(records)
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use chengxin_api::bounded_file::text_read;
 
-use super::{Context, Ended, file_write, is_workbook};
+use super::{Context, Ended, is_workbook};
 use crate::arguments::{
     CertificateVerifyArguments, ConfigValidateArguments, FoundArguments, InitArguments, JoinArguments,
     RecordTemplateArguments,
@@ -14,6 +14,7 @@ use crate::arguments::{
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::host::{JoinSecret, TemplateForm};
+use crate::new_file::NewFile;
 use crate::texts::{Key, fill};
 
 /// Longest token file: a token is one line of less than a hundred characters; the rest is for what an editor adds.
@@ -57,22 +58,15 @@ impl Context<'_> {
             let joined = self.host.join_by_hand(self.settings, arguments)?;
             return self.printed(&joined);
         }
-        let file = arguments
-            .token_file
-            .clone()
-            .or_else(|| self.settings.environment.path("CHENGXIN_TOKEN_FILE"))
-            .ok_or_else(|| {
-                CliError::usage(
-                    "--token-file",
-                    "the one-time token is needed",
-                    "需要一次性令牌",
-                    "save the token that the coordinator gave you into a file and name it",
-                    "把统筹员给的令牌存为文件并指明",
-                )
-            })?;
-        private_check(&file)?;
-        let token = JoinSecret::new(&text_read(&file, TOKEN_LIMIT)?);
-        let joined = self.host.join(self.settings, arguments, &token, self.console)?;
+        let named = arguments.token_file.clone();
+        let token = match named.or_else(|| self.settings.environment.path("CHENGXIN_TOKEN_FILE")) {
+            Some(file) => {
+                private_check(&file)?;
+                Some(JoinSecret::new(&text_read(&file, TOKEN_LIMIT)?))
+            }
+            None => None,
+        };
+        let joined = self.host.join(self.settings, arguments, token.as_ref())?;
         self.printed(&joined)
     }
 
@@ -104,7 +98,7 @@ impl Context<'_> {
         if to_stdout {
             self.console.data(&bytes)?;
         } else {
-            file_write(&arguments.file, &bytes)?;
+            NewFile::begin(&arguments.file)?.finish(&bytes)?;
             self.hint(Key::FileWritten, &[&arguments.file.display().to_string()]);
         }
         Ok(Exit::Done)

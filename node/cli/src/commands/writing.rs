@@ -5,9 +5,9 @@ use chengxin_api::types::check::{CHECK_DEADLINE_LIMIT, CheckRequest, CheckResult
 use chengxin_api::types::federation::{
     Delegation, DelegationRequest, EnrolRequest, Enrolment, JoinToken, Removal, RemovalRequest, TokenRequest,
 };
-use chengxin_api::types::notice::{MeasureRequest, NoticeDocument, NoticeIssueRequest};
+use chengxin_api::types::notice::{MeasureRequest, NoticeDocument, NoticeIssueRequest, NoticePreview};
 use chengxin_api::types::operator::{OperatorAddRequest, OperatorDocument};
-use chengxin_api::types::record::RecordDocument;
+use chengxin_schemas::time::PeriodEnd;
 
 use super::authorisation::authorisation;
 use super::{Context, Ended, block_on};
@@ -17,8 +17,9 @@ use crate::arguments::{
 };
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::new_file::{Existing, NewFile};
-use crate::texts::{Key, fill};
+use crate::language::Language;
+use crate::new_file::NewFile;
+use crate::texts::{Key, fill, text};
 
 /// Largest application file: a few keys and addresses.
 const APPLICATION_LIMIT: u64 = 1 << 20;
@@ -50,9 +51,9 @@ impl Context<'_> {
         };
         let client = self.client()?;
         // Begun before anybody is asked: a check whose certificate cannot be kept would be logged at every agency for
-        // nothing. An earlier certificate is never written over.
+        // nothing.
         let file = match &arguments.certificate {
-            Some(path) => Some(NewFile::begin(path, Existing::Kept)?),
+            Some(path) => Some(NewFile::begin(path)?),
             None => None,
         };
         let mut result: CheckResult = block_on(client.document_post("/api/v1/checks", &request))?;
@@ -73,25 +74,21 @@ impl Context<'_> {
         Ok(if result.coverage.complete { Exit::Done } else { Exit::Partial })
     }
 
-    /// Looks the record up first, so that the question names the subject; then sends.
+    /// Asks the node first what the notice would say, which refuses what it would refuse; then the person; then sends. Who is
+    /// concerned is shown apart from the question.
     pub(super) fn notice_issue(&mut self, arguments: NoticeIssueArguments) -> Ended {
         let request = notice_request(&arguments)?;
         let client = self.client()?;
-        let path = format!("/api/v1/records/{}", arguments.record);
-        let record: RecordDocument = block_on(client.document_fetch(&path, &[(); 0]))?;
-        let question = fill(
-            Key::NoticeQuestion,
-            self.settings.language,
-            &[
-                &record.summary.subject_name,
-                record.summary.subject.as_deref().unwrap_or("-"),
-                &request.measures.len().to_string(),
-            ],
-        );
-        self.console.confirm(self.settings, &question)?;
+        if !self.settings.yes {
+            let preview: NoticePreview = block_on(client.document_post("/api/v1/notices/preview", &request))?;
+            self.hint(Key::NoticeSubject, &[&preview.subject_name, &preview.subject]);
+            let question = notice_question(&preview, self.settings.language);
+            self.console.confirm(self.settings, &question)?;
+        }
         let issued: NoticeDocument = block_on(client.document_post("/api/v1/notices", &request))?;
         self.print(&issued)?;
-        self.hint(Key::NoticeFollow, &[&issued.summary.notice.to_string()]);
+        let follow = self.command(&format!("chengxin notice show {}", issued.summary.notice));
+        self.hint(Key::NoticeFollow, &[&follow]);
         Ok(Exit::Done)
     }
 
@@ -124,12 +121,13 @@ impl Context<'_> {
             region: arguments.region,
             functions: arguments.functions,
             valid_seconds: arguments.valid.seconds(),
+            former_keys: arguments.former_keys,
         };
         let client = self.client()?;
         // Begun before the token is issued: issuing strikes out the body's earlier token, so a token that cannot be
         // kept would leave it with none.
         let file = match &arguments.token_file {
-            Some(path) => Some(NewFile::begin(path, Existing::Kept)?),
+            Some(path) => Some(NewFile::begin(path)?),
             None => None,
         };
         let mut token: JoinToken = block_on(client.document_post("/api/v1/federation/tokens", &request))?;
@@ -172,7 +170,11 @@ impl Context<'_> {
 
     pub(super) fn federation_enrol(&mut self, arguments: &EnrolArguments) -> Ended {
         let application = text_read(&arguments.application, APPLICATION_LIMIT)?;
-        let request = EnrolRequest { application, fingerprint: arguments.fingerprint.clone() };
+        let request = EnrolRequest {
+            application,
+            fingerprint: arguments.fingerprint.clone(),
+            former_keys: arguments.former_keys,
+        };
         let client = self.client()?;
         let enrolment: Enrolment = block_on(client.document_post("/api/v1/federation/enrolments", &request))?;
         self.printed(&enrolment)
@@ -182,6 +184,29 @@ impl Context<'_> {
 /// A document of the node without the part that was asked for.
 fn absent(field: &str) -> CliError {
     CliError::Protocol { reason: format!("no {field} in it") }
+}
+
+/// What is confirmed: each measure, its end and its basis, and a basis that nobody read in its source.
+fn notice_question(preview: &NoticePreview, language: Language) -> String {
+    let measures = preview.measures.iter().map(|measure| {
+        let name = match language {
+            Language::Zh => &measure.measure_name,
+            Language::En => &measure.measure_name_en,
+        };
+        let until = match measure.until {
+            PeriodEnd::LongTerm => text(Key::LongTerm, language).to_owned(),
+            until @ PeriodEnd::On(_) => until.to_string(),
+        };
+        let basis = match measure.basis_verified {
+            Some(true) => measure.legal_basis.to_string(),
+            Some(false) => format!("{} [{}]", measure.legal_basis, text(Key::Unverified, language)),
+            None => format!("{} [{}]", measure.legal_basis, text(Key::BasisNamed, language)),
+        };
+        fill(Key::NoticeMeasureAsked, language, &[name, measure.measure.as_str(), &until, &basis])
+    });
+    let measures = measures.collect::<Vec<_>>().join("; ");
+    let (record, recipients) = (preview.record.to_string(), preview.recipients.to_string());
+    fill(Key::NoticeQuestion, language, &[&record, &measures, &recipients])
 }
 
 /// Puts measures, bases and ends together: none, one for all, or one for each.

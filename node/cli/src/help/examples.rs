@@ -114,6 +114,12 @@ pub const EXAMPLES: &[Example] = &[
         "由介质上的元数据加入, 统筹员已人工录入",
         "join with metadata on a medium, entered by hand",
     ),
+    example(
+        "join",
+        "chengxin join /dns4/market.example/udp/7400/quic-v1 --fingerprint sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        "成员目录丢失或损坏: 从另一成员节点重新取得",
+        "fetch a lost or damaged directory again from another member",
+    ),
     example("serve", "chengxin serve --config /etc/chengxin/config.toml", "运行节点", "run the node"),
     example("status", "chengxin status", "查看节点状态", "look at the node"),
     example("status", "chengxin status -o json", "供监控程序读取", "for a monitoring program"),

@@ -120,6 +120,9 @@ impl Document for JoinToken {
             (Key::Addresses, Cell::new(view.join(self.addresses.iter().map(String::as_str)))),
             (Key::RootFingerprint, Cell::new(&self.root_fingerprint)),
         ]);
+        if let Some(at) = self.replaced {
+            page.line([Cell::new(view.fill(Key::TokenReplaced, &[&view.time(at)])).toned(Tone::Warning)]);
+        }
         page
     }
 }

@@ -1,7 +1,7 @@
 //! Imports: the report by row and column, and the list.
 
 use chengxin_api::types::import::{
-    FindingWeight, ImportReport, ImportState, ImportSummary, Imports, RowCounts,
+    FindingWeight, ImportReport, ImportState, ImportSummary, Imports, RollbackPreview, RowCounts,
 };
 
 use super::page::{Cell, Column, Page, Table, Tone, View, column, wide};
@@ -56,9 +56,6 @@ impl Document for ImportReport {
         if self.findings_omitted > 0 {
             page.line([Cell::new(view.fill(Key::FindingsOmitted, &[&self.findings_omitted.to_string()]))]);
         }
-        if let Some(errors) = &self.errors_id {
-            page.line([Cell::new(view.fill(Key::ErrorsFileHint, &[&errors.to_string()]))]);
-        }
         page
     }
 }
@@ -112,6 +109,45 @@ fn counts_text(rows: RowCounts, view: View) -> String {
     let counts =
         [rows.total, rows.new, rows.duplicate, rows.wrong, rows.warned].map(|count| count.to_string());
     view.fill(Key::RowCounts, &[&counts[0], &counts[1], &counts[2], &counts[3], &counts[4]])
+}
+
+impl Document for RollbackPreview {
+    /// The notices in the way; for programs with the import in every row, and one row without a notice where there is none.
+    fn table(&self, view: View) -> Table {
+        let mut table = Table::new(&[column("notice", Key::Notice), column("until", Key::Until)]);
+        let mut rows: Vec<Vec<Cell>> = self
+            .notices
+            .iter()
+            .map(|resting| vec![Cell::of(resting.notice), Cell::new(view.period_end(resting.until))])
+            .collect();
+        if view.machine {
+            if rows.is_empty() {
+                rows.push(vec![Cell::empty(), Cell::empty()]);
+            }
+            table.columns.extend([column("batch", Key::Batch), column("records", Key::Records)]);
+            let records = self.summary.rows.new;
+            for row in &mut rows {
+                row.extend([Cell::optional(self.summary.batch), Cell::of(records)]);
+            }
+        }
+        table.rows = rows;
+        table
+    }
+
+    fn page(&self, view: View) -> Page {
+        let mut page = Page::default();
+        let summary = &self.summary;
+        let records = summary.rows.new.to_string();
+        page.line([Cell::new(view.fill(Key::RollbackWould, &[&records, &summary.file_name]))]);
+        if let Some(batch) = summary.batch {
+            page.line([Cell::new(view.fill(Key::BatchLine, &[&batch.to_string()]))]);
+        }
+        if !self.notices.is_empty() {
+            page.line([Cell::new(view.text(Key::RollbackBlocked)).toned(Tone::Bad)]);
+            page.table(self.table(view));
+        }
+        page
+    }
 }
 
 impl Document for Imports {

@@ -28,7 +28,12 @@ use crate::arguments::Format;
 use crate::console::Console;
 use crate::environment::Settings;
 use crate::error::CliError;
+use chengxin_api::types::policy_diff::{PolicyChanges, PolicyTest};
+use chengxin_api::types::policy_plan::{PlanDocument, PolicyStatus, Published};
+use chengxin_api::types::policy_simulation::PolicySimulation;
+use chengxin_api::types::status::Status;
 
+pub(crate) use render::Following;
 pub use render::TerminalWidth;
 
 /// A document that can be printed.
@@ -47,6 +52,30 @@ pub trait Document: Serialize {
     }
 }
 
+/// A document that names commands to type next.
+pub(crate) trait NextCommands: Document {
+    /// The commands.
+    fn commands_mut(&mut self) -> Vec<&mut String>;
+}
+
+/// Documents whose commands stand in one list.
+macro_rules! next_commands {
+    ($($document:ty),+ $(,)?) => {
+        $(impl NextCommands for $document {
+            fn commands_mut(&mut self) -> Vec<&mut String> {
+                self.next.iter_mut().collect()
+            }
+        })+
+    };
+}
+next_commands!(PolicyTest, PolicyChanges, PolicySimulation, PlanDocument, Published, PolicyStatus);
+
+impl NextCommands for Status {
+    fn commands_mut(&mut self) -> Vec<&mut String> {
+        self.hints.iter_mut().filter_map(|hint| hint.command.as_mut()).collect()
+    }
+}
+
 /// How a list is taken apart.
 #[derive(Clone, Copy, Debug)]
 pub struct List {
@@ -56,15 +85,15 @@ pub struct List {
 
 /// Prints a document in the form that was chosen.
 pub fn print(document: &impl Document, settings: &Settings, console: &mut Console) -> Result<(), CliError> {
-    print_following(document, settings, console, true)
+    print_following(document, settings, console, &mut Following::default())
 }
 
 /// Prints a document that may follow another page of the same list: CSV and tables then have no second header.
-pub fn print_following(
+pub(crate) fn print_following(
     document: &impl Document,
     settings: &Settings,
     console: &mut Console,
-    first: bool,
+    following: &mut Following,
 ) -> Result<(), CliError> {
     let people = View { language: settings.language, machine: false };
     let programs = View { language: settings.language, machine: true };
@@ -76,12 +105,13 @@ pub fn print_following(
                 width: TerminalWidth::of(console.out_is_terminal, &settings.environment),
                 language: settings.language,
             };
-            render::page(&document.page(people), look)
+            render::page(&document.page(people), look, following)
         }
         Format::Json => json_text(&serde_json::to_value(document).map_err(unprintable)?, true)?,
         Format::Jsonl => json_lines(document)?,
-        Format::Csv => csv_text(&document.table(programs), first)?,
+        Format::Csv => csv_text(&document.table(programs), !following.begun)?,
     };
+    following.begun = true;
     console.data(text.as_bytes())
 }
 

@@ -58,6 +58,20 @@ impl Document for Policy {
                 Cell::empty(),
             ]);
         }
+        for function in &self.functions {
+            table.row([
+                Cell::new(label("function", Key::Function)),
+                Cell::of(&function.code),
+                Cell::new(view.pick(&function.name, &function.name_en)),
+                Cell::empty(),
+                Cell::empty(),
+                Cell::new(view.yes_no(function.verified)),
+                Cell::empty(),
+                Cell::empty(),
+                Cell::new(&function.source),
+                Cell::empty(),
+            ]);
+        }
         table
     }
 

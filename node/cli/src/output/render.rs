@@ -41,8 +41,18 @@ pub(super) struct Look {
     pub(super) language: Language,
 }
 
+/// What was printed of a list before: its titles are not printed again, and its columns stay at least as wide. A page with
+/// a wider value has wider columns from there on, since nobody knew of it before.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Following {
+    /// Whether a page of the list was printed.
+    pub(super) begun: bool,
+    /// Display width of each column of its table.
+    widths: Vec<usize>,
+}
+
 /// The page as text, each line ended.
-pub(super) fn page(page: &Page, look: Look) -> String {
+pub(super) fn page(page: &Page, look: Look, following: &mut Following) -> String {
     let mut shown = String::new();
     for block in &page.blocks {
         match block {
@@ -57,11 +67,39 @@ pub(super) fn page(page: &Page, look: Look) -> String {
                 shown.push_str(&parts.join("  "));
             }
             Block::Pairs(pairs) => shown.push_str(&pairs_text(pairs, look)),
-            Block::Table(table) => shown.push_str(&table_text(table, look)),
+            Block::Table(table) => shown.push_str(&table_text(table, look, following)),
         }
         shown.push('\n');
     }
     shown
+}
+
+impl Following {
+    /// Whether a page of the list was printed.
+    pub(crate) fn is_begun(&self) -> bool {
+        self.begun
+    }
+
+    /// Titles that are as wide as the columns were before; and notes how wide they are.
+    fn widen(&mut self, titles: Vec<String>, rows: &[Vec<String>]) -> Vec<String> {
+        let wide = |text: &str| text.lines().map(display_width).max().unwrap_or(0);
+        self.widths.resize(titles.len(), 0);
+        let columns = titles.into_iter().enumerate().map(|(place, title)| {
+            let values = rows.iter().filter_map(|row| row.get(place)).map(|value| wide(value));
+            let widest = values.chain([wide(&title), self.widths[place]]).max().unwrap_or(0);
+            self.widths[place] = widest;
+            if self.begun {
+                // The first line decides the width; a title is at least one.
+                let (first, rest) =
+                    title.split_once('\n').map_or((title.as_str(), None), |(a, b)| (a, Some(b)));
+                let padding = " ".repeat(widest.saturating_sub(display_width(first)));
+                rest.map_or_else(|| format!("{first}{padding}"), |rest| format!("{first}{padding}\n{rest}"))
+            } else {
+                title
+            }
+        });
+        columns.collect()
+    }
 }
 
 fn pairs_text(pairs: &[(crate::texts::Key, Cell)], look: Look) -> String {
@@ -78,7 +116,7 @@ fn pairs_text(pairs: &[(crate::texts::Key, Cell)], look: Look) -> String {
     lines.join("\n")
 }
 
-fn table_text(table: &Table, look: Look) -> String {
+fn table_text(table: &Table, look: Look, following: &mut Following) -> String {
     let chosen: Vec<_> = table
         .columns
         .iter()
@@ -96,7 +134,9 @@ fn table_text(table: &Table, look: Look) -> String {
     let Some((titles, rows)) = fitted(titles, rows, look.width) else {
         return stacked(table, &chosen, look);
     };
+    let titles = following.widen(titles, &rows);
     let titles_end = titles.iter().map(|title| title.lines().count()).max().unwrap_or(0);
+    let skipped = if following.begun { titles_end } else { 0 };
     let mut grid = comfy_table::Table::new();
     grid.load_style(TableStyle::new());
     grid.set_content_arrangement(ContentArrangement::Disabled);
@@ -105,7 +145,7 @@ fn table_text(table: &Table, look: Look) -> String {
     for column in grid.column_iter_mut() {
         column.set_padding((0, GAP));
     }
-    let lines = grid.lines().enumerate().map(|(place, line)| {
+    let lines = grid.lines().enumerate().skip(skipped).map(|(place, line)| {
         let tone = if place < titles_end { Tone::Dim } else { Tone::Plain };
         paint(line.trim_end(), tone, look.colour, false)
     });
@@ -187,14 +227,17 @@ mod tests {
         table.row([Cell::new("ab"), Cell::new("x"), Cell::new("150100")]);
         let mut sheet = Page::default();
         sheet.table(table);
-        assert_eq!(page(&sheet, look(false)), "机关    状态\n财政厅  在线\nab      x\n");
+        assert_eq!(
+            page(&sheet, look(false), &mut Following::default()),
+            "机关    状态\n财政厅  在线\nab      x\n"
+        );
     }
 
     #[test]
     fn colour_is_absent_unless_asked_for() {
         let mut sheet = Page::default();
         sheet.line([Cell::new("无应答").toned(Tone::Bad), Cell::empty()]);
-        assert_eq!(page(&sheet, look(false)), "无应答\n");
-        assert_eq!(page(&sheet, look(true)), "\u{1b}[31m无应答\u{1b}[0m\n");
+        assert_eq!(page(&sheet, look(false), &mut Following::default()), "无应答\n");
+        assert_eq!(page(&sheet, look(true), &mut Following::default()), "\u{1b}[31m无应答\u{1b}[0m\n");
     }
 }

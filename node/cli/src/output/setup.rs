@@ -123,8 +123,29 @@ impl Document for Joined {
 
     fn page(&self, view: View) -> Page {
         let mut page = Page::default();
-        page.line([Cell::new(view.fill(Key::JoinedLine, &[self.federation.as_str()])).toned(Tone::Good)]);
+        let key = if self.again.is_some() { Key::FetchedAgain } else { Key::JoinedLine };
+        page.line([Cell::new(view.fill(key, &[self.federation.as_str()])).toned(Tone::Good)]);
         page.table(self.table(view));
+        for difference in &self.differences {
+            let field = match difference.field.as_str() {
+                "name" => view.text(Key::Name),
+                "region" => view.text(Key::Region),
+                "functions" => view.text(Key::Functions),
+                other => other,
+            };
+            let said = view.fill(Key::EnteredOtherwise, &[field, &difference.entered, &difference.here]);
+            page.line([Cell::new(said).toned(Tone::Warning)]);
+        }
+        if let Some(again) = &self.again {
+            if !again.newest_seen {
+                let signed = again.signed_at.map(|at| view.time(at)).unwrap_or_default();
+                let said = view.fill(Key::SeenIsLost, &[&self.directory_version.to_string(), &signed]);
+                page.line([Cell::new(said).toned(Tone::Warning)]);
+            }
+            if let Some(damaged) = &again.damaged {
+                page.line([Cell::new(view.fill(Key::DamagedFolder, &[&damaged.display().to_string()]))]);
+            }
+        }
         next_lines(&mut page, &self.next, view);
         page
     }

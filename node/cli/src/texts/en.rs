@@ -18,6 +18,7 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::AuditLine => "{0} entries",
         Key::AuditLog => "Audit log",
         Key::AuditNotWritable => "cannot be written: the node refuses to disclose anything",
+        Key::BasisNamed => "named here, not verified",
         Key::Batch => "Import",
         Key::BatchLine => "import {0}",
         Key::CaseReference => "Case",
@@ -82,7 +83,7 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::ErrorFix => "what to do: ",
         Key::ErrorPrefix => "error: ",
         Key::ErrorRule => "rule: ",
-        Key::ErrorsFileHint => "failing rows as a file: chengxin import errors {0} errors.xlsx",
+        Key::ErrorsFileHint => "failing rows as a file: {0} errors.xlsx",
         Key::ErrorsFileWritten => "failing rows written to {0}; correct them and import again",
         Key::Event => "Event",
         Key::Expired => "expired",
@@ -107,6 +108,11 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::FoundQuestion => "Found the federation {0}? Its root keys stay what all members trust",
         Key::Fresh => "current",
         Key::From => "From",
+        Key::EnteredOtherwise => {
+            "{0}: the coordinator entered {1}, and init was told {2}; the directory counts: tell the coordinator if it is wrong"
+        }
+        Key::Function => "Function",
+        Key::TokenReplaced => "the body's earlier token, issued {0}, is void from now on",
         Key::Functions => "Functions",
         Key::Grace => "in grace",
         Key::HealthDegraded => "needs attention",
@@ -121,11 +127,17 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::ImportRefused => "Refused: rows are wrong",
         Key::ImportRolledBack => "Taken back",
         Key::ImportRollingBack => "Being taken back",
-        Key::ImportStarted => "import {0}; after an interruption: chengxin import resume {0}",
+        Key::ImportStarted => "import {0}; after an interruption: {1}",
         Key::InitDone => "The node is set up in {0}",
         Key::InitDryRun => "Dry run: would write into {0}",
         Key::Issued => "issued",
         Key::Issuer => "Issuer",
+        Key::DamagedFolder => "the damaged folder is kept as {0}; remove it unless it is needed as evidence",
+        Key::FetchedAgain => "the member directory of federation {0} was fetched again",
+        Key::SeenIsLost => {
+            "which versions this node had seen is lost with the folder, so nobody can say whether this is the newest: \
+             directory version {0}, signed {1}; compare it with what the coordinator's chengxin status shows"
+        }
         Key::JoinedLine => "Joined the federation {0}",
         Key::JoinHint => "the body then types: chengxin join {0} --fingerprint {1} --token-file FILE",
         Key::Kind => "Kind",
@@ -165,10 +177,12 @@ pub(super) fn text(key: Key) -> &'static str {
         }
         Key::NothingFound => "Nothing found: every agency asked has answered",
         Key::Notice => "Notice",
-        Key::NoticeFollow => "how far it got: chengxin notice show {0}",
+        Key::NoticeFollow => "how far it got: {0}",
+        Key::NoticeMeasureAsked => "{0} ({1}), until {2}, by {3}",
         Key::NoticeQuestion => {
-            "Issue a sanction notice against {0} ({1}) with {2} measures to every entitled member?"
+            "Issue a sanction notice on record {0}: {1}; to {2} members, and this version cannot take it back?"
         }
+        Key::NoticeSubject => "sanctioned: {0} ({1})",
         Key::Number => "No.",
         Key::Object => "Object",
         Key::Offline => "offline",
@@ -278,6 +292,10 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::RestrictionsOwnNode => "what this node knows; for the whole picture use chengxin check",
         Key::Role => "Role",
         Key::Roles => "Roles",
+        Key::RollbackBlocked => {
+            "It would be refused: these notices rest on its records, and this version cannot withdraw a notice"
+        }
+        Key::RollbackWould => "dry run: taking back would remove {0} records of {1}; nothing was changed",
         Key::RollbackQuestion => "Take back the import {0} (file {1}, {2} new records)?",
         Key::RootFingerprint => "Root fingerprint",
         Key::RootHash => "Root hash",

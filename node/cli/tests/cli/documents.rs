@@ -214,6 +214,8 @@ pub fn policy() -> Policy {
         {"code": "restrict-government-procurement", "name": "限制参与政府采购", "name_en": "Exclusion from government procurement",
          "object": "public_body", "severity_floor": "general", "legal_basis": "发改财金〔2023〕1103号",
          "document": "发改财金〔2023〕1103号", "verified": true}
+    ], "functions": [
+        {"code": "market-regulation", "name": "市场监督管理", "name_en": "Market regulation", "source": "市场监督管理部门", "verified": false}
     ]}))
 }
 
@@ -477,6 +479,10 @@ pub fn token() -> JoinToken {
         "addresses": ["/ip4/127.0.0.1/tcp/7801"], "root_fingerprint": DIGEST}))
 }
 
+pub fn token_again() -> JoinToken {
+    JoinToken { replaced: parse(json!(AT)), ..token() }
+}
+
 pub fn init() -> InitOutcome {
     parse(json!({"schema": "init/v1", "dry_run": false, "agency": OWN, "home": "/srv/node",
         "files": [{"path": "/srv/node/config.toml", "purpose_zh": "配置", "purpose_en": "configuration"}],
@@ -495,6 +501,19 @@ pub fn joined() -> Joined {
         json!({"schema": "join/v1", "federation": "nmg", "root_fingerprint": DIGEST, "agency": OWN, "directory_version": 8,
         "members": 5, "next": ["chengxin serve"]}),
     )
+}
+
+/// By a node that lost its directory, and that `init` was told other functions than the coordinator.
+pub fn joined_again() -> Joined {
+    Joined {
+        differences: parse(
+            json!([{"field": "functions", "here": "market-supervision", "entered": "market-regulation"}]),
+        ),
+        again: parse(
+            json!({"signed_at": AT, "newest_seen": false, "damaged": "/srv/node/trust.damaged-1795334400"}),
+        ),
+        ..joined()
+    }
 }
 
 pub fn certificate() -> CertificateVerification {

@@ -138,6 +138,7 @@ fn pages_of_a_node_and_its_peers() {
     document("removal", &documents::removal());
     document("delegation", &documents::delegation());
     document("token", &documents::token());
+    document("token-again", &documents::token_again());
     document("operators", &documents::operators());
 }
 
@@ -182,6 +183,7 @@ fn pages_of_setting_up() {
     document("founded", &documents::founded());
     document("clock", &documents::clock());
     document("joined", &documents::joined());
+    document("joined-again", &documents::joined_again());
     document("certificate", &documents::certificate());
     document("config-validation", &documents::config_validation());
     let setting = |key: &str, origin| Setting { key: key.to_owned(), value: "1".to_owned(), origin };

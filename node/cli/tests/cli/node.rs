@@ -8,7 +8,7 @@ use chengxin_schemas::digest::Sha256;
 use chengxin_schemas::jws::UnverifiedJws;
 use serde_json::Value;
 
-use crate::runner::{Ran, chengxin_reading, chengxin_words};
+use crate::runner::{Ran, chengxin_reading, chengxin_typing, chengxin_words};
 use crate::support::{Served, own_uid, penalty_file, wrong_penalty_file};
 
 /// A served node with a runtime of its own, so that commands can run on the test's thread as they do in the binary.
@@ -180,6 +180,15 @@ fn the_command_that_comes_next_can_be_typed_as_it_stands() {
     let ran = chengxin_words(Path::new("/nowhere"), &words, &[]);
     let tested: Value = serde_json::from_str(&ran.out).expect("json");
     assert_eq!(tested["next"][0], format!("chengxin policy diff '{}'", bundle.display()));
+    // With the flags of the command before it, whoever made the list, and in every form.
+    let flags =
+        ["--socket", "/srv/the socket", "--operator", "wang", "--role", "coordinator", "--lang", "en"];
+    let flagged = "chengxin --socket '/srv/the socket' --operator wang --role coordinator";
+    for form in ["json", "table"] {
+        let words = [&words[..4], &["-o", form], &flags[..]].concat();
+        let ran = chengxin_words(Path::new("/nowhere"), &words, &[]);
+        assert!(ran.out.contains(&format!("{flagged} policy diff ")), "{}", ran.out);
+    }
 }
 
 #[test]
@@ -280,6 +289,127 @@ fn a_denial_gives_the_command_that_explains_it_as_it_has_to_be_typed() {
     stage.stop();
 }
 
+/// Answers so many requests, each on its connection, with these documents.
+fn answering(socket: &Path, documents: Vec<Value>) -> std::thread::JoinHandle<Vec<String>> {
+    use std::io::{BufRead as _, Write as _};
+    let listener = std::os::unix::net::UnixListener::bind(socket).expect("socket");
+    std::thread::spawn(move || {
+        let answer = |document: Value| {
+            let (mut stream, _) = listener.accept().expect("a request");
+            let mut line = String::new();
+            let mut reader = std::io::BufReader::new(stream.try_clone().expect("stream"));
+            reader.read_line(&mut line).expect("a request line");
+            let body = document.to_string();
+            let length = body.len();
+            write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}").expect("answered");
+            line
+        };
+        documents.into_iter().map(answer).collect()
+    })
+}
+
+/// The node looks through so many records for a page and gives what it found: nothing, with more behind it.
+#[test]
+fn a_list_with_a_filter_is_filled_from_the_pages_behind_and_has_one_header() {
+    let folder = tempfile::tempdir().expect("folder");
+    let socket = folder.path().join("socket");
+    let record = |name: &str| {
+        serde_json::json!({"record": format!("r-{}", "0".repeat(32)), "type": "judgment-debtor",
+            "category": "serious_breach", "severity": "serious", "state": "effective", "subject": null,
+            "subject_name": name, "determined_on": "2026-09-18", "batch": format!("b-{}", "0".repeat(32))})
+    };
+    let page = |records: Vec<Value>, next: Option<&str>| {
+        let mut page = serde_json::json!({"schema": "records/v1", "records": records});
+        if let Some(next) = next {
+            page["next"] = next.into();
+        }
+        page
+    };
+    let list = |line: &str, pages: Vec<Value>| {
+        let node = answering(&socket, pages);
+        let ran = chengxin_words(&socket, &line.split(' ').collect::<Vec<_>>(), &[("CHENGXIN_LANG", "en")]);
+        std::fs::remove_file(&socket).expect("removed");
+        assert_eq!(ran.exit, Exit::Done, "{}", ran.err);
+        (ran, node.join().expect("no panic"))
+    };
+    let line = "chengxin record list --category serious_breach";
+    let found = vec![
+        page(vec![], Some("500")),
+        page(vec![record("甲")], Some("300")),
+        page(vec![record("乙")], None),
+    ];
+    let (ran, asked) = list(line, found.clone());
+    assert_eq!((ran.out.lines().count(), ran.err.as_str()), (3, ""), "{}", ran.out);
+    assert!(asked[1].contains("cursor=500") && asked[2].contains("cursor=300&limit=49"), "{asked:?}");
+    let (ran, _) = list(&format!("{line} --limit 1"), found[..2].to_vec());
+    assert_eq!(ran.out.lines().count(), 2, "{}", ran.out);
+    assert!(ran.err.contains("--cursor 300"), "{}", ran.err);
+    // All pages: one header, and columns that do not move without need.
+    let pages = vec![
+        page(vec![record("示例启明建设工程有限公司")], Some("500")),
+        page(vec![record("甲")], Some("300")),
+        page(vec![], None),
+    ];
+    let (ran, _) = list(&format!("{line} --all --limit 1"), pages);
+    let lines: Vec<&str> = ran.out.lines().collect();
+    assert_eq!(lines.len(), 3, "{}", ran.out);
+    assert_eq!(ran.out.matches("Record").count(), 1, "{}", ran.out);
+    let column = |line: &str| {
+        let before = &line[..line.find("2026-09-18").expect("a day")];
+        before.chars().map(|one| if one.is_ascii() { 1 } else { 2 }).sum::<usize>()
+    };
+    assert_eq!(column(lines[1]), column(lines[2]), "{}", ran.out);
+    let (ran, _) = list(&format!("{line} --all"), vec![page(vec![], None)]);
+    assert_eq!(ran.out.trim(), "(none)", "{}", ran.out);
+}
+
+/// A node that dies may have done what was asked, or not.
+#[test]
+fn what_became_of_a_request_that_was_cut_off_is_not_known_and_where_to_look_is_said() {
+    use std::io::Read as _;
+    let folder = tempfile::tempdir().expect("folder");
+    let record = format!("r-{}", "0".repeat(32));
+    let issue = format!("notice issue --record {record} --measure no-inspection-exemption --yes");
+    for (line, answered, looked) in [
+        (issue.as_str(), "", Some("chengxin --operator li notice list --issued")),
+        (issue.as_str(), "HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{", Some("notice list --issued")),
+        ("operator disable zhang --yes", "", Some("operator list")),
+        ("policy show", "", None),
+        ("check 91320100748204660Q --purpose government-procurement --ref A-1", "", None),
+    ] {
+        let socket = folder.path().join("socket");
+        let listener = std::os::unix::net::UnixListener::bind(&socket).expect("socket");
+        let dying = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a request");
+            let read = stream.read(&mut [0; 64 << 10]).expect("read");
+            assert!(read > 0);
+            std::io::Write::write_all(&mut stream, answered.as_bytes()).expect("written");
+        });
+        let words: Vec<&str> =
+            ["chengxin", "--operator", "li", "--lang", "en"].into_iter().chain(line.split(' ')).collect();
+        let ran = chengxin_words(&socket, &words, &[]);
+        dying.join().expect("no panic");
+        assert_eq!(ran.exit, Exit::Partial, "{line}: {}", ran.err);
+        assert!(!ran.err.contains("same version"), "{line}: {}", ran.err);
+        match looked {
+            Some(command) => {
+                assert!(ran.err.contains("whether it was done is not known"), "{}", ran.err);
+                assert!(
+                    ran.err.contains(command) && ran.err.contains("before you type it again"),
+                    "{}",
+                    ran.err
+                );
+            }
+            None => assert!(
+                ran.err.contains("nothing was changed") && ran.err.contains("type it again"),
+                "{}",
+                ran.err
+            ),
+        }
+        std::fs::remove_file(&socket).expect("removed");
+    }
+}
+
 #[test]
 fn a_subject_is_read_from_standard_input() {
     let stage = Stage::new();
@@ -316,6 +446,18 @@ fn a_file_goes_in_and_comes_out_again() {
     assert!(rows > 0);
     let text = std::fs::read_to_string(&errors).expect("errors file");
     assert_eq!(text.lines().count() as u64, rows + 1, "{text}");
+    // What exists stays, the file to import above all; nothing is sent, and nothing is exported.
+    let template = format!("chengxin record template --type administrative-penalty {wrong}");
+    let export = format!("chengxin import errors {} {wrong}", report["errors_id"].as_str().expect("id"));
+    for line in [format!("chengxin record import {wrong} --dry-run --errors {wrong}"), line, export, template]
+    {
+        let refused = stage.run("clerk", &line);
+        assert_eq!(refused.exit, Exit::Conflict, "{line}: {}", refused.err);
+        assert!(refused.out.is_empty() && refused.err.contains("never written over"), "{}", refused.err);
+        assert!(refused.err.contains("what to do: name a new file"), "{}", refused.err);
+    }
+    assert_eq!(std::fs::read_to_string(&wrong).expect("the file"), wrong_penalty_file());
+    assert_eq!(std::fs::read_to_string(&errors).expect("errors file"), text);
     assert_eq!(stage.run("clerk", &format!("chengxin record import {wrong}")).exit, Exit::Failed);
 
     let good = stage.file("good.csv", &penalty_file());
@@ -348,12 +490,28 @@ fn a_file_goes_in_and_comes_out_again() {
     let asked = stage.run("reviewer", &format!("chengxin import rollback {batch}"));
     assert_eq!(asked.exit, Exit::Interrupted, "without a terminal silence is no consent: {}", asked.err);
     assert!(asked.err.contains("--yes"));
-    assert_eq!(
-        stage.json("reviewer", &format!("chengxin import rollback {batch} --dry-run"), Exit::Done)["state"],
-        "committed"
-    );
+    let preview = stage.json("reviewer", &format!("chengxin import rollback {batch} --dry-run"), Exit::Done);
+    assert_eq!((&preview["state"], &preview["rows"]["new"]), (&"committed".into(), &2.into()), "{preview}");
+    let page = stage.run("reviewer", &format!("chengxin import rollback {batch} --dry-run"));
+    assert!(page.out.contains("would remove 2 records") && !page.out.contains("refused"), "{}", page.out);
+    for line in ["--dry-run", "--yes", ""] {
+        let denied = stage.run("clerk", format!("chengxin import rollback {batch} {line}").trim());
+        assert_eq!(denied.exit, Exit::NotPermitted, "{line}: {}", denied.err);
+    }
     let done = stage.json("reviewer", &format!("chengxin import rollback {batch} --yes"), Exit::Done);
     assert_eq!(done["state"], "rolled_back");
+
+    // What is said to type next is typed at the same node by the same person.
+    let flags = format!("chengxin --socket {} --operator clerk", stage.served.socket.display());
+    let at = |line: String| stage.run("clerk", &format!("{line} --socket {}", stage.served.socket.display()));
+    let again = at(format!("chengxin record import {good}"));
+    assert!(again.err.contains(&format!("after an interruption: {flags} import resume b-")), "{}", again.err);
+    let batch = again.err.split("import resume ").nth(1).and_then(|rest| rest.get(..34)).expect("batch");
+    let finished = at(format!("chengxin import resume {batch}"));
+    assert_eq!(finished.exit, Exit::Conflict);
+    assert!(finished.err.contains(&format!("see {flags} import show {batch}")), "{}", finished.err);
+    let refused = at(format!("chengxin record import {wrong}"));
+    assert!(refused.err.contains(&format!("{flags} import errors f-")), "{}", refused.err);
     stage.stop();
 }
 
@@ -408,12 +566,38 @@ fn an_incomplete_check_ends_with_5_and_leaves_a_certificate() {
     let issue = format!(
         "chengxin notice issue --record {record} --measure restrict-government-procurement --until 2027-12-31"
     );
-    let asked = stage.run("reviewer", &issue);
+    // Who may not issue it is not asked, and who may is asked what it would do.
+    let answered = |account, answer| {
+        let words: Vec<&str> = issue.split(' ').chain(["--operator", account, "--lang", "en"]).collect();
+        chengxin_typing(&stage.served.socket, &words, answer)
+    };
+    let denied = answered("clerk", "y\n");
+    assert_eq!(denied.exit, Exit::NotPermitted, "{}", denied.err);
+    assert!(!denied.err.contains("[y/N]"), "{}", denied.err);
+    let asked = answered("reviewer", "n\n");
     assert_eq!(asked.exit, Exit::Interrupted, "{}", asked.err);
+    let question = asked.err.lines().find(|line| line.contains("[y/N]")).expect("a question");
+    for part in ["restrict-government-procurement), until 2027-12-31, by ", "not verified", record] {
+        assert!(question.contains(part), "{part}: {question}");
+    }
+    assert!(!question.contains(subject) && asked.err.contains(subject), "{}", asked.err);
+    assert_eq!(stage.run("reviewer", &issue).exit, Exit::Interrupted, "silence is no consent");
     let issued = stage.json("reviewer", &format!("{issue} --yes"), Exit::Done);
     let notice = issued["notice"].as_str().expect("notice");
+    let again = stage.run("reviewer", &format!("{issue} --yes"));
+    assert_eq!(again.exit, Exit::Conflict, "{}", again.err);
+    assert!(again.err.contains(notice), "{}", again.err);
     let shown = stage.run("clerk", &format!("chengxin notice show {notice}"));
     assert!(shown.out.contains("queued"), "{}", shown.out);
+    // What keeps the import from being taken back is said before anybody tries.
+    let batch = breach["batch"].as_str().expect("batch");
+    let blocked = stage.run("reviewer", &format!("chengxin import rollback {batch} --dry-run"));
+    assert_eq!(blocked.exit, Exit::Conflict, "{}", blocked.err);
+    for part in ["would be refused", notice, "2027-12-31"] {
+        assert!(blocked.out.contains(part), "{part}: {}", blocked.out);
+    }
+    let refused = stage.run("reviewer", &format!("chengxin import rollback {batch}"));
+    assert_eq!(refused.exit, Exit::Conflict, "nothing is asked: {}", refused.err);
     let restricted = stage.run("clerk", &format!("chengxin restriction list {subject}"));
     assert!(restricted.out.contains("2027-12-31"), "{}", restricted.out);
     stage.stop();

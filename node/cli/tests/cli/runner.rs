@@ -49,6 +49,21 @@ pub fn chengxin_reading(
     variables: &[(&str, &str)],
     input: &'static str,
 ) -> Ran {
+    ran(socket, words, variables, input, false)
+}
+
+/// Runs the words with a person at the terminal who types this.
+pub fn chengxin_typing(socket: &Path, words: &[&str], input: &'static str) -> Ran {
+    ran(socket, words, &[], input, true)
+}
+
+fn ran(
+    socket: &Path,
+    words: &[&str],
+    variables: &[(&str, &str)],
+    input: &'static str,
+    input_is_terminal: bool,
+) -> Ran {
     let (out, err) = (Captured::default(), Captured::default());
     let console = Console {
         out: Box::new(out.clone()),
@@ -56,7 +71,7 @@ pub fn chengxin_reading(
         input: Box::new(input.as_bytes()),
         out_is_terminal: false,
         err_is_terminal: false,
-        input_is_terminal: false,
+        input_is_terminal,
     };
     let exit = run(Invocation {
         arguments: words.iter().map(Into::into).collect(),
@@ -113,13 +128,7 @@ impl HostCommands for SocketHost {
         unreachable!("not used in these tests")
     }
 
-    fn join(
-        &self,
-        _: &Settings,
-        _: &JoinArguments,
-        _: &JoinSecret,
-        _: &mut Console,
-    ) -> Result<Joined, CliError> {
+    fn join(&self, _: &Settings, _: &JoinArguments, _: Option<&JoinSecret>) -> Result<Joined, CliError> {
         unreachable!("not used in these tests")
     }
 

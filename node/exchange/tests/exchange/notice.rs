@@ -17,13 +17,7 @@ async fn issue(
     federation: &Federation,
     measure: &str,
 ) -> Result<NoticeDetail, chengxin_exchange::ExchangeError> {
-    let node = federation.node(MARKET);
-    let reviewer = as_role(&node, Role::Reviewer).await;
-    let filter = chengxin_exchange::record::RecordFilter { limit: 10, ..Default::default() };
-    let record = node.record_list(&reviewer, filter).await.expect("list").records[0].id;
-    let measure =
-        MeasureDraft { measure: measure.parse().expect("label"), legal_basis: None, from: None, until: None };
-    node.notice_issue(&reviewer, NoticeDraft { record, measures: vec![measure] }).await
+    federation.notice_issue(MARKET, &[measure]).await
 }
 
 async fn restricted(federation: &Federation, code: &str) -> usize {
@@ -160,6 +154,58 @@ async fn what_law_does_not_allow_is_refused() {
     assert_eq!(node.notice_issue(&reviewer, draft).await.expect_err("no record").code(), ErrorCode::NotFound);
 }
 
+/// Whoever did not get the answer types the command again.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_measure_on_the_same_record_is_taken_once_while_it_is_in_force() {
+    let federation = Federation::new().await;
+    federation.penalty_import().await;
+    let node = federation.node(MARKET);
+    let reviewer = as_role(&node, Role::Reviewer).await;
+    let filter = chengxin_exchange::record::RecordFilter { limit: 10, ..Default::default() };
+    let record = node.record_list(&reviewer, filter).await.expect("list").records[0].id;
+    let draft = |codes: &[&str], basis: Option<&str>| {
+        let measure = |code: &&str| MeasureDraft {
+            measure: code.parse().expect("label"),
+            legal_basis: basis.map(|basis| basis.parse().expect("basis")),
+            from: None,
+            until: None,
+        };
+        NoticeDraft { record, measures: codes.iter().map(measure).collect() }
+    };
+    const BASIS: &str = "《示例条例》第一条";
+    let (one, two) = ("restrict-government-procurement", "restrict-preferential-policy");
+    // What would be issued, with whether the basis was read in its source; by somebody who may issue it.
+    let preview = node.notice_preview(&reviewer, draft(&[one], None)).await.expect("lawful");
+    let measure = &preview.measures[0];
+    let bundle = node.policy();
+    let ground = bundle
+        .bundle()
+        .measure(&measure.measure)
+        .and_then(|listed| listed.ground(chengxin_policy::SanctionObject::of(&preview.subject)).cloned());
+    let ground = ground.expect("listed for companies");
+    assert_eq!(Some(&measure.legal_basis), ground.legal_basis.as_ref());
+    assert_eq!((measure.basis_verified, preview.recipients), (Some(ground.verified), 2));
+    let named = node.notice_preview(&reviewer, draft(&[one], Some(BASIS))).await.expect("lawful");
+    assert_eq!(named.measures[0].basis_verified, None, "nobody here read it");
+    let clerk = as_role(&node, Role::Clerk).await;
+    let denied = node.notice_preview(&clerk, draft(&[one], None)).await.expect_err("a clerk issues none");
+    assert_eq!(denied.code(), ErrorCode::Denied);
+
+    let issued = node.notice_issue(&reviewer, draft(&[one], None)).await.expect("issued").summary.content;
+    assert_eq!(issued.measures[0].until, measure.until);
+    for codes in [&[one][..], &[two, one]] {
+        let again =
+            node.notice_issue(&reviewer, draft(codes, Some(BASIS))).await.expect_err("in force already");
+        assert_eq!(again.code(), ErrorCode::Conflict);
+        let said = again.to_string();
+        assert!(said.contains(&issued.id.to_string()) && said.contains(one), "{said}");
+        node.notice_preview(&reviewer, draft(codes, Some(BASIS))).await.expect_err("nor is it asked about");
+    }
+    assert_eq!(restricted(&federation, MARKET).await, 1);
+    node.notice_issue(&reviewer, draft(&[two], Some(BASIS))).await.expect("another measure");
+    assert_eq!(restricted(&federation, MARKET).await, 2);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restriction_ends_by_itself_on_its_last_day() {
     let federation = Federation::new().await;
@@ -243,18 +289,9 @@ async fn a_list_of_received_notices_is_not_cut_by_newer_ones_issued_and_pages_re
     federation.deliver(MARKET).await;
     federation.penalty_import_at(FINANCE, SUBJECT).await;
     let reviewer = as_role(&finance, Role::Reviewer).await;
-    let filter = chengxin_exchange::record::RecordFilter { limit: 10, ..Default::default() };
-    let record = finance.record_list(&reviewer, filter).await.expect("list").records[0].id;
-    let own = |second| {
-        let finance = finance.clone();
+    let own = async |second| {
         federation.clocks[&agency(FINANCE)].set(NOW.plus(second));
-        let measure = PROCUREMENT.parse().expect("label");
-        let measure = MeasureDraft { measure, legal_basis: None, from: None, until: None };
-        async move {
-            let reviewer = as_role(&finance, Role::Reviewer).await;
-            let draft = NoticeDraft { record, measures: vec![measure] };
-            finance.notice_issue(&reviewer, draft).await.expect("issued").summary.content.id
-        }
+        federation.notice_issue(FINANCE, &[PROCUREMENT]).await.expect("issued").summary.content.id
     };
     // Two of them in the same second.
     let issued = [own(1).await, own(2).await, own(2).await];

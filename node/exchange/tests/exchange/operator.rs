@@ -7,7 +7,7 @@ use chengxin_exchange::refusal::REFUSALS_PER_MINUTE;
 use chengxin_schemas::ErrorCode;
 use chengxin_schemas::operator::Role;
 
-use crate::support::{FINANCE, Federation, NOW, agency, as_role};
+use crate::support::{FINANCE, Federation, MARKET, NOW, agency, as_role};
 
 fn draft(name: &str, user_id: u32, role: Role) -> OperatorDraft {
     OperatorDraft {
@@ -125,4 +125,23 @@ async fn who_is_refused_without_an_account_is_logged_and_cannot_flood_the_log() 
     federation.clocks[&agency(FINANCE)].set(NOW.plus(60));
     refuse().await.expect("the next minute");
     assert_eq!(details().await["omitted"], "5");
+}
+
+/// A disk that is full stops the store; who wants to see why is known from before.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_condition_of_a_node_is_told_while_its_store_cannot_be_read() {
+    let federation = Federation::new().await;
+    let node = federation.node(MARKET);
+    let status = node.status().await.expect("status");
+    assert_eq!(status.store_fault, None);
+    let operation = as_role(&node, Role::Clerk).await;
+    let account = operation.account().clone();
+    federation.hook(MARKET, Some(std::sync::Arc::new(|_| Box::pin(async { false }))));
+    assert!(node.operation_begin(1, Some(&account), None).await.is_err(), "no business");
+    let status = node.status().await.expect("status");
+    assert!(status.store_fault.is_some_and(|why| why.contains("closed")));
+    let known = node.operation_begin_last_known(1, Some(&account), None).expect("known from before");
+    assert_eq!(known.account(), &account);
+    let stranger = node.operation_begin_last_known(2, Some(&account), None);
+    assert!(stranger.is_err(), "another user of the machine");
 }

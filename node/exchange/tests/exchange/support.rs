@@ -11,6 +11,7 @@ use chengxin_audit_log::note::{KeyKind, NoteVerifier};
 use chengxin_audit_log::{AuditLog, BodyKey, BodyKeys, LogOptions};
 use chengxin_exchange::import::{ImportBatch, ImportFile, ReadSeek};
 use chengxin_exchange::node::NodeKeys;
+use chengxin_exchange::notice::{MeasureDraft, NoticeDetail, NoticeDraft};
 use chengxin_exchange::operation::Operation;
 use chengxin_exchange::operator::{OperatorDraft, Separation};
 use chengxin_exchange::peers::{PeerFault, Peers};
@@ -18,6 +19,7 @@ use chengxin_exchange::policy_adoption::chain;
 use chengxin_exchange::policy_publication::PreparedPublication;
 use chengxin_exchange::policy_schedule::founding_contents;
 use chengxin_exchange::policy_start::policy_at_start;
+use chengxin_exchange::record::RecordFilter;
 use chengxin_exchange::{ExchangeError, Node, Parts};
 use chengxin_import::ImportOptions;
 use chengxin_policy::{Bundle, BundleFiles};
@@ -400,6 +402,43 @@ impl Federation {
     /// Imports a penalty of the market regulator against the subject.
     pub(crate) async fn penalty_import(&self) -> ImportBatch {
         self.penalty_import_at(MARKET, SUBJECT).await
+    }
+
+    /// Issues a notice on the newest record of a member; where one takes a measure on it already, on another penalty of the
+    /// same subject, which is imported for it.
+    pub(crate) async fn notice_issue(
+        &self,
+        code: &str,
+        measures: &[&str],
+    ) -> Result<NoticeDetail, chengxin_exchange::ExchangeError> {
+        let node = self.node(code);
+        let reviewer = as_role(&node, Role::Reviewer).await;
+        let measure = |code: &&str| MeasureDraft {
+            measure: code.parse().expect("label"),
+            legal_basis: None,
+            from: None,
+            until: None,
+        };
+        let draft = |record| NoticeDraft { record, measures: measures.iter().map(measure).collect() };
+        let newest = async || {
+            let filter = RecordFilter { limit: 100, ..RecordFilter::default() };
+            node.record_list(&reviewer, filter).await.expect("list").records
+        };
+        let records = newest().await;
+        match node.notice_issue(&reviewer, draft(records[0].id)).await {
+            Err(chengxin_exchange::ExchangeError::Conflict { reason, .. })
+                if reason.contains("on the same record") =>
+            {
+                let number = format!("示市监罚〔2026〕{}号", 100 + records.len());
+                let file = penalty_file(SUBJECT, "示例启明建设工程有限公司", &number, "12.5");
+                let clerk = as_role(&node, Role::Clerk).await;
+                node.import_run(&clerk, file, ImportOptions::default(), Arc::new(|_| {}))
+                    .await
+                    .expect("import");
+                node.notice_issue(&reviewer, draft(newest().await[0].id)).await
+            }
+            issued => issued,
+        }
     }
 
     /// Imports a penalty of a member against a company.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use chengxin_network::join::JOIN_REQUEST_BYTES;
 use chengxin_network::{
-    CallError, HandlerRefusal, JoinClient, JoinDoor, NetworkError, PeerAddress, RequestHandler,
+    CallError, HandlerRefusal, JoinClient, JoinDoor, Member, NetworkError, PeerAddress, RequestHandler,
 };
 use chengxin_schemas::ErrorCode;
 use futures::{AsyncReadExt, AsyncWriteExt, FutureExt};
@@ -69,6 +69,25 @@ async fn door_speaks_no_other_protocol_and_no_member_opens_it() {
         let node = start(2, transport, echo()).await;
         let error = JoinClient::connect(&key(9), &node.network.listening()[0], PATIENCE).await.unwrap_err();
         assert!(matches!(error, NetworkError::JoinUnreachable { .. }), "{error:?}");
+    }
+}
+
+/// A member that lost its list of members finds one of them by its address alone; a stranger does not get in that way.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_is_reached_by_its_address_alone_and_by_members_only() {
+    for transport in BOTH {
+        let node = start(2, transport, echo()).await;
+        node.knows([Member { identity: key(9).identity(), addresses: vec![], label: "nine".into() }]).await;
+        let address = &node.network.listening()[0];
+        let client = JoinClient::connect_to_member(&key(9), address, PATIENCE).await.unwrap();
+        assert_eq!(client.remote(), key(2).identity());
+        assert_eq!(client.call("metadata".into(), PATIENCE).await.unwrap(), "metadata");
+        let error = JoinClient::connect_to_member(&key(8), address, PATIENCE).await.unwrap_err();
+        assert!(matches!(error, NetworkError::MemberUnreachable { .. }), "{error:?}");
+        // And a door is no member's node.
+        let door = door(transport, echo()).await;
+        let error = JoinClient::connect_to_member(&key(9), &door.listening()[0], PATIENCE).await.unwrap_err();
+        assert!(matches!(error, NetworkError::MemberUnreachable { .. }), "{error:?}");
     }
 }
 

@@ -23,6 +23,7 @@ fn grant() -> TokenGrant {
         region: entry.region,
         functions: entry.functions,
         expires: NOW.plus(DAY),
+        former_keys: false,
     }
 }
 

@@ -228,3 +228,45 @@ async fn a_second_editor_is_kept_away() {
     drop(editor);
     assert!(open().is_ok());
 }
+
+/// One byte of an entry is wrong: the store does not open. What was seen last still keeps anybody from taking it back.
+#[tokio::test]
+async fn a_damaged_store_is_begun_anew_without_forgetting_what_was_seen() {
+    let federation = Federation::found();
+    let old = federation.copy();
+    federation.editor().member_admit(entry(1), NOW).expect("admitted");
+    drop(federation.joined().await);
+    let damaged = federation.store_folder();
+    let path = damaged.join("metadata/2.targets.json");
+    let mut bytes = std::fs::read(&path).expect("targets");
+    bytes[20] ^= 1;
+    std::fs::write(&path, bytes).expect("written");
+    assert!(TrustStore::open(&damaged, federation.fingerprint).await.is_err());
+
+    let folder = tempfile::tempdir().expect("folder");
+    let begin = async |name: &str| {
+        let place = folder.path().join(name);
+        let has_memory = TrustStore::salvage(&place, &damaged, federation.fingerprint).await.expect("begun");
+        (has_memory, TrustStore::open(place, federation.fingerprint).await.expect("opens"))
+    };
+    let (has_memory, store) = begin("one").await;
+    assert!(has_memory && store.directory().is_err());
+    let error = store.refresh(&old, NOW).await.expect_err("an older state");
+    assert!(matches!(error, TrustError::RolledBack { .. }), "{error}");
+    store.refresh(&federation.source(), NOW).await.expect("the newest");
+    assert_eq!(store.directory().expect("directory").len(), 2);
+
+    // Not signed by the federation: it could lock the newest state out, and says nothing.
+    let seen = damaged.join("seen/timestamp.json");
+    let forged = std::fs::read_to_string(&seen).expect("seen").replace("\"version\":2", "\"version\":9");
+    std::fs::write(&seen, forged).expect("written");
+    std::fs::remove_file(damaged.join("seen/snapshot.json")).expect("lost");
+    let (has_memory, store) = begin("two").await;
+    assert!(!has_memory);
+    store.refresh(&old, NOW).await.expect("nobody can say that it is old");
+    // Nor is anything taken from the folder of another federation.
+    let other = Federation::found_with(crate::fixture::lifetimes(), NOW.plus(1));
+    let place = folder.path().join("three");
+    assert!(!TrustStore::salvage(&place, &damaged, other.fingerprint).await.expect("nothing"));
+    assert!(!place.join("metadata").exists());
+}
