@@ -50,10 +50,11 @@ impl OrganisationCode {
             .filter_map(|symbol| u8::try_from(symbol).ok().filter(u8::is_ascii_alphanumeric))
             .collect();
         match <[u8; 9]>::try_from(symbols) {
-            Ok(code) if plain(text).count() == 9 => Ok(Self(code)),
+            // Nine zeros pass the check, stand where a clerk had no code, and would make one subject of all these rows.
+            Ok(code) if plain(text).count() == 9 && code != [b'0'; 9] => Ok(Self(code)),
             _ => Err(SchemaError::field(
                 "organisation_code",
-                "not nine digits and letters",
+                "not nine digits and letters, or zeros only",
                 "give the organisation code with or without its hyphen, for example 10774368-0",
             )),
         }

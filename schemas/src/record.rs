@@ -172,8 +172,8 @@ impl RecordFields {
         self.values.is_empty()
     }
 
-    /// The identifier that names the subject, if the record has one that holds: the unified code before the organisation code
-    /// before the person's number. An organisation code whose check fails finds records and names nobody: a notice on it
+    /// The identifier that names the subject, if the record has one that holds: the unified code before the person's number
+    /// before the organisation code, which a person's row may name the employer or former business by. An organisation code whose check fails finds records and names nobody: a notice on it
     /// would bind nobody where it is mistyped.
     pub fn subject(&self) -> Option<SubjectId> {
         self.subjects().find(|one| !matches!(one, SubjectId::OrganisationCode(code) if !code.check_holds()))
@@ -188,7 +188,7 @@ impl RecordFields {
             .filter(|code| unified.is_none_or(|unified| unified.organisation_code() != *code));
         let number = self.person_number().map(SubjectId::Person);
         let code = code.map(SubjectId::OrganisationCode);
-        unified.map(SubjectId::Organisation).into_iter().chain(code).chain(number)
+        unified.map(SubjectId::Organisation).into_iter().chain(number).chain(code)
     }
 
     fn unified_code(&self) -> Option<UnifiedCode> {

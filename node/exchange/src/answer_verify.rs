@@ -115,8 +115,8 @@ fn record_verify(
     let about = if listed.name_match_only {
         let wanted = request.subject_name.as_deref().map(name_normalise);
         let held = fields.subject_name().map(name_normalise);
-        let by_name_alone = fields.is_found_by_name() && !fields.is_about(&request.subject);
-        by_name_alone && wanted.is_some() && wanted == held
+        // Former programs knew such a record of the subject's own by its name only.
+        fields.is_found_by_name() && wanted.is_some() && wanted == held
     } else {
         fields.is_about(&request.subject)
     };

@@ -145,10 +145,14 @@ struct Reconsidered {
 impl Node {
     /// Adds the row to `batch` at its place, and returns the place.
     pub(crate) fn restriction_put(&self, batch: &mut Batch, row: &RestrictionRow) -> Result<Vec<u8>> {
-        let key = keyspace::restriction(&self.index_key(&row.subject), &row.notice, &row.issuer);
+        let key = self.restriction_key(row);
         let sealed = row.seal(&key, &self.parts.keys.data, self.row_nonce())?;
         batch.put(key.clone(), sealed);
         Ok(key)
+    }
+
+    fn restriction_key(&self, row: &RestrictionRow) -> Vec<u8> {
+        keyspace::restriction(&self.index_key(&row.subject), &row.notice, &row.issuer)
     }
 
     /// Decides again what was decided by another policy version or other functions, and brings rows of earlier forms
@@ -264,8 +268,23 @@ impl Node {
                     continue;
                 }
                 batch.expect(key.clone(), Some(bytes.clone()));
-                if self.restriction_put(&mut batch, &row)? != key[..] {
-                    batch.delete(key.clone());
+                let place = self.restriction_key(&row);
+                if place == key[..] {
+                    self.restriction_put(&mut batch, &row)?;
+                    continue;
+                }
+                // A row that could not be read when the others moved: a later version may have come to the place meanwhile.
+                batch.delete(key.clone());
+                let held = self.parts.store.get(&place).await?;
+                let later = match &held {
+                    Some(held) => {
+                        RestrictionRow::open(held, &place, &self.parts.keys.data)?.version >= row.version
+                    }
+                    None => false,
+                };
+                if !later {
+                    batch.expect(place, held);
+                    self.restriction_put(&mut batch, &row)?;
                 }
             }
             pass.changed = pass.changed.saturating_add(entries.len());

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chengxin_policy::SanctionObject;
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::catalogue::MeasureCode;
 use chengxin_schemas::category::BreachSeverity;
@@ -145,6 +146,7 @@ impl Node {
         limits: RestrictionLimits,
     ) -> Result<RestrictionList> {
         let today = now.shanghai_date();
+        let policy = self.policy();
         let mut kept = Kept::new(limits.in_force, limits.of_issuer);
         let (mut looked_at, mut looked_at_all) = (0_usize, subject.is_all());
         'places: for place in self.restriction_places(subject) {
@@ -163,9 +165,15 @@ impl Node {
                     if !subject.is_bound_by(&row.subject) || row.state != NoticeState::InForce {
                         continue;
                     }
+                    let is_public_body = subject.is_public_body_named(&row.subject);
+                    let strikes = |measure: &RestrictionMeasure| {
+                        let listed = policy.bundle().measure(&measure.measure);
+                        listed.is_some_and(|listed| listed.ground(SanctionObject::PublicBody).is_some())
+                    };
                     // What this body declined is nobody's restriction here: it is not lawful as sent.
                     let of_today = row.measures.iter().filter(|measure| {
-                        measure.from.0 <= today
+                        (!is_public_body || strikes(measure))
+                            && measure.from.0 <= today
                             && !measure.until.is_over(today)
                             && !matches!(measure.recognition, Recognition::Declined { .. })
                     });

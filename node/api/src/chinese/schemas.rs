@@ -141,7 +141,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     // organisation_code.rs
     ("check character 9 should be {}", "第 9 位校验码应为 {0}"),
-    ("not nine digits and letters", "不是 9 位数字和字母"),
+    ("not nine digits and letters, or zeros only", "不是 9 位数字和字母, 或全为零"),
     (
         "give the organisation code with or without its hyphen, for example 10774368-0",
         "给出组织机构代码, 连字符可有可无, 例如 10774368-0",

@@ -70,6 +70,7 @@ impl Document for Policy {
                 Cell::empty(),
                 Cell::new(&function.source),
                 Cell::empty(),
+                Cell::empty(),
             ]);
         }
         table

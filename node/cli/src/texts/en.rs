@@ -33,7 +33,9 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::CheckDetails => "Check",
         Key::CodeAccepted => "Check fails, accepted by",
         Key::NameSearched => "Name searched",
-        Key::NamesNotSearched => "none: records without a code or number were not looked for",
+        Key::NamesNotSearched => {
+            "none: records without a code or number, and those by a former code, were not looked for"
+        }
         Key::NameNotStated => {
             "not stated: certificates of the former form do not say whether a name was searched for"
         }

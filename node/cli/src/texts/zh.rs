@@ -33,7 +33,7 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::CheckDetails => "核查",
         Key::CodeAccepted => "校验不符, 认可人",
         Key::NameSearched => "所查名称",
-        Key::NamesNotSearched => "无: 没有代码或证件号码的记录未查",
+        Key::NamesNotSearched => "无: 没有代码或证件号码的记录, 以及只有旧代码的记录未查",
         Key::NameNotStated => "未载明: 旧版凭证不写明是否查过名称",
         Key::NotPublished => "原则上不公示",
         Key::NoEndGiven => "规则未定截止日",

@@ -102,7 +102,7 @@ impl Node {
         draft: &NoticeDraft,
         now: UnixTime,
     ) -> Result<()> {
-        let (today, subject) = (Day(now.shanghai_date()), self.subject_key(subject));
+        let (today, subject) = (Day(now.shanghai_date()), self.index_key(subject));
         let mut range = KeyRange::prefix(&keyspace::restrictions_of_subject(&subject));
         loop {
             let page = self.parts.store.scan(range.clone(), RESTRICTIONS_PAGE).await?;

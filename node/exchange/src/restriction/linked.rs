@@ -59,6 +59,15 @@ impl LinkedSubject {
         self.asked.covers(named) || self.others.iter().any(mentioned)
     }
 
+    /// Whether the subject is a public body by a unified code around the organisation code `named`: then a measure must strike
+    /// public bodies, which who issued the notice could not see in that code.
+    pub(super) fn is_public_body_named(&self, named: &SubjectId) -> bool {
+        let is_public =
+            |one: &SubjectId| matches!(one, SubjectId::Organisation(code) if code.is_public_body());
+        matches!(named, SubjectId::OrganisationCode(_))
+            && self.identifiers().any(|one| is_public(one) && one.covers(named))
+    }
+
     /// Whether these are all that records show.
     pub(super) fn is_all(&self) -> bool {
         self.all

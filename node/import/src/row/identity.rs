@@ -121,10 +121,16 @@ impl RowWork<'_> {
     }
 
     fn organisation_code_map(&mut self, index: usize, code: &str) {
+        if code_is_placeholder(code) {
+            return self.issue(index, IssueCode::CodePlaceholder);
+        }
+        // The form before the check, which one number of a passport in eleven passes: it would stand in the public part, and
+        // be listed as whom the record is about.
+        if is_travel_document_shaped(code) {
+            return self.issue(index, IssueCode::NumberUnclear);
+        }
         if organisation_code_holds(code) {
             self.evidence.organisation = true;
-        } else if is_travel_document_shaped(code) {
-            return self.issue(index, IssueCode::NumberUnclear);
         } else {
             self.issue(index, IssueCode::OrganisationCodeCheck);
         }
@@ -247,6 +253,8 @@ impl RowWork<'_> {
             // Published lists mask the numbers of persons and print those of organisations in full.
             self.evidence.person = true;
             self.issue(index, IssueCode::PersonNumberMasked);
+        } else if code_is_placeholder(&plain) {
+            self.issue(index, IssueCode::CodePlaceholder);
         } else if plain.chars().count() == 9 {
             // A foreign passport of nine digits that passes the check cannot be told from a code.
             if organisation_code_holds(&plain) && !is_travel_document_shaped(&plain) {
