@@ -253,6 +253,7 @@ fn requests(bundle: &Bundle, spread: Spread) -> Vec<AccessRequest> {
                 case_reference: "CG-2026-031".parse().ok(),
                 legal_basis: "《行政许可法》第六十九条".parse().ok(),
                 authorisation: None,
+                second_person: None,
                 subject_kind: [SubjectKind::Organisation, SubjectKind::Person][dice.below(2)],
                 own_records: false,
                 categories: InformationCategory::ALL.to_vec(),

@@ -21,7 +21,7 @@ use crate::content_tests::{ContentTest, RawConsequenceTest, RawDeadlineTest, con
 use crate::deadlines::Deadlines;
 use crate::error::PolicyError;
 use crate::provenance::RuleId;
-use crate::request::{AccessRequest, Action, AskerContext, Treatment};
+use crate::request::{AccessRequest, Action, AskerContext, SecondPerson, Treatment};
 
 pub(crate) const FILE: &str = "tests.toml";
 /// Most tests: every one may cost forty questions to casbin when the bundle loads.
@@ -55,6 +55,8 @@ struct RawTest {
     case_reference: Option<CaseReference>,
     legal_basis: Option<LegalBasis>,
     authorisation: Option<AuthorisationReference>,
+    /// The role in which somebody else released the query.
+    released_by: Option<Role>,
     #[serde(default)]
     own_records: bool,
     expect: Expectation,
@@ -154,6 +156,7 @@ fn decisions_parse(file: &str, text: &str, raw: Vec<RawTest>) -> Result<Vec<Deci
                 authorisation: entry
                     .authorisation
                     .map(|reference| SubjectAuthorisation { reference, document: None }),
+                second_person: entry.released_by.map(SecondPerson::supposed),
                 subject_kind: entry.subject,
                 own_records: entry.own_records,
                 categories: entry.categories,

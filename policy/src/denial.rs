@@ -91,6 +91,8 @@ pub enum DenialReason {
     LegalBasis,
     /// The subject must have authorised the query.
     SubjectAuthorisation,
+    /// Another person of the asking body must have released the query.
+    SecondPerson,
     /// Only records of the asking body itself may be read.
     OwnRecordsOnly,
     /// The operator's requests of the day are used up ([`crate::Obligations`]).
@@ -201,6 +203,7 @@ impl Denied {
             DenialReason::CaseReference => "该用途须填写案件或项目编号".to_owned(),
             DenialReason::LegalBasis => "该用途没有默认依据，须写明法律依据".to_owned(),
             DenialReason::SubjectAuthorisation => "该用途须有信用主体的书面授权".to_owned(),
+            DenialReason::SecondPerson => "该用途须由本单位另一人放行".to_owned(),
             DenialReason::OwnRecordsOnly => "只能读取本单位自己的记录".to_owned(),
             DenialReason::DailyLimit { limit } => format!("该用途每人每日限 {limit} 次，今日次数已用完"),
             DenialReason::DailyLimitBody { limit } => {
@@ -247,6 +250,9 @@ impl Denied {
             DenialReason::SubjectAuthorisation => {
                 "the purpose needs the subject's written authorisation".to_owned()
             }
+            DenialReason::SecondPerson => {
+                "the purpose needs the release of another person of the asking body".to_owned()
+            }
             DenialReason::OwnRecordsOnly => "only the body's own records may be read".to_owned(),
             DenialReason::DailyLimit { limit } => {
                 format!("the purpose allows one operator {limit} requests a day, which are used up")
@@ -285,6 +291,7 @@ impl DenialReason {
             Self::CaseReference => "case-reference",
             Self::LegalBasis => "legal-basis",
             Self::SubjectAuthorisation => "subject-authorisation",
+            Self::SecondPerson => "second-person",
             Self::OwnRecordsOnly => "own-records",
             Self::DailyLimit { .. } => "daily-limit",
             Self::DailyLimitBody { .. } => "daily-limit-body",

@@ -28,7 +28,8 @@ pub struct Explanation {
     /// What a denied request would need; None if it is permitted.
     pub needed: Option<Needed>,
     /// Every category and level in order, as the rules alone decide them; empty when the purpose is unknown. When the
-    /// decision is a denial for a condition (case reference, legal basis, authorisation), this is what would follow if it were met.
+    /// decision is a denial for a condition (case reference, legal basis, authorisation, release), this is what would
+    /// follow if it were met.
     pub cells: Vec<CellExplanation>,
 }
 
@@ -114,7 +115,10 @@ impl Authoriser {
         let Decision::Denied(denied) = self.authorize(request) else { return None };
         let mut needed = Needed::default();
         match denied.reason {
-            DenialReason::CaseReference | DenialReason::LegalBasis | DenialReason::SubjectAuthorisation => {
+            DenialReason::CaseReference
+            | DenialReason::LegalBasis
+            | DenialReason::SubjectAuthorisation
+            | DenialReason::SecondPerson => {
                 let purpose = self.bundle().purpose(&request.purpose);
                 needed.conditions =
                     purpose.map(|purpose| purpose.unmet(request).collect()).unwrap_or_default();

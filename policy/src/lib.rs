@@ -76,7 +76,7 @@ pub use published::{PackedForm, published_encode, published_unpack};
 pub use purposes::{Condition, Purpose};
 pub use repair::{ConditionsNeeded, RepairEffect, RepairRule, RepairRules, RepairTerm, RepairTermKind};
 pub use replay::{ReplayOutcome, Replayed, ReplayedCell};
-pub use request::{AccessRequest, Action, AskerContext, Cell, Treatment};
+pub use request::{AccessRequest, Action, AskerContext, Cell, SecondPerson, Treatment};
 pub use roles::RoleDefinition;
 pub use rules::{Rule, RuleList, Scope};
 pub use severity::SeverityRuling;

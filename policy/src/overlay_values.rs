@@ -32,6 +32,7 @@ struct RawPurpose {
     code: Spanned<PurposeCode>,
     case_reference: Option<bool>,
     subject_authorisation: Option<bool>,
+    second_person: Option<bool>,
     daily_limit: Option<u32>,
     daily_limit_body: Option<u32>,
 }
@@ -52,7 +53,7 @@ pub(crate) fn purposes_narrow(
         if !seen.insert(code.clone()) {
             return Err(reader.wrong(line, "the purpose stands twice", "keep one"));
         }
-        if [entry.case_reference, entry.subject_authorisation].contains(&Some(false)) {
+        if [entry.case_reference, entry.subject_authorisation, entry.second_person].contains(&Some(false)) {
             return Err(reader.wrong(
                 line,
                 "an overlay lifts no condition",
@@ -117,6 +118,15 @@ fn purpose_narrow(
         } else {
             let reason =
                 "the subject's authorisation comes with a query, and the purpose is for more than queries";
+            reader.unfit(line, reason, omit)?;
+        }
+    }
+    if entry.second_person == Some(true) && !purpose.second_person {
+        if purpose.actions.iter().all(|action| action.is_query()) {
+            purpose.second_person = true;
+        } else {
+            let reason =
+                "the release of another person comes with a query, and the purpose is for more than queries";
             reader.unfit(line, reason, omit)?;
         }
     }

@@ -61,6 +61,8 @@ pub struct Purpose {
     pub case_reference: bool,
     /// Whether the subject must have authorised the query in writing (授权查询).
     pub subject_authorisation: bool,
+    /// Whether another person of the asking body must have released the query (双人).
+    pub second_person: bool,
     /// How many requests one operator may make under it in one day; None for any number. See [`crate::Obligations`].
     pub daily_limit: Option<u32>,
     /// How many one body may make; None for any number.
@@ -70,7 +72,7 @@ pub struct Purpose {
 }
 
 /// What a purpose demands of a request beside what the rules say. A request meets it by stating something; whether that
-/// is true is for whoever reads the log to judge.
+/// is true is for whoever reads the log to judge. Only of a release the asking node knows: it was given there.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Condition {
     /// The number of an open case or project.
@@ -79,11 +81,14 @@ pub enum Condition {
     LegalBasis,
     /// The subject's written authorisation.
     SubjectAuthorisation,
+    /// The release of another person of the asking body.
+    SecondPerson,
 }
 
 impl Condition {
     /// Every condition, in the order in which they are looked at.
-    pub const ALL: [Self; 3] = [Self::CaseReference, Self::LegalBasis, Self::SubjectAuthorisation];
+    pub const ALL: [Self; 4] =
+        [Self::CaseReference, Self::LegalBasis, Self::SubjectAuthorisation, Self::SecondPerson];
 
     /// The spelling in machine output: that of the denial where it is not met.
     pub fn as_str(self) -> &'static str {
@@ -96,15 +101,17 @@ impl Condition {
             Self::CaseReference => DenialReason::CaseReference,
             Self::LegalBasis => DenialReason::LegalBasis,
             Self::SubjectAuthorisation => DenialReason::SubjectAuthorisation,
+            Self::SecondPerson => DenialReason::SecondPerson,
         }
     }
 
-    /// Whether a request states what is demanded.
-    pub(crate) fn is_met_by(self, request: &AccessRequest) -> bool {
+    /// Whether a request under `purpose` states what is demanded.
+    fn is_met_by(self, request: &AccessRequest, purpose: &Purpose) -> bool {
         match self {
             Self::CaseReference => request.case_reference.is_some(),
             Self::LegalBasis => request.legal_basis.is_some(),
             Self::SubjectAuthorisation => request.authorisation.is_some(),
+            Self::SecondPerson => request.second_person.is_some_and(|one| purpose.may_release(one.role())),
         }
     }
 }
@@ -116,7 +123,13 @@ impl Purpose {
             Condition::CaseReference => self.case_reference,
             Condition::LegalBasis => self.legal_basis.is_none(),
             Condition::SubjectAuthorisation => self.subject_authorisation,
+            Condition::SecondPerson => self.second_person,
         })
+    }
+
+    /// Whether who acts in this role may release queries of others under it: who may make them himself, and reviewers.
+    pub fn may_release(&self, role: Role) -> bool {
+        role == Role::Reviewer || self.roles.contains(&role)
     }
 
     /// What whoever acts under it owes beside what a permit lets out.
@@ -129,7 +142,7 @@ impl Purpose {
 
     /// What it demands that a request does not state.
     pub(crate) fn unmet(&self, request: &AccessRequest) -> impl Iterator<Item = Condition> {
-        self.conditions().filter(|condition| !condition.is_met_by(request))
+        self.conditions().filter(|condition| !condition.is_met_by(request, self))
     }
 }
 
@@ -157,6 +170,8 @@ struct RawPurpose {
     case_reference: bool,
     #[serde(default)]
     subject_authorisation: bool,
+    #[serde(default)]
+    second_person: bool,
     daily_limit: Option<u32>,
     daily_limit_body: Option<u32>,
     note: String,
@@ -226,6 +241,12 @@ pub(crate) fn purposes_parse(
                 "remove subject_authorisation, or every action but ask and answer",
             );
         }
+        if entry.second_person && !entry.actions.iter().all(|action| action.is_query()) {
+            return wrong(
+                "the release of another person comes with a query, and the purpose is for more than queries",
+                "remove second_person, or every action but ask and answer",
+            );
+        }
         purposes.push(Purpose {
             line: crate::bundle::line_of(text, entry.code.span().start),
             code,
@@ -242,6 +263,7 @@ pub(crate) fn purposes_parse(
             actions: sorted(entry.actions),
             case_reference: entry.case_reference,
             subject_authorisation: entry.subject_authorisation,
+            second_person: entry.second_person,
             daily_limit: entry.daily_limit,
             daily_limit_body: entry.daily_limit_body,
             note: entry.note,

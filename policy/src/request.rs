@@ -8,6 +8,7 @@ use chengxin_schemas::identity::CaseReference;
 use chengxin_schemas::operator::Role;
 use chengxin_schemas::purpose::{LegalBasis, PurposeCode};
 use chengxin_schemas::region::RegionCode;
+use chengxin_schemas::request::OperatorReference;
 use chengxin_schemas::subject::SubjectKind;
 use serde::{Deserialize, Serialize};
 
@@ -92,6 +93,30 @@ pub struct AskerContext {
     pub region: RegionCode,
 }
 
+/// That another person of the asking body than the one who asks released the query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SecondPerson {
+    role: Role,
+}
+
+impl SecondPerson {
+    /// None without a release, and where one account did both: nobody releases his own query. Whether two accounts are
+    /// two persons is for the asking node to know.
+    pub fn of(operator: &OperatorReference, released_by: Option<&OperatorReference>) -> Option<Self> {
+        released_by.filter(|other| other.account != operator.account).map(|other| Self { role: other.role })
+    }
+
+    /// For questions about what would be decided if somebody in this role released it.
+    pub fn supposed(role: Role) -> Self {
+        Self { role }
+    }
+
+    /// In which role it was released.
+    pub fn role(self) -> Role {
+        self.role
+    }
+}
+
 /// One question to policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessRequest {
@@ -107,6 +132,8 @@ pub struct AccessRequest {
     pub legal_basis: Option<LegalBasis>,
     /// The subject's own authorisation; some purposes need one.
     pub authorisation: Option<SubjectAuthorisation>,
+    /// Who released the query beside who asks; some purposes need one.
+    pub second_person: Option<SecondPerson>,
     /// About an organisation or a natural person.
     pub subject_kind: SubjectKind,
     /// Whether only records of the asking body itself are touched.

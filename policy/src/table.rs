@@ -30,13 +30,14 @@ pub fn decision_table(authoriser: &Authoriser) -> String {
         let basis =
             if purpose.legal_basis.is_some() { "own legal basis" } else { "legal basis must be cited" };
         let subject = if purpose.subject_authorisation { ", the subject's authorisation needed" } else { "" };
+        let second = if purpose.second_person { ", another person's release needed" } else { "" };
         let limit = |limit: Option<u32>, of| limit.map(|limit| format!(", {of} at most {limit} a day"));
         let operator = limit(purpose.daily_limit, "one operator").unwrap_or_default();
         let body = limit(purpose.daily_limit_body, "one body").unwrap_or_default();
         // Writing to a String cannot fail.
         let _ = writeln!(
             table,
-            "\n{} {} ({case}, {basis}{subject}{operator}{body})",
+            "\n{} {} ({case}, {basis}{subject}{second}{operator}{body})",
             purpose.code, purpose.chinese
         );
         for (body, functions) in bodies(bundle, purpose) {

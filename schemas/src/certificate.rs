@@ -52,6 +52,9 @@ pub struct CertificateClaims {
     pub case_reference: CaseReference,
     /// By whom.
     pub operator: OperatorReference,
+    /// Who released the check beside the operator, where somebody did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub released_by: Option<OperatorReference>,
     /// Version of the policy.
     pub policy: String,
     /// Version of the member directory.

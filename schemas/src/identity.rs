@@ -96,6 +96,10 @@ random_id! {
     BatchId, "batch", "b-", "^b-[0-9a-f]{32}$"
 }
 random_id! {
+    /// Names one request of an operator that a colleague release a check.
+    ReleaseId, "release", "q-", "^q-[0-9a-f]{32}$"
+}
+random_id! {
     /// Makes one request unique; an answer repeats it, so an answer cannot be replayed.
     Nonce, "nonce", "x-", "^x-[0-9a-f]{32}$"
 }

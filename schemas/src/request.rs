@@ -57,6 +57,10 @@ pub struct RequestClaims {
     pub categories: Vec<InformationCategory>,
     /// Who at the asking agency, pseudonymous.
     pub operator: OperatorReference,
+    /// Who released the query beside the operator, where somebody did: another account of the asking agency, which vouches
+    /// that it is another person's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub released_by: Option<OperatorReference>,
     /// Version of the policy the asker's own permission rests on.
     pub policy: String,
 }

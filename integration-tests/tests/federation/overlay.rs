@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::policy::{in_force, today};
-use crate::stage::{BANNER, Body, COORDINATOR, FINANCE, LEAGUE, Ran, Stage};
+use crate::stage::{BANNER, Body, COORDINATOR, FINANCE, LEAGUE, Ran, SUBJECT, Stage};
 
 const VERSION: &str = "152500-2026.1";
 
@@ -36,6 +36,49 @@ fn rules_edit(overlay: &Path, change: impl Fn(&str) -> String) {
     std::fs::write(&path, changed).expect("written");
 }
 
+/// Demands for checks under a purpose of the overlay's sample that another person releases them.
+fn second_person_demand(overlay: &Path) {
+    for (file, line, more) in [
+        ("purposes.toml", "code = \"bidding\"\n", "second_person = true\n"),
+        ("tests.toml", "purpose = \"bidding\"\n", "released_by = \"reviewer\"\n"),
+    ] {
+        let path = overlay.join(file);
+        let text = std::fs::read_to_string(&path).expect(file);
+        assert!(text.contains(line), "{text}");
+        std::fs::write(&path, text.replace(line, &format!("{line}{more}"))).expect("written");
+    }
+}
+
+/// A clerk is denied, asks, a colleague releases, and the check is made once.
+fn second_person_checks(stage: &Stage) {
+    let run = |who: &str, words: &[&str]| stage.run(LEAGUE, Some(who), words);
+    let words = ["-o", "json", "check", SUBJECT, "--purpose", "bidding", "--ref", "ZB-2026-007"];
+    let check = |more: &[&str]| run("zhang", &[&words, more].concat());
+    check(&[]).refused(4, &["purpose.bidding.second-person", "--request-release"]);
+    let asked = check(&["--request-release"]).good().json();
+    let number = asked["release"].as_str().expect("number").to_owned();
+    assert_eq!((&asked["state"], &asked["asked_by"]), (&"open".into(), &"zhang".into()));
+    run("zhang", &["release", "give", &number]).refused(6, &["of his own"]);
+    check(&["--release", &number]).refused(6, &["not decided yet"]);
+    let listed = run("li", &["-o", "json", "release", "list"]).good().json();
+    assert_eq!(listed["releases"][0]["release"], *number);
+    let given = run("li", &["-o", "json", "release", "give", &number]).good().json();
+    assert_eq!((&given["state"], &given["decided_by"]), (&"given".into(), &"li".into()));
+    let certificate = stage.file("released.json").display().to_string();
+    check(&["--release", &number, "--certificate", &certificate]).good();
+    let verify = ["-o", "json", "certificate", "verify", &certificate];
+    let verified = run("zhang", &verify).good().json();
+    assert_eq!(verified["claims"]["released_by"]["account"], "li");
+    check(&["--release", &number]).refused(3, &["the release does not exist here"]);
+    // A refusal tells the reason.
+    let asked = check(&["--request-release"]).good().json();
+    let number = asked["release"].as_str().expect("number");
+    run("li", &["release", "refuse", number, "--reason", "案卷中没有投标文件"]).good();
+    check(&["--release", number]).refused(6, &["was refused"]);
+    let listed = run("zhang", &["-o", "json", "release", "list"]).good().json();
+    assert_eq!(listed["releases"][0]["reason"], "案卷中没有投标文件");
+}
+
 #[test]
 fn a_league_narrows_the_policy_for_its_region() {
     let mut stage = Stage::federation();
@@ -53,6 +96,7 @@ fn a_league_narrows_the_policy_for_its_region() {
     let overlay = folder.display().to_string();
     let wang = |stage: &Stage, words: &[&str]| -> Ran { stage.run(LEAGUE, Some("wang"), words) };
     wang(&stage, &["policy", "export", &overlay, "--overlay", "152500"]).good();
+    second_person_demand(&folder);
     wang(&stage, &["policy", "test", &overlay]).good();
     // Nobody publishes for a region before it is delegated, and only a league or city is delegated anything.
     wang(&stage, &["policy", "stage", &overlay]).refused(6, &["federation delegate"]);
@@ -75,6 +119,9 @@ fn a_league_narrows_the_policy_for_its_region() {
     let diff = wang(&stage, &["-o", "json", "policy", "diff", &overlay]).good().json();
     assert_eq!(diff["cells_wider"].as_u64(), Some(0));
     assert!(diff["cells_narrower"].as_u64() > Some(0), "{diff}");
+    let demands: Vec<_> = diff["demands"].as_array().expect("demands").iter().collect();
+    assert!(demands.iter().all(|demand| demand["direction"] == "narrower"), "{diff}");
+    assert!(demands.iter().any(|demand| demand["demand"] == "second-person"), "{diff}");
     let staged = wang(&stage, &["-o", "json", "policy", "stage", &overlay]).good().json();
     let digest = staged["plan"]["digest"].as_str().expect("digest")["sha256:".len()..][..12].to_owned();
     wang(&stage, &["policy", "diff", "--plan", VERSION]).good();
@@ -107,6 +154,8 @@ fn a_league_narrows_the_policy_for_its_region() {
         assert_eq!(in_force(&stage, body), base, "nobody else is narrowed");
         assert!(warnings(&stage, body).0);
     }
+    stage.until("the league hears everybody", |stage| stage.online(LEAGUE) == 4);
+    second_person_checks(&stage);
     // Both see who follows.
     for body in [LEAGUE, COORDINATOR] {
         stage.until("both nodes of the region told", |stage| {

@@ -133,6 +133,11 @@ fn denial_fix(denied: &Denied) -> (String, String) {
             format!("state it with --authorisation; {command} says what else would be needed"),
             format!("用 --authorisation 写明书面授权; 用 {command} 查看其他所需条件"),
         ),
+        DenialReason::SecondPerson => (
+            "make the same check with --request-release; when a colleague gave the release, make it with --release"
+                .to_owned(),
+            "用同样的核查命令加 --request-release 请求放行; 同事放行后, 加 --release 再核查".to_owned(),
+        ),
         DenialReason::DailyLimit { .. } | DenialReason::DailyLimitBody { .. } => (
             "ask again tomorrow; chengxin policy show -o wide lists the limits, the coordinator changes them"
                 .to_owned(),
@@ -271,6 +276,7 @@ mod tests {
             (DenialReason::UnknownPurpose, category, command),
             (DenialReason::NoCategories, None, "chengxin policy explain"),
             (DenialReason::SubjectAuthorisation, category, command),
+            (DenialReason::SecondPerson, category, "--request-release"),
             (DenialReason::DailyLimit { limit: 3 }, category, "chengxin policy show -o wide"),
             (DenialReason::DailyLimitBody { limit: 9 }, category, "chengxin policy show -o wide"),
         ] {

@@ -16,7 +16,7 @@ use crate::failure::{Failure, problem_write};
 use crate::gate::{Gates, gate};
 use crate::handlers::{
     audit, check, config, federation, import, import_errors, import_file, notice, operator, peer, policy,
-    policy_content, policy_diff, policy_plan, policy_simulation, record, restriction, status,
+    policy_content, policy_diff, policy_plan, policy_simulation, record, release, restriction, status,
 };
 use crate::services::Services;
 use crate::types::problem::Problem;
@@ -117,6 +117,9 @@ routes! {
     "import_rollback" post "/api/v1/imports/{id}/rollback" REVIEWER LONG import::import_rollback;
     "import_errors" get "/api/v1/imports/{id}/errors" STAFF LONG import_errors::import_errors;
     "check_run" post "/api/v1/checks" STAFF LONG check::check_run;
+    "release_request" post "/api/v1/releases" STAFF SHORT release::release_request;
+    "release_list" get "/api/v1/releases" STAFF SHORT release::release_list;
+    "release_decide" post "/api/v1/releases/{release}/decision" STAFF SHORT release::release_decide;
     "notice_issue" post "/api/v1/notices" REVIEWER LONG notice::notice_issue;
     "notice_preview" post "/api/v1/notices/preview" REVIEWER SHORT notice::notice_preview;
     "notice_list" get "/api/v1/notices" STAFF SHORT notice::notice_list;

@@ -235,6 +235,7 @@ impl Asker {
             purpose: "government-procurement".parse().unwrap(),
             legal_basis: None,
             authorisation: None,
+            released_by: None,
             case_reference: "CG-2026-031".parse().unwrap(),
             categories: InformationCategory::ALL.to_vec(),
             operator: OperatorReference { account: "zhang".parse().unwrap(), role: Role::Clerk },

@@ -115,6 +115,7 @@ fn content(certificate: &VerifiedCertificate, names: &Bundle) -> CertificateCont
         purpose: claims.purpose.clone(),
         legal_basis: claims.legal_basis.clone(),
         authorisation: claims.authorisation.clone(),
+        released_by: claims.released_by.clone(),
         purpose_name: names
             .purpose(&claims.purpose)
             .map(|purpose| (purpose.chinese.clone(), purpose.english.clone())),

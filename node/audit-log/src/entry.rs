@@ -76,6 +76,14 @@ entry_kinds! {
     CheckAnswered = "check_answered",
     /// The own policy forbade a check.
     CheckDenied = "check_denied",
+    /// An operator asks that a colleague release a check.
+    ReleaseRequested = "release_requested",
+    /// A colleague released a check; written before it can be made.
+    ReleaseGiven = "release_given",
+    /// A colleague refused to release a check.
+    ReleaseRefused = "release_refused",
+    /// Releases were listed.
+    ReleaseRead = "release_read",
     /// A peer's request was answered; written before the answer leaves.
     AnswerDisclosed = "answer_disclosed",
     /// A peer's request was refused.

@@ -16,6 +16,7 @@ use chengxin_schemas::identity::CaseReference;
 use chengxin_schemas::operator::{OperatorName, Role};
 use chengxin_schemas::purpose::{LegalBasis, PurposeCode};
 use chengxin_schemas::record_type::RecordType;
+use chengxin_schemas::request::OperatorReference;
 use chengxin_schemas::unified_code::CheckException;
 use serde::{Deserialize, Serialize};
 
@@ -329,6 +330,9 @@ pub struct CertificateContent {
     pub operator: OperatorName,
     /// Its role.
     pub role: Role,
+    /// The account that released the check and its role, where one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub released_by: Option<OperatorReference>,
     /// Records found.
     pub records: Vec<CertificateRecord>,
     /// Restrictions in force.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use chengxin_audit_log::Disclosed;
-use chengxin_policy::{AccessRequest, Action, AskerContext, Denied};
+use chengxin_policy::{AccessRequest, Action, AskerContext, Denied, SecondPerson};
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::answer::{ANSWER_RECORDS_LIMIT, ANSWER_TYP, AnswerClaims, AnswerOutcome};
 use chengxin_schemas::digest::Sha256;
@@ -145,6 +145,7 @@ impl Node {
             case_reference: Some(request.case_reference.clone()),
             legal_basis: request.legal_basis.clone(),
             authorisation: request.authorisation.clone(),
+            second_person: SecondPerson::of(&request.operator, request.released_by.as_ref()),
             subject_kind: request.subject.kind(),
             own_records: false,
             categories: request.categories.clone(),
@@ -261,6 +262,7 @@ fn answer_entry(entry: EntryDraft, request: &RequestClaims, digest: Sha256) -> E
         .peer(request.iss, Some(request.operator.clone()))
         .purpose(&request.purpose, &request.case_reference, request.legal_basis.as_ref())
         .authorisation(request.authorisation.as_ref())
+        .released_by(request.released_by.as_ref())
         .subject(&request.subject)
         .check_exception(request.check_exception.as_ref())
         .subject_name(request.subject_name.as_deref())

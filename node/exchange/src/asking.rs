@@ -51,6 +51,7 @@ pub(crate) struct Asking<'a> {
     pub(crate) wanted: &'a CheckRequest,
     pub(crate) permits: &'a SearchPermits,
     pub(crate) operator: &'a OperatorReference,
+    pub(crate) released_by: Option<&'a OperatorReference>,
     /// How long to wait for each peer, in milliseconds, from the moment its request is handed to the network: a peer is
     /// not called silent because others were asked before it.
     pub(crate) deadline_ms: u64,
@@ -88,7 +89,8 @@ impl Node {
         for entry in stretch {
             requests.push_back(self.request_sign(asking, entry)?);
         }
-        let mut entry = asking.permits.entry(EntryDraft::new(EntryKind::CheckRequested));
+        let entry = EntryDraft::new(EntryKind::CheckRequested).released_by(asking.released_by);
+        let mut entry = asking.permits.entry(entry);
         for request in &requests {
             entry = entry.asked(&request.entry.agency, request.digest);
         }
@@ -116,6 +118,7 @@ impl Node {
             case_reference: wanted.case_reference.clone(),
             categories: asking.permits.asked().categories().to_vec(),
             operator: asking.operator.clone(),
+            released_by: asking.released_by.cloned(),
             policy: asking.permits.asked().policy_version().to_owned(),
         };
         let text = jws_sign(REQUEST_TYP, &claims, &self.parts.keys.signing)?;

@@ -24,6 +24,8 @@ use crate::error::Result;
 use crate::node::Node;
 use crate::operation::Operation;
 
+/// Under which detail the sealed body of an entry says who released a query, and in which role.
+pub(crate) const RELEASED_BY: &str = "released_by";
 /// Under which detail a further entry about the same names the first, see [`Node::audit_append_each`].
 pub(crate) const SAME_AS: &str = "same_as";
 /// Most further entries about the same: what is shown of a subject with more identifiers than one answer has records comes
@@ -112,6 +114,14 @@ impl EntryDraft {
     pub fn authorisation(mut self, authorisation: Option<&SubjectAuthorisation>) -> Self {
         self.authorisation = authorisation.cloned();
         self
+    }
+
+    /// Who released the query beside who asks, where somebody did.
+    pub fn released_by(self, by: Option<&OperatorReference>) -> Self {
+        match by {
+            Some(by) => self.detail(RELEASED_BY, &format!("{} {}", by.account, by.role)),
+            None => self,
+        }
     }
 
     /// About whom.

@@ -91,6 +91,7 @@ impl Node {
             authorisation: result.authorisation.clone(),
             case_reference: result.case_reference.clone(),
             operator: result.operator.clone(),
+            released_by: result.released_by.clone(),
             policy: result.policy.clone(),
             directory: result.directory,
             coverage: result.coverage.clone(),
@@ -127,6 +128,7 @@ impl Node {
         let entry = EntryDraft::new(EntryKind::CertificateIssued)
             .purpose(&result.purpose, &result.case_reference, result.legal_basis.as_ref())
             .authorisation(result.authorisation.as_ref())
+            .released_by(result.released_by.as_ref())
             .subject(&result.subject)
             .check_exception(result.check_exception.as_ref())
             .subject_name(result.subject_name.as_deref())

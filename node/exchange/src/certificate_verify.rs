@@ -148,6 +148,7 @@ fn request_agrees(
         ("by the subject's authorisation", request.authorisation == claims.authorisation),
         ("for its case", request.case_reference == claims.case_reference),
         ("by its operator", request.operator == claims.operator),
+        ("released by whom it says", request.released_by == claims.released_by),
         ("about its categories", request.categories == claims.categories),
         ("under its policy version", request.policy == claims.policy),
         ("of its time", (-CLOCK_TOLERANCE..=CHECK_SECONDS_LIMIT).contains(&age)),

@@ -7,14 +7,14 @@
 
 use std::sync::Arc;
 
-use chengxin_policy::{AccessRequest, Action, AskerContext};
+use chengxin_policy::{AccessRequest, Action, AskerContext, SecondPerson};
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::authorisation::SubjectAuthorisation;
 use chengxin_schemas::category::{InformationCategory, RecordState};
 use chengxin_schemas::certificate::{CoverageEntry, CoverageOutcome};
 use chengxin_schemas::digest::Sha256;
 use chengxin_schemas::directory::DirectoryEntry;
-use chengxin_schemas::identity::{CaseReference, RecordId};
+use chengxin_schemas::identity::{CaseReference, RecordId, ReleaseId};
 use chengxin_schemas::operator::Role;
 use chengxin_schemas::purpose::{LegalBasis, PurposeCode};
 use chengxin_schemas::record::RecordClaims;
@@ -63,6 +63,8 @@ pub struct CheckRequest {
     pub legal_basis: Option<LegalBasis>,
     /// The subject's own authorisation, where there is one.
     pub authorisation: Option<SubjectAuthorisation>,
+    /// The release by a colleague, where the purpose needs one.
+    pub release: Option<ReleaseId>,
     /// The categories of interest, all of which the purpose must allow; empty means all that it allows.
     pub categories: Vec<InformationCategory>,
     /// How long to wait for each peer, in milliseconds.
@@ -100,6 +102,8 @@ pub struct CheckResult {
     pub case_reference: CaseReference,
     /// Who asked.
     pub operator: OperatorReference,
+    /// Who released it, where somebody did.
+    pub released_by: Option<OperatorReference>,
     /// When the check ended.
     pub at: UnixTime,
     /// Who was asked and what came of it. The own node stands first.
@@ -201,9 +205,12 @@ impl Node {
         wanted.subject.vouched_check(wanted.check_exception.as_ref())?;
         let directory = self.directory_current()?;
         let own = self.own_entry()?;
-        let permits = self.check_authorize(operation, &wanted, &own).await?;
-        let permit = permits.asked();
         let operator = OperatorReference { account: operation.account().clone(), role: operation.role() };
+        let release = self.release_hold(operation, &wanted).await?;
+        let released_by = release.as_ref().map(|release| release.by.clone());
+        let second_person = SecondPerson::of(&operator, released_by.as_ref());
+        let permits = self.check_authorize(operation, &wanted, &own, second_person).await?;
+        let permit = permits.asked();
         let categories = permit.categories().to_vec();
         let peers: Vec<_> = directory.entries().filter(|entry| entry.agency != self.parts.agency).collect();
         let asking = Asking {
@@ -211,10 +218,12 @@ impl Node {
             wanted: &wanted,
             permits: &permits,
             operator: &operator,
+            released_by: released_by.as_ref(),
             deadline_ms: wanted.deadline_ms.clamp(1, DEADLINE_LIMIT_MS),
         };
         let mut stretches = peers.chunks(PEERS_AT_ONCE);
         let logged = self.requests_log(&asking, stretches.next().unwrap_or_default()).await?;
+        self.release_spend(release).await?;
 
         let own_part = self.check_own(&wanted, &permits, &own).await?;
         let mut parts = self.peers_ask(&asking, logged, stretches).await?;
@@ -257,6 +266,7 @@ impl Node {
             authorisation: wanted.authorisation.clone(),
             case_reference: wanted.case_reference.clone(),
             operator,
+            released_by,
             at: self.now(),
             coverage,
             categories,
@@ -271,6 +281,7 @@ impl Node {
         };
         let finished = permits
             .entry(EntryDraft::new(EntryKind::CheckAnswered))
+            .released_by(result.released_by.as_ref())
             .result(result_digest(&result))
             .detail("complete", if complete { "true" } else { "false" })
             .detail("records", &result.records.len().to_string())
@@ -286,6 +297,7 @@ impl Node {
         operation: &Operation,
         wanted: &CheckRequest,
         own: &DirectoryEntry,
+        second_person: Option<SecondPerson>,
     ) -> Result<SearchPermits> {
         let authoriser = self.policy();
         let categories = match wanted.categories.as_slice() {
@@ -303,6 +315,7 @@ impl Node {
             case_reference: Some(wanted.case_reference.clone()),
             legal_basis: wanted.legal_basis.clone(),
             authorisation: wanted.authorisation.clone(),
+            second_person,
             subject_kind: wanted.subject.kind(),
             own_records: false,
             categories,

@@ -262,6 +262,7 @@ mod tests {
             case_reference: Some("CG-2026-031".parse().expect("case")),
             legal_basis: None,
             authorisation: None,
+            second_person: None,
             subject_kind,
             own_records: false,
             categories,

@@ -5,7 +5,7 @@
 //! its encrypted value.
 
 use chengxin_schemas::agency::AgencyCode;
-use chengxin_schemas::identity::{BatchId, NoticeId};
+use chengxin_schemas::identity::{BatchId, NoticeId, ReleaseId};
 use chengxin_schemas::operator::OperatorName;
 use chengxin_schemas::policy_version::PolicyVersion;
 use chengxin_schemas::purpose::PurposeCode;
@@ -32,6 +32,7 @@ const POLICY_HISTORY: u8 = b'y';
 const ADOPTION: u8 = b'c';
 const OVERLAY_IN_FORCE: u8 = b'v';
 const CHECKS_OF_DAY: u8 = b't';
+const RELEASE: u8 = b'e';
 
 /// Bytes of a notice's number.
 const ID_LENGTH: usize = 16;
@@ -191,6 +192,16 @@ pub(crate) fn checks_of_day(purpose: &PurposeCode, operator: Option<&OperatorNam
     // A purpose holds no zero byte, and no operator's name is empty.
     let operator = operator.map_or("", |operator| operator.as_str());
     key(CHECKS_OF_DAY, &[purpose.as_str().as_bytes(), &[0], operator.as_bytes()])
+}
+
+/// A release of a check.
+pub(crate) fn release(id: &ReleaseId) -> Vec<u8> {
+    key(RELEASE, &[&id.0])
+}
+
+/// All releases.
+pub(crate) fn releases() -> Vec<u8> {
+    vec![RELEASE]
 }
 
 /// One item for `recipient`, by its place.

@@ -47,6 +47,7 @@ pub mod recognition;
 pub mod record;
 mod record_index;
 pub mod refusal;
+pub mod release;
 pub mod replay;
 pub mod restriction;
 mod row;

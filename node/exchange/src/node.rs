@@ -112,6 +112,8 @@ pub struct Node {
     pub(crate) passed_over: Mutex<Option<RecognitionBasis>>,
     /// One step of a coordinator's plans at a time.
     pub(crate) planning: tokio::sync::Mutex<()>,
+    /// One release at a time is asked for, decided or used.
+    pub(crate) releasing: tokio::sync::Mutex<()>,
     pub(crate) replay: Mutex<ReplayGuard>,
     /// One check at a time is counted against the daily limits of its purpose.
     pub(crate) counting: tokio::sync::Mutex<()>,
@@ -168,6 +170,7 @@ impl Node {
             simulated: Mutex::new(DayBudget::new(SIMULATIONS_PER_DAY, u64::MAX)),
             passed_over: Mutex::default(),
             planning: tokio::sync::Mutex::default(),
+            releasing: tokio::sync::Mutex::default(),
             parts,
             replay: Mutex::default(),
             counting: tokio::sync::Mutex::default(),

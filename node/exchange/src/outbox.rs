@@ -352,6 +352,7 @@ impl Node {
             case_reference: Some(content.id.to_string().parse()?),
             legal_basis: None,
             authorisation: None,
+            second_person: None,
             subject_kind: content.subject.kind(),
             own_records: false,
             categories: vec![content.category],

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, HashMap};
 use chengxin_audit_log::{EntryIndex, Filter, Leaf, Outcome};
 use chengxin_policy::{
     AccessRequest, Action, AskerContext, Authoriser, FieldChange, ReplayOutcome, Replayed, ReplayedCell,
-    Treatment,
+    SecondPerson, Treatment,
 };
 use chengxin_schemas::agency::AgencyCode;
 use chengxin_schemas::authorisation::SubjectAuthorisation;
@@ -28,7 +28,7 @@ use chengxin_schemas::subject::SubjectKind;
 use chengxin_schemas::time::UnixTime;
 use chengxin_trust::VerifiedDirectory;
 
-use crate::audit::{EntryDraft, EntryKind, SAME_AS};
+use crate::audit::{EntryDraft, EntryKind, RELEASED_BY, SAME_AS};
 use crate::error::{ExchangeError, Result};
 use crate::node::Node;
 use crate::operation::Operation;
@@ -105,6 +105,8 @@ struct Asked {
     has_case: bool,
     has_basis: bool,
     has_authorisation: bool,
+    /// The role in which it was released.
+    released_by: Option<Role>,
 }
 
 /// What an entry says of a request.
@@ -245,6 +247,12 @@ impl Node {
             has_case: body.case_reference.is_some(),
             has_basis: body.legal_basis.is_some(),
             has_authorisation: body.authorisation.is_some(),
+            released_by: body.details.get(RELEASED_BY).and_then(|by| {
+                let (account, role) = by.split_once(' ')?;
+                // A peer may have stated its own operator: nobody releases his own query.
+                let is_other = leaf.actor.account.as_ref().is_some_and(|asker| asker.as_str() != account);
+                role.parse().ok().filter(|_| is_other)
+            }),
         }))
     }
 
@@ -330,6 +338,7 @@ fn request_of(
         case_reference: case,
         legal_basis: basis,
         authorisation: authorised.map(|reference| SubjectAuthorisation { reference, document: None }),
+        second_person: asked.released_by.map(SecondPerson::supposed),
         subject_kind: subject_kind(asked.is_person),
         own_records: false,
         categories: InformationCategory::ALL.to_vec(),

@@ -214,6 +214,7 @@ mod tests {
             case_reference: Some("ZB-2026-007".parse().expect("case")),
             legal_basis: None,
             authorisation: None,
+            second_person: None,
             subject_kind: SubjectKind::Person,
             own_records: false,
             categories: vec![record.claims().category],

@@ -474,6 +474,7 @@ impl Node {
             case_reference: None,
             legal_basis: None,
             authorisation: None,
+            second_person: None,
             subject_kind: sd_jwt.subject_kind(),
             own_records: true,
             categories: vec![sd_jwt.claims().category],

@@ -107,6 +107,7 @@ impl DemandChange {
                     Condition::CaseReference => "须填写案件或项目编号",
                     Condition::LegalBasis => "须写明法律依据",
                     Condition::SubjectAuthorisation => "须有信用主体的书面授权",
+                    Condition::SecondPerson => "须由本单位另一人放行",
                 };
                 format!("{}{what}", if needed { "查询" } else { "查询不再" })
             }
@@ -129,6 +130,7 @@ impl DemandChange {
                     Condition::CaseReference => "the number of an open case or project",
                     Condition::LegalBasis => "to cite a legal basis",
                     Condition::SubjectAuthorisation => "the subject's written authorisation",
+                    Condition::SecondPerson => "the release of another person of the asking body",
                 };
                 format!("a query {} {what}", if needed { "needs" } else { "no longer needs" })
             }

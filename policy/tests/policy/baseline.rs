@@ -4,12 +4,14 @@ use std::path::Path;
 
 use chengxin_policy::{
     AccessRequest, Action, Authoriser, Bundle, BundleFiles, Condition, Decision, DenialReason, NEEDED_LIMIT,
-    Needed, Obligations, PolicyDiff, Release, Treatment, ValueChangeKind, WithholdReason, decision_table,
+    Needed, Obligations, PolicyDiff, Release, SecondPerson, Treatment, ValueChangeKind, WithholdReason,
+    decision_table,
 };
 use chengxin_schemas::authorisation::SubjectAuthorisation;
 use chengxin_schemas::category::{ClassificationLevel, InformationCategory};
 use chengxin_schemas::operator::Role;
 use chengxin_schemas::record_type::RecordType;
+use chengxin_schemas::request::OperatorReference;
 use chengxin_schemas::subject::SubjectKind;
 
 use crate::support::{baseline_texts, changed, grid, request};
@@ -267,6 +269,50 @@ fn a_purpose_may_need_the_subjects_authorisation() {
     let needed = authoriser.needed(&asked).expect("denied").purposes;
     let bidding = needed.iter().find(|purpose| purpose.code.as_str() == "bidding").expect("would do");
     assert_eq!(bidding.conditions, [Condition::CaseReference, Condition::SubjectAuthorisation]);
+}
+
+/// The baseline in which a purpose needs a second person, its decision tests changed to match.
+fn two_persons() -> Bundle {
+    let mut texts = baseline_texts();
+    let code = "code = \"bidding\"\n";
+    let needs = |text: &mut String| *text = text.replacen(code, &format!("{code}second_person = true\n"), 1);
+    texts.entry("purposes.toml".to_owned()).and_modify(needs);
+    assert!(
+        BundleFiles::new(texts.clone()).and_then(Bundle::from_files).is_err(),
+        "the bundle's own tests ask without a release"
+    );
+    let purpose = "purpose = \"bidding\"\n";
+    let released = format!("{purpose}released_by = \"reviewer\"\n");
+    texts.entry("tests.toml".to_owned()).and_modify(|text| *text = text.replace(purpose, &released));
+    BundleFiles::new(texts).and_then(Bundle::from_files).expect("loads")
+}
+
+#[test]
+fn a_purpose_may_need_the_release_of_another_person() {
+    let authoriser = Authoriser::new(two_persons()).expect("casbin takes the rules");
+    let operator = |account: &str, role| OperatorReference { account: account.parse().expect("name"), role };
+    let (clerk, reviewer) = (operator("zhang", Role::Clerk), operator("li", Role::Reviewer));
+    let asked = request("bidding", &[], SubjectKind::Person);
+    let decided = |released_by: Option<&OperatorReference>| {
+        let second_person = SecondPerson::of(&clerk, released_by);
+        authoriser.authorize(&AccessRequest { second_person, ..asked.clone() })
+    };
+    // Nobody, the asker himself, the asker in another role, and who may neither act under the purpose nor review.
+    let auditor = operator("aud", Role::AuditAdministrator);
+    let himself = operator("zhang", Role::Reviewer);
+    for refused in [None, Some(&clerk), Some(&himself), Some(&auditor)] {
+        let Decision::Denied(denied) = decided(refused) else { panic!("permitted by {refused:?}") };
+        assert_eq!(denied.rule.as_str(), "purpose.bidding.second-person");
+        assert_eq!(denied.reason, DenialReason::SecondPerson);
+    }
+    for other in [&reviewer, &operator("wu", Role::Clerk)] {
+        assert!(matches!(decided(Some(other)), Decision::Permit(_)), "{other:?}");
+    }
+    assert_eq!(authoriser.needed(&asked).expect("denied").conditions, [Condition::SecondPerson]);
+    let table = decision_table(&authoriser);
+    assert!(
+        table.contains("bidding 招标投标 (case needed, own legal basis, another person's release needed)")
+    );
 }
 
 #[test]

@@ -182,6 +182,11 @@ fn a_demand_that_falls_lets_out_more() {
     assert_eq!(says(&plain, &authorised), (narrower, text.clone()));
     assert_eq!(says(&authorised, &plain), (wider, text.replace("needs", "no longer needs")));
 
+    let released = with_demand("second_person = true");
+    let text = "Tendering and bidding: a query needs the release of another person of the asking body";
+    assert_eq!(says(&plain, &released), (narrower, text.to_owned()));
+    assert_eq!(says(&released, &plain).0, wider);
+
     let [few, many, body] = ["daily_limit = 5", "daily_limit = 9", "daily_limit_body = 9"].map(with_demand);
     let text = |from: &str, to: &str| {
         format!("Tendering and bidding: the daily limit of one operator changes from {from} to {to}")

@@ -170,6 +170,8 @@ fn what_a_query_owes_is_asked_of_queries_only() {
     }
     let message = refused("purposes.toml", read, &format!("{read}subject_authorisation = true\n"));
     assert!(message.contains("comes with a query"), "{message}");
+    let message = refused("purposes.toml", read, &format!("{read}second_person = true\n"));
+    assert!(message.contains("the release of another person comes with a query"), "{message}");
 }
 
 #[test]

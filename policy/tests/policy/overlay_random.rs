@@ -57,7 +57,7 @@ fn values(dice: &mut Dice, bundle: &Bundle) -> (String, String) {
     for purpose in bundle.purposes() {
         if dice.chance(40) {
             let _ = writeln!(purposes, "[[purpose]]\ncode = \"{}\"", purpose.code);
-            for key in ["case_reference", "subject_authorisation"] {
+            for key in ["case_reference", "subject_authorisation", "second_person"] {
                 if dice.chance(50) {
                     let _ = writeln!(purposes, "{key} = true");
                 }

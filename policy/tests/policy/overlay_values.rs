@@ -17,6 +17,8 @@ fn purposes_are_only_tightened() {
     for (code, values, reason) in [
         ("bidding", "case_reference = false", "an overlay lifts no condition"),
         ("bidding", "subject_authorisation = false", "an overlay lifts no condition"),
+        ("bidding", "second_person = false", "an overlay lifts no condition"),
+        ("own-records", "second_person = true", "the release of another person comes with a query"),
         ("bidding", "daily_limit = 0", "the daily limit is not between 1 and 100000"),
         ("bidding", "daily_limit_body = 100001", "the daily limit of a body is not between 1 and 100000"),
         ("bidding", "daily_limit = 6\ndaily_limit_body = 5", "a body may ask less often in a day than one"),

@@ -21,6 +21,7 @@ pub(crate) fn request(purpose: &str, functions: &[&str], subject_kind: SubjectKi
         case_reference: Some("CG-2026-031".parse().expect("case")),
         legal_basis: None,
         authorisation: None,
+        second_person: None,
         subject_kind,
         own_records: false,
         categories: InformationCategory::ALL.to_vec(),

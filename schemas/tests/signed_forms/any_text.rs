@@ -14,7 +14,7 @@ use chengxin_schemas::delivery::ItemClaims;
 use chengxin_schemas::digest::Sha256;
 use chengxin_schemas::directory::DirectoryEntry;
 use chengxin_schemas::federation::{FederationId, FunctionCode};
-use chengxin_schemas::identity::{BatchId, CaseReference, Nonce, NoticeId, RecordId};
+use chengxin_schemas::identity::{BatchId, CaseReference, Nonce, NoticeId, RecordId, ReleaseId};
 use chengxin_schemas::key::{Jwk, KeyId, VerifyingKey};
 use chengxin_schemas::money::Yuan;
 use chengxin_schemas::notice::NoticeClaims;
@@ -48,7 +48,7 @@ fn round_trips<T: FromStr + Display + PartialEq>(text: &str) -> bool {
 }
 
 fn every_parser(text: &str) -> usize {
-    let parsers: [fn(&str) -> bool; 26] = [
+    let parsers: [fn(&str) -> bool; 27] = [
         round_trips::<AgencyCode>,
         round_trips::<UnifiedCode>,
         round_trips::<RegionCode>,
@@ -64,6 +64,7 @@ fn every_parser(text: &str) -> usize {
         round_trips::<RecordId>,
         round_trips::<NoticeId>,
         round_trips::<BatchId>,
+        round_trips::<ReleaseId>,
         round_trips::<Nonce>,
         round_trips::<Sha256>,
         round_trips::<SubjectKey>,

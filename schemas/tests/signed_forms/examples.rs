@@ -14,8 +14,9 @@ use chengxin_schemas::jws::{JWS_LIMIT, VerifiedJws, jws_sign};
 use chengxin_schemas::key::SigningKey;
 use chengxin_schemas::keyring::{SignedMessage, message_parse, record_verify_from, verify_from};
 use chengxin_schemas::notice::NoticeClaims;
+use chengxin_schemas::operator::Role;
 use chengxin_schemas::receipt::ReceiptClaims;
-use chengxin_schemas::request::RequestClaims;
+use chengxin_schemas::request::{OperatorReference, RequestClaims};
 use chengxin_schemas::sd_jwt::{SD_JWT_LIMIT, SdJwt, VerifiedRecord, answer_sign, key_binding_verify};
 use chengxin_schemas::subject::SubjectId;
 use chengxin_schemas::unified_code::CheckException;
@@ -203,6 +204,14 @@ fn a_request_and_its_answers() {
     let authorised =
         CertificateClaims { authorisation: Some(authorisation), ..certificate(verified.digest()) };
     message("certificate-authorised", &authorised, &asker_key(), &asker_entry());
+
+    let released_by =
+        Some(OperatorReference { account: "li".parse().expect("account"), role: Role::Reviewer });
+    let released = RequestClaims { released_by: released_by.clone(), ..request() };
+    let asked = message("request-released", &released, &asker_key(), &asker_entry());
+    asked.claims().check(&ISSUER.parse().expect("agency"), NOW).expect("request");
+    let released = CertificateClaims { released_by, ..certificate(verified.digest()) };
+    message("certificate-released", &released, &asker_key(), &asker_entry());
 }
 
 #[test]

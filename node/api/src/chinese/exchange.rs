@@ -36,6 +36,34 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("the member directory has changed since the check: check again", "核查之后成员目录已有变化: 请重新核查"),
     ("it does not serialise", "无法编码"),
     ("the import cannot be resumed: roll it back", "该导入无法继续: 请撤回"),
+    // release.rs
+    ("release", "放行"),
+    ("releases", "放行"),
+    ("the release", "该放行"),
+    ("the purpose", "该用途"),
+    ("ask for a release", "请求放行"),
+    ("see releases", "查看放行"),
+    ("release a check", "放行核查"),
+    ("the purpose needs none: check without it", "该用途不需放行: 请直接核查"),
+    (
+        "too many are open or not used: use them, or wait until colleagues decided",
+        "未决或未使用的放行过多: 请先使用, 或待同事决定",
+    ),
+    ("nobody releases a check of his own: a colleague does", "不得放行自己的核查: 请由同事放行"),
+    (
+        "the role may not act under this purpose: a reviewer releases it",
+        "该角色不能使用此用途: 请由复核人放行",
+    ),
+    ("it is decided already: chengxin release list", "已作出决定: chengxin release list"),
+    (
+        "subject, name, purpose, case and law of the check are not those it was asked for: check those, or ask for another",
+        "核查的主体、名称、用途、案件和依据与请求放行时不同: 请按原内容核查, 或另行请求放行",
+    ),
+    (
+        "it is not decided yet: a colleague finds it in chengxin release list",
+        "尚未决定: 同事可用 chengxin release list 查看",
+    ),
+    ("it was refused: chengxin release list says why", "已被拒绝: 用 chengxin release list 查看理由"),
     // daily_limit.rs
     ("checks of a day", "当日核查次数"),
     (
@@ -62,6 +90,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("by the subject's authorisation", "信用主体授权"),
     ("for its case", "案件或项目编号"),
     ("by its operator", "操作员"),
+    ("released by whom it says", "放行人"),
     ("about its categories", "信息类别"),
     ("under its policy version", "策略版本"),
     ("of its time", "时间"),

@@ -133,6 +133,14 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "remove subject_authorisation, or every action but ask and answer",
         "删除 subject_authorisation, 或只保留 ask 和 answer",
     ),
+    (
+        "the release of another person comes with a query, and the purpose is for more than queries",
+        "他人放行随查询给出, 而该用途不只用于查询",
+    ),
+    (
+        "remove second_person, or every action but ask and answer",
+        "删除 second_person, 或只保留 ask 和 answer",
+    ),
     ("the daily limit is not between 1 and 100000", "每日限次不在 1 到 100000 之间"),
     ("correct daily_limit, or remove it", "改正或删除 daily_limit"),
     ("the daily limit of a body is not between 1 and 100000", "单位每日限次不在 1 到 100000 之间"),

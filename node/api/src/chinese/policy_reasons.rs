@@ -14,6 +14,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("the purpose needs the number of an open case or project", "该用途须填写案件或项目编号"),
     ("the purpose has no basis of its own: cite one", "该用途没有默认依据，须写明法律依据"),
     ("the purpose needs the subject's written authorisation", "该用途须有信用主体的书面授权"),
+    ("the purpose needs the release of another person of the asking body", "该用途须由本单位另一人放行"),
     ("only the body's own records may be read", "只能读取本单位自己的记录"),
     (
         "the purpose allows one operator {} requests a day, which are used up",

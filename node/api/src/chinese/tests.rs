@@ -268,6 +268,7 @@ fn what_a_policy_decided_reads_in_both_languages() {
         DenialReason::CaseReference,
         DenialReason::LegalBasis,
         DenialReason::SubjectAuthorisation,
+        DenialReason::SecondPerson,
         DenialReason::OwnRecordsOnly,
         DenialReason::DailyLimit { limit: 20 },
         DenialReason::DailyLimitBody { limit: 60 },

@@ -50,6 +50,7 @@ pub(crate) async fn check_run(
         case_reference: request.case_reference,
         legal_basis: request.legal_basis,
         authorisation: request.authorisation,
+        release: request.release,
         categories: request.categories,
         deadline_ms,
     };

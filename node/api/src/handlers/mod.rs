@@ -16,6 +16,7 @@ pub(crate) mod policy_diff;
 pub(crate) mod policy_plan;
 pub(crate) mod policy_simulation;
 pub(crate) mod record;
+pub(crate) mod release;
 pub(crate) mod restriction;
 pub(crate) mod status;
 pub(crate) mod subject;

@@ -6,7 +6,9 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Query, State};
-use chengxin_policy::{AccessRequest, Action, AskerContext, Condition, Decision, Permit, Release};
+use chengxin_policy::{
+    AccessRequest, Action, AskerContext, Condition, Decision, Permit, Release, SecondPerson,
+};
 use chengxin_schemas::ErrorCode;
 use chengxin_schemas::authorisation::SubjectAuthorisation;
 use chengxin_schemas::category::InformationCategory;
@@ -41,6 +43,7 @@ pub(crate) async fn policy_show(State(services): State<Arc<Services>>) -> Answer
             roles: purpose.roles.clone(),
             case_reference: purpose.case_reference,
             subject_authorisation: purpose.subject_authorisation,
+            second_person: purpose.second_person,
             daily_limit: purpose.daily_limit,
             daily_limit_body: purpose.daily_limit_body,
         })
@@ -102,7 +105,13 @@ pub(crate) async fn policy_explain(
             (false, denied.rule.as_str().to_owned(), denied.chinese(), denied.english(), Vec::new())
         }
     };
-    let bare = AccessRequest { case_reference: None, legal_basis: None, authorisation: None, ..request };
+    let bare = AccessRequest {
+        case_reference: None,
+        legal_basis: None,
+        authorisation: None,
+        second_person: None,
+        ..request
+    };
     let needed = policy.needed(&bare).map(needed);
     Ok(Json(PolicyExplanation {
         schema: PolicyExplanationSchema::V1,
@@ -192,6 +201,7 @@ fn request(
         case_reference: Some("policy-explain".parse()?),
         legal_basis: Some("policy explain".parse()?),
         authorisation: Some(SubjectAuthorisation { reference: "policy explain".parse()?, document: None }),
+        second_person: Some(SecondPerson::supposed(Role::Reviewer)),
         subject_kind,
         own_records: action == Action::Read,
         categories,

@@ -6,7 +6,7 @@ use chengxin_schemas::authorisation::SubjectAuthorisation;
 use chengxin_schemas::catalogue::MeasureCode;
 use chengxin_schemas::category::{BreachSeverity, InformationCategory, RecordState};
 use chengxin_schemas::error::ErrorCode;
-use chengxin_schemas::identity::{CaseReference, NoticeId, RecordId};
+use chengxin_schemas::identity::{CaseReference, NoticeId, RecordId, ReleaseId};
 use chengxin_schemas::purpose::{LegalBasis, PurposeCode};
 use chengxin_schemas::record_type::RecordType;
 use chengxin_schemas::time::{Day, PeriodEnd};
@@ -54,6 +54,9 @@ pub struct CheckRequest {
     /// The subject's own authorisation, where there is one: `reference`, and `document`, the SHA-256 of its scan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorisation: Option<SubjectAuthorisation>,
+    /// The release that a colleague gave, where the purpose needs one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<ReleaseId>,
     /// How long to wait for peers, in milliseconds; [`CHECK_DEADLINE_DEFAULT_MS`] when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline_ms: Option<u64>,

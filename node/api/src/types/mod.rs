@@ -18,6 +18,7 @@ pub mod policy_plan;
 pub mod policy_simulation;
 pub mod problem;
 pub mod record;
+pub mod release;
 pub mod restriction;
 pub mod status;
 pub mod time;

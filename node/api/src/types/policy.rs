@@ -78,6 +78,9 @@ pub struct PurposeEntry {
     /// Whether the subject must have authorised the query in writing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub subject_authorisation: bool,
+    /// Whether another person of the asking body must have released the query.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub second_person: bool,
     /// How many requests one operator may make under it in one day; absent for any number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub daily_limit: Option<u32>,
@@ -157,7 +160,7 @@ pub struct PolicyExplanation {
 /// What a query would need to be permitted. Empty where nothing that the asker may state would do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Needed {
-    /// What the purpose demands: `case-reference`, `legal-basis`, `subject-authorisation`. Empty where the rules deny.
+    /// What the purpose demands: `case-reference`, `legal-basis`, `subject-authorisation`, `second-person`. Empty where the rules deny.
     pub conditions: Vec<String>,
     /// Where the rules deny: purposes under which they would permit the same query.
     pub purposes: Vec<NeededPurpose>,
@@ -174,7 +177,7 @@ pub struct NeededPurpose {
     pub name: String,
     /// Its name in English.
     pub name_en: String,
-    /// What it demands of every query: `case-reference`, `legal-basis`, `subject-authorisation`.
+    /// What it demands of every query: `case-reference`, `legal-basis`, `subject-authorisation`, `second-person`.
     pub conditions: Vec<String>,
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use chengxin_schemas::authorisation::AuthorisationReference;
 use chengxin_schemas::category::InformationCategory;
-use chengxin_schemas::identity::CaseReference;
+use chengxin_schemas::identity::{CaseReference, ReleaseId};
 use chengxin_schemas::purpose::{LegalBasis, PurposeCode};
 use clap::{Args, Subcommand};
 
@@ -41,6 +41,12 @@ pub struct CheckArguments {
     /// The scan of the authorisation; its digest is stated and logged, the file is not sent
     #[arg(long, value_name = "FILE", requires = "authorisation")]
     pub authorisation_file: Option<PathBuf>,
+    /// Ask a colleague to release the check, and do not make it yet
+    #[arg(long, conflicts_with_all = ["release", "categories", "authorisation", "deadline", "certificate"])]
+    pub request_release: bool,
+    /// The release that a colleague gave, where the purpose needs one: q- and 32 hexadecimal digits
+    #[arg(long, value_name = "RELEASE")]
+    pub release: Option<ReleaseId>,
     /// How long to wait for the other agencies
     #[arg(long, value_name = "SPAN")]
     pub deadline: Option<Span>,

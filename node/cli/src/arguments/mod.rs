@@ -11,6 +11,7 @@ mod notice;
 mod operator;
 mod policy;
 mod record;
+mod release;
 mod setup;
 mod subject;
 
@@ -33,6 +34,7 @@ pub use policy::{
     PolicyStageArguments, PolicyTableArguments, PolicyTestArguments, PolicyVersionArguments,
 };
 pub use record::{RecordCommand, RecordImportArguments, RecordListArguments, RecordTemplateArguments};
+pub use release::{ReleaseArguments, ReleaseCommand, ReleaseRefuseArguments};
 pub use setup::{DemoArguments, FirstAccount, InitArguments, JoinArguments, ManArguments};
 pub use subject::SubjectArgument;
 
@@ -190,6 +192,9 @@ pub enum Command {
     Import(ImportCommand),
     /// Check a counterparty at every agency of the federation
     Check(CheckArguments),
+    /// Release the checks of colleagues whose purpose needs a second person
+    #[command(subcommand)]
+    Release(ReleaseCommand),
     /// Verify check certificates
     #[command(subcommand)]
     Certificate(CertificateCommand),

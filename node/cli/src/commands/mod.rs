@@ -5,6 +5,7 @@ mod import;
 mod policy;
 mod policy_plan;
 mod reading;
+mod release;
 mod setup;
 mod writing;
 
@@ -14,8 +15,8 @@ use chengxin_schemas::time::UnixTime;
 
 use crate::arguments::{
     AuditCommand, CertificateCommand, Command, ConfigCommand, FederationCommand, ImportCommand,
-    NoticeCommand, OperatorCommand, PeerCommand, PolicyCommand, RecordCommand, RestrictionCommand,
-    SubjectArgument,
+    NoticeCommand, OperatorCommand, PeerCommand, PolicyCommand, RecordCommand, ReleaseCommand,
+    RestrictionCommand, SubjectArgument,
 };
 use crate::client::Client;
 use crate::console::Console;
@@ -69,7 +70,13 @@ impl Context<'_> {
             Command::Import(ImportCommand::Errors(arguments)) => {
                 self.import_errors(arguments.id, &arguments.file)
             }
+            Command::Check(arguments) if arguments.request_release => self.release_request(arguments),
             Command::Check(arguments) => self.check(arguments),
+            Command::Release(ReleaseCommand::List) => self.release_list(),
+            Command::Release(ReleaseCommand::Give(arguments)) => self.release_decide(arguments.release, None),
+            Command::Release(ReleaseCommand::Refuse(arguments)) => {
+                self.release_decide(arguments.release, Some(arguments.reason))
+            }
             Command::Certificate(CertificateCommand::Verify(arguments)) => {
                 self.certificate_verify(&arguments)
             }

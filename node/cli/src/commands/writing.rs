@@ -46,6 +46,7 @@ impl Context<'_> {
             categories: arguments.categories,
             legal_basis: arguments.basis,
             authorisation: authorisation(arguments.authorisation, arguments.authorisation_file.as_deref())?,
+            release: arguments.release,
             deadline_ms,
             certificate: arguments.certificate.is_some(),
         };

@@ -191,6 +191,19 @@ pub const EXAMPLES: &[Example] = &[
         "录用前核查, 居民身份号码从标准输入读取, 最多等 20 秒",
         "check before recruitment, the identity number from standard input, waiting at most 20 seconds",
     ),
+    example("release list", "chengxin release list", "待放行的核查", "checks that wait for a release"),
+    example(
+        "release give",
+        "chengxin release give q-0123456789abcdef0123456789abcdef",
+        "放行同事的核查",
+        "release the check of a colleague",
+    ),
+    example(
+        "release refuse",
+        "chengxin release refuse q-0123456789abcdef0123456789abcdef --reason 案卷中没有投标文件",
+        "不予放行, 写明理由",
+        "refuse it, and say why",
+    ),
     example(
         "certificate verify",
         "chengxin certificate verify 核查凭证.jws",

@@ -106,6 +106,10 @@ fn certificate_lines(page: &mut Page, claims: &CertificateContent, view: View) {
         let scan = stated.document.map(|digest| format!(" ({digest})")).unwrap_or_default();
         pairs.push((Key::SubjectAuthorisation, Cell::new(format!("{}{scan}", stated.reference))));
     }
+    if let Some(other) = &claims.released_by {
+        let released = format!("{} ({})", other.account, view.role(other.role));
+        pairs.push((Key::ReleasedBy, Cell::new(released)));
+    }
     page.pairs(pairs);
 }
 

@@ -15,6 +15,7 @@ pub mod policy_diff;
 pub mod policy_plan;
 pub mod policy_simulation;
 pub mod record;
+pub mod release;
 mod render;
 pub mod sanitise;
 pub mod setup;

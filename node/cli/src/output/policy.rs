@@ -179,6 +179,7 @@ fn conditions_text(conditions: &[String], view: View) -> String {
         "case-reference" if !view.machine => view.text(Key::NeededCase),
         "legal-basis" if !view.machine => view.text(Key::NeededBasis),
         "subject-authorisation" if !view.machine => view.text(Key::NeededAuthorisation),
+        "second-person" if !view.machine => view.text(Key::NeededRelease),
         other => other,
     }))
 }

@@ -148,6 +148,19 @@ pub(super) fn text(key: Key) -> &'static str {
         Key::LegalBasis => "Legal basis",
         Key::NeededAuthorisation => "the subject's authorisation",
         Key::NeededBasis => "legal basis",
+        Key::AskedAt => "Asked",
+        Key::AskedBy => "Asked by",
+        Key::DecidedAt => "Decided",
+        Key::DecidedBy => "Decided by",
+        Key::NeededRelease => "a colleague's release",
+        Key::Release => "Release",
+        Key::ReleaseAsked => {
+            "a colleague gives it with: chengxin release give {0}; then make the check with --release {0}"
+        }
+        Key::ReleaseGiven => "given",
+        Key::ReleaseOpen => "open",
+        Key::ReleaseRefused => "refused",
+        Key::ReleasedBy => "Released by",
         Key::SubjectAuthorisation => "Authorisation",
         Key::NeededCase => "case or project number",
         Key::NeededConditions => "To be stated",

@@ -13,6 +13,7 @@ use chengxin_api::types::policy_diff::{PolicyChanges, PolicyTest};
 use chengxin_api::types::policy_plan::{PlanDocument, PolicyStatus, Published};
 use chengxin_api::types::policy_simulation::PolicySimulation;
 use chengxin_api::types::record::{RecordDocument, Records};
+use chengxin_api::types::release::Releases;
 use chengxin_api::types::restriction::Restrictions;
 use chengxin_api::types::status::Status;
 use chengxin_cli::host::{
@@ -429,6 +430,25 @@ pub fn audit_verification() -> AuditVerification {
     )
 }
 
+pub fn releases() -> Releases {
+    let release = |number: u8, state: &str| {
+        json!({"release": format!("q-{}", format!("{number:02x}").repeat(16)), "state": state, "subject": "91320100748204660Q",
+            "purpose": "bidding", "purpose_name": "招标投标", "purpose_name_en": "Tendering and bidding",
+            "case_reference": "ZB-2026-007", "asked_by": "zhang", "asked_at": AT, "until": AT})
+    };
+    let mut refused = release(3, "refused");
+    for (field, value) in [
+        ("decided_by", json!("li")),
+        ("decided_as", json!("reviewer")),
+        ("decided_at", json!(AT)),
+        ("reason", json!("案卷中没有投标文件")),
+        ("name", json!("示例甲")),
+    ] {
+        refused[field] = value;
+    }
+    parse(json!({"schema": "releases/v1", "releases": [release(1, "open"), release(2, "given"), refused]}))
+}
+
 pub fn operators() -> Operators {
     parse(json!({"schema": "operators/v1", "operators": [
         {"name": "zhang", "display_name": "张某", "uid": 1001, "roles": ["clerk", "reviewer"], "enabled": true, "created_at": AT},
@@ -524,7 +544,8 @@ pub fn certificate() -> CertificateVerification {
         "check": "x-0123456789abcdef0123456789abcdef", "agency": OWN, "agency_name": "示例财政厅", "subject": "91320100748204660Q",
         "purpose": "government-procurement", "case_reference": "CG-2026-031", "purpose_name": ["政府采购", "government procurement"],
         "authorisation": {"reference": "授权书〔2026〕15号", "document": DIGEST},
-        "categories": ["general_breach", "serious_breach"], "operator": "zhang", "role": "clerk", "records": [{
+        "categories": ["general_breach", "serious_breach"], "operator": "zhang", "role": "clerk",
+        "released_by": {"account": "li", "role": "reviewer"}, "records": [{
             "issuer": OWN, "record": RECORD, "vct": "urn:chengxin:record:administrative-penalty:1", "category": "general_breach",
             "severity": "general", "state": "effective", "determined_on": "2026-05-04", "presented": "x", "name_match_only": true}],
         "restrictions": [{"issuer": OWN, "notice": NOTICE, "version": 1, "measure": "restrict-government-procurement",

@@ -140,6 +140,7 @@ fn pages_of_a_node_and_its_peers() {
     document("token", &documents::token());
     document("token-again", &documents::token_again());
     document("operators", &documents::operators());
+    document("releases", &documents::releases());
 }
 
 #[test]

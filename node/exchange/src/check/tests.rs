@@ -39,6 +39,7 @@ fn wanted(authorisation: Option<SubjectAuthorisation>) -> CheckRequest {
         case_reference: "ZB-2026-007".parse().expect("case"),
         legal_basis: None,
         authorisation,
+        release: None,
         categories: Vec::new(),
         deadline_ms: 1_000,
     }

@@ -42,6 +42,7 @@ fn wanted(purpose: &str) -> CheckRequest {
         case_reference: "CG-2026-031".parse().expect("case"),
         legal_basis: None,
         authorisation: None,
+        release: None,
         categories: Vec::new(),
         deadline_ms: 1_000,
     }

@@ -83,6 +83,7 @@ async fn a_check_with_more_restrictions_than_it_shows_is_incomplete_and_shows_th
         case_reference: "CG-2026-031".parse().expect("case"),
         legal_basis: None,
         authorisation: None,
+        release: None,
         categories: Vec::new(),
         deadline_ms: 1_000,
     };

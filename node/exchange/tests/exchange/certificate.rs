@@ -94,6 +94,10 @@ async fn the_subjects_authorisation_goes_with_the_request_into_both_logs_and_the
     };
     let error = verify(&with_claims(&file, change), root).await.expect_err("claimed").to_string();
     assert!(error.contains("by the subject's authorisation"), "{error}");
+    // Nor a release that nobody stated.
+    let change: Change = |claims| claims.released_by = Some(claims.operator.clone());
+    let error = verify(&with_claims(&file, change), root).await.expect_err("claimed").to_string();
+    assert!(error.contains("released by whom it says"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

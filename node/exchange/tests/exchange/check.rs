@@ -31,6 +31,7 @@ pub(crate) fn wanted(subject: &str, purpose: &str) -> CheckRequest {
         case_reference: "CG-2026-031".parse().expect("case"),
         legal_basis: None,
         authorisation: None,
+        release: None,
         categories: Vec::new(),
         deadline_ms: 1_000,
     }

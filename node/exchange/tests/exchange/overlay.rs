@@ -103,6 +103,7 @@ fn warns(node: &Node) -> bool {
         case_reference: Some("ZB-1".parse().expect("case")),
         legal_basis: None,
         authorisation: None,
+        second_person: None,
         subject_kind: SubjectKind::Organisation,
         own_records: false,
         categories: vec![InformationCategory::RiskWarning],

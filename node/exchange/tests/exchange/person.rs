@@ -58,6 +58,7 @@ async fn shown_payload(federation: &Federation) -> Value {
         case_reference: "CG-2026-031".parse().expect("case"),
         legal_basis: None,
         authorisation: None,
+        release: None,
         categories: Vec::new(),
         deadline_ms: 1_000,
     };
@@ -117,6 +118,7 @@ async fn what_is_disclosed_by_name_is_found_by_name_in_both_logs() {
         case_reference: "ZB-2026-007".parse().expect("case"),
         legal_basis: None,
         authorisation: None,
+        release: None,
         categories: Vec::new(),
         deadline_ms: 1_000,
     };
@@ -155,6 +157,7 @@ async fn a_sole_trader_is_found_by_code_and_by_number() {
                 case_reference: "CG-2026-031".parse().expect("case"),
                 legal_basis: None,
                 authorisation: None,
+                release: None,
                 categories: Vec::new(),
                 deadline_ms: 1_000,
             };
@@ -254,6 +257,7 @@ async fn a_debtor_filed_long_before_is_determined_when_published() {
         case_reference: "ZB-2026-007".parse().expect("case"),
         legal_basis: None,
         authorisation: None,
+        release: None,
         categories: Vec::new(),
         deadline_ms: 1_000,
     };
@@ -298,6 +302,7 @@ async fn a_sole_trader_is_bound_by_code_and_by_number() {
                 case_reference: "CG-2026-031".parse().expect("case"),
                 legal_basis: None,
                 authorisation: None,
+                release: None,
                 categories: Vec::new(),
                 deadline_ms: 1_000,
             };

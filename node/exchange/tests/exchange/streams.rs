@@ -188,6 +188,7 @@ async fn what_is_declined_is_not_called_inapplicable() {
         case_reference: "CG-2026-031".parse().expect("case"),
         legal_basis: None,
         authorisation: None,
+        release: None,
         categories: Vec::new(),
         deadline_ms: 1_000,
     };
