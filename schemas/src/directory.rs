@@ -88,10 +88,13 @@ impl DirectoryEntry {
         let too_early = signed_at < timed.not_before;
         let too_late = timed.not_after.is_some_and(|end| signed_at > end);
         if too_early || too_late {
-            return Err(SchemaError::Expired {
-                form: "signature",
-                reason: "the signer's key is not valid at the time of signing".to_owned(),
-            });
+            // A young key and a clock that is behind look the same.
+            let reason = if too_early {
+                "the signer's key was not valid yet at the time of signing; compare the signer's clock with a time server"
+            } else {
+                "the signer's key is not valid at the time of signing"
+            };
+            return Err(SchemaError::Expired { form: "signature", reason: reason.to_owned() });
         }
         Ok(&timed.jwk)
     }

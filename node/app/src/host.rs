@@ -319,6 +319,14 @@ pub(crate) fn problem(code: ErrorCode, detail: &str) -> CliError {
     CliError::problem(Problem::new(code, detail, chinese::message_or_same(detail)))
 }
 
+/// The key with its place; the place alone where it is about a file as a whole.
+fn fault_place(fault: &ConfigFault) -> String {
+    match fault.key.as_str() {
+        "" => fault.place.clone(),
+        key => format!("{key} ({})", fault.place),
+    }
+}
+
 fn faults_told(faults: Vec<ConfigFault>) -> CliError {
     let first = faults.into_iter().next().unwrap_or(ConfigFault {
         key: String::new(),
@@ -326,7 +334,7 @@ fn faults_told(faults: Vec<ConfigFault>) -> CliError {
         detail_zh: "配置无效".to_owned(),
         detail_en: "the configuration is not valid".to_owned(),
     });
-    let place = format!("{} ({})", first.key, first.place);
+    let place = fault_place(&first);
     CliError::usage(
         &place,
         &first.detail_en,

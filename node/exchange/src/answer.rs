@@ -71,6 +71,7 @@ impl Node {
             Ok(response) => response,
             Err(error) => {
                 self.refusal_log(from, &error).await;
+                self.clock_doubt(from, error.code(), &error.to_string());
                 failed(from, &error)
             }
         };

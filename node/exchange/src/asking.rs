@@ -160,6 +160,7 @@ impl Node {
             Err(Silence { code, reason }) => {
                 // The reason may hold the peer's own words; it stands in the result, not here.
                 tracing::warn!(peer = %entry.agency, code = code.as_str(), "no usable answer");
+                self.clock_doubt(&entry.agency, code, &reason);
                 let outcome = CoverageOutcome::Silent { code, reason };
                 let coverage = coverage_entry(entry, outcome);
                 PeerPart { coverage, records: Vec::new(), others: Vec::new(), evidence: None }

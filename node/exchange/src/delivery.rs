@@ -233,7 +233,10 @@ impl Node {
                 PeerResponse::Receipt(receipt) => return Ok(Reply::Receipt(receipt)),
                 PeerResponse::Gap { have } => return Ok(Reply::Gap { have }),
                 PeerResponse::Diverged { have, link } => return Ok(Reply::Diverged { have, link }),
-                PeerResponse::Failed { code, .. } => (code, Reply::NotTaken),
+                PeerResponse::Failed { code, reason } => {
+                    self.clock_doubt(&entry.agency, code, &reason);
+                    (code, Reply::NotTaken)
+                }
                 PeerResponse::Check { .. }
                 | PeerResponse::Metadata(_)
                 | PeerResponse::Versions { .. }

@@ -15,6 +15,7 @@ pub mod budget;
 pub mod certificate;
 mod certificate_verify;
 pub mod check;
+pub mod clock_doubt;
 mod daily_limit;
 pub mod delivery;
 mod divergence;

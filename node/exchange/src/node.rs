@@ -23,6 +23,7 @@ use crate::budget::{
     DayBudget, INTAKE_BYTES_PER_DAY, INTAKE_ITEMS_PER_DAY, REPORTS_PER_DAY, REWINDS_PER_DAY,
     SIMULATIONS_PER_DAY,
 };
+use crate::clock_doubt::ClockDoubts;
 use crate::daily_limit::DailyCounts;
 use crate::error::{ExchangeError, Result};
 use crate::held::STEPS_AT_ONCE;
@@ -129,6 +130,8 @@ pub struct Node {
     pub(crate) refusals: Mutex<RefusalBudget>,
     /// Refusals of this machine's users, by number, that could not be taken for the operator they said they are.
     pub(crate) strangers: Mutex<RefusalBudget<u32>>,
+    /// Members whose clocks and this machine's differ.
+    pub(crate) clock_doubts: Mutex<ClockDoubts>,
     /// The accounts as they were read last.
     pub(crate) accounts_seen: Mutex<Vec<OperatorAccount>>,
     /// Number ranges of imports that are not committed: their records do not exist for any reader.
@@ -181,6 +184,7 @@ impl Node {
             rewinds: Mutex::new(DayBudget::new(REWINDS_PER_DAY, u64::MAX)),
             refusals: Mutex::default(),
             strangers: Mutex::default(),
+            clock_doubts: Mutex::default(),
             accounts_seen: Mutex::default(),
             hidden: RwLock::default(),
             importing: ImportLock::default(),

@@ -5,6 +5,7 @@ use chengxin_schemas::time::UnixTime;
 use chengxin_store::Statistics;
 use chengxin_trust::Freshness;
 
+use crate::clock_doubt::ClockStatus;
 use crate::error::Result;
 use crate::keyspace;
 use crate::node::Node;
@@ -40,6 +41,8 @@ pub struct NodeStatus {
     pub imports_open: usize,
     /// The store.
     pub store: Statistics,
+    /// Signs that this machine's clock and others differ.
+    pub clock: ClockStatus,
     /// Why the store cannot be read, if it cannot: then the node refuses all work but saying so.
     pub store_fault: Option<String>,
 }
@@ -69,6 +72,7 @@ impl Node {
             deliveries_owed: self.delivery_owed(),
             imports_open,
             store: self.parts.store.statistics().await.unwrap_or_default(),
+            clock: self.clock_status(),
             store_fault,
         })
     }

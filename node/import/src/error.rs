@@ -23,7 +23,7 @@ pub enum ImportError {
     Empty,
     /// A header and nothing below it. An import of nothing is refused, because a file that was cut off after its header,
     /// or the wrong sheet, looks the same.
-    #[error("the file has a header and no rows below it; choose the file that was exported")]
+    #[error("the file has a header and no rows below it; fill in rows, or choose the file that was exported")]
     NoRows,
     /// A format this crate does not read: `name` says which.
     #[error("{name} files are not read; save the file as .xlsx (另存为 xlsx) and import that")]

@@ -197,9 +197,9 @@ pub fn issue_texts(code: IssueCode) -> IssueTexts {
             "write YYYY-MM-DD or YYYY/MM/DD",
         ),
         IssueCode::DateImpossible => texts(
-            "该日期不存在，或不在 1900—2100 年之间",
+            "该日期不存在、不在 1900—2100 年之间，或为 2099 年（表示长期）而此处须是确定的一天",
             "对照原文书改正",
-            "the calendar has no such day, or it is outside 1900 to 2100",
+            "the calendar has no such day, it is outside 1900 to 2100, or it is in 2099, which means long-term, where a day is needed",
             "correct it from the document",
         ),
         IssueCode::DateInFuture => texts(
@@ -215,10 +215,10 @@ pub fn issue_texts(code: IssueCode) -> IssueTexts {
             "nothing to do; the source row keeps the text",
         ),
         IssueCode::MoneyForm => texts(
-            "金额不是数字",
-            "只填数字，例如 12.5；未知请留空",
-            "the amount is not a number",
-            "write a plain number such as 12.5; leave it empty when unknown",
+            "金额不是数字，或为负数",
+            "只填不小于零的数字，例如 12.5；未知请留空",
+            "the amount is not a number, or is below zero",
+            "write a plain number such as 12.5, not below zero; leave it empty when unknown",
         ),
         IssueCode::MoneyUnitConflict => texts(
             "该列单位为{column_unit}，单元格中写的是{cell_unit}",
@@ -435,7 +435,7 @@ impl ImportError {
             Self::Scratch(_) => "查找重复行所用的临时文件出错；请检查节点所在磁盘的空间".to_owned(),
             Self::WorkbookWrite(_) => "工作簿无法写入".to_owned(),
             Self::Empty => "文件为空；请选择导出的文件".to_owned(),
-            Self::NoRows => "文件只有表头，没有数据行；请选择导出的文件".to_owned(),
+            Self::NoRows => "文件只有表头，没有数据行；请在表头下填写数据行，或选择导出的文件".to_owned(),
             Self::UnsupportedFormat { name } => format!("不支持{}；请另存为 xlsx 后导入", format_zh(name)),
             Self::Utf16 => "文件为 UTF-16 编码；请另存为 CSV UTF-8 或 xlsx".to_owned(),
             Self::Undecodable { encoding, line, offset } => {

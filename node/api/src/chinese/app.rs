@@ -2,6 +2,8 @@
 
 /// English and Chinese, by the source file that writes the text first.
 pub(super) const TEXTS: &[(&str, &str)] = &[
+    // config.rs: what the TOML parser says of a line that is no setting.
+    ("key with no value, expected `=`", "只有键而没有值, 缺少 `=`"),
     // coordination.rs
     ("not a token book: {}", "不是令牌簿: {0:text}"),
     ("issue tokens", "签发令牌"),

@@ -84,6 +84,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("a frame states {} bytes, at most {} are accepted", "帧所写长度 {0} 字节, 最多接受 {1}"),
     ("a refusal cannot be read", "无法读懂拒绝的内容"),
     ("a frame has an id that it cannot have", "帧的编号不可能"),
+    // What libp2p says of a stream that does not open.
+    ("Timeout error while opening a substream", "打开数据流超时"),
     // join.rs
     ("no answer in time", "没有及时应答"),
     ("it is no join door of this version ({})", "不是本版本的加入入口 ({0:text})"),

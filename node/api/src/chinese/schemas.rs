@@ -47,6 +47,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("it reads sha256: and 64 lower-case hexadecimal digits", "格式为 sha256: 加 64 位小写十六进制数"),
     // directory.rs
     ("the key is not in the signer's directory entry", "密钥不在签名方的目录条目中"),
+    (
+        "the signer's key was not valid yet at the time of signing; compare the signer's clock with a time server",
+        "签名时该密钥尚未生效; 请将签名方时钟与时间服务器核对",
+    ),
     ("the signer's key is not valid at the time of signing", "签名时该密钥不在有效期内"),
     ("the same key as the node's", "与节点密钥相同"),
     ("make a recovery key and keep it offline", "请生成恢复密钥并离线保存"),

@@ -27,4 +27,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("Broken pipe (os error {})", "管道已断开 (os error {0})"),
     ("File name too long (os error {})", "文件名过长 (os error {0})"),
     ("Invalid argument (os error {})", "参数无效 (os error {0})"),
+    // What the standard library says by itself, without a number.
+    ("is a directory", "是目录"),
+    ("failed to fill whole buffer", "内容不完整, 提前结束"),
 ];

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use chengxin_exchange::clock_doubt::ClockStatus;
 use chengxin_exchange::operator::Separation;
 use chengxin_exchange::status::NodeStatus;
 use chengxin_schemas::adoption::{RefusedPolicy, ScheduleFault};
@@ -18,6 +19,8 @@ use crate::types::status::{
 };
 use crate::types::time::Moment;
 
+/// Members named that differ in their clocks; the number says how many there are.
+const CLOCKS_NAMED: usize = 5;
 /// The hint that is no fault.
 const SEPARATION_OFF: &str = "separation_off";
 
@@ -146,6 +149,35 @@ fn store_stopped(why: &str) -> Hint {
     )
 }
 
+/// The clock of this machine and others differ: what they sign for each other is refused.
+fn clock_differs(clock: &ClockStatus) -> Vec<Hint> {
+    let behind = clock.behind_directory.map(|seconds| {
+        hint(
+            "clock_behind",
+            format!("本机时钟比成员目录最近一次签署慢 {seconds} 秒: 请按时间服务器校时"),
+            format!(
+                "this machine's clock is {seconds} s behind the last signature of the member directory: set it by a time server"
+            ),
+            None,
+        )
+    });
+    let (count, named) = (clock.differing.len(), clock.differing.iter().take(CLOCKS_NAMED));
+    let named = named.map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let differs = (count > 0).then(|| {
+        hint(
+            "clock_differs",
+            format!(
+                "一小时内与 {count} 个成员 ({named}) 之间有消息因时间不符被拒: 双方时钟不一致, 请将本机与时间服务器核对"
+            ),
+            format!(
+                "within the last hour messages between this node and {count} members ({named}) were refused because of their times: the clocks differ; compare this machine's with a time server"
+            ),
+            None,
+        )
+    });
+    behind.into_iter().chain(differs).collect()
+}
+
 /// What needs attention, the most urgent first.
 fn hints(services: &Services, status: &NodeStatus, peers: PeerCounts) -> Vec<Hint> {
     let mut hints = Vec::new();
@@ -159,6 +191,7 @@ fn hints(services: &Services, status: &NodeStatus, peers: PeerCounts) -> Vec<Hin
             None,
         ));
     }
+    hints.extend(clock_differs(&status.clock));
     match status.directory_freshness {
         Trusted::Current => {}
         Trusted::Grace { until } => hints.push(hint(
@@ -221,6 +254,22 @@ mod tests {
         let told = policy_refused(&refused);
         assert!(told.text_en.contains("baseline-2026.9") && told.text_en.contains(reason));
         assert!(told.text_zh.contains("baseline-2026.9") && told.text_zh.contains("压缩数据已损坏"));
+    }
+
+    #[test]
+    fn a_clock_that_differs_is_told_in_both_languages_and_a_fault() {
+        assert!(clock_differs(&ClockStatus::default()).is_empty());
+        let member = "11150000DEM000129D".parse().expect("code");
+        let told = clock_differs(&ClockStatus { differing: vec![member; 9], behind_directory: Some(3_600) });
+        assert_eq!(
+            told.iter().map(|hint| hint.code.as_str()).collect::<Vec<_>>(),
+            ["clock_behind", "clock_differs"]
+        );
+        assert!(
+            told[0].text_zh.contains("3600 秒")
+                && told[1].text_en.contains("9 members (11150000DEM000129D, ")
+        );
+        assert_eq!(told[1].text_zh.matches("11150000DEM000129D").count(), CLOCKS_NAMED);
     }
 
     #[test]

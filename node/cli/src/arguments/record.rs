@@ -46,7 +46,7 @@ pub struct RecordImportArguments {
     /// Check the file and write nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Sheet of the workbook; the first one when absent
+    /// Sheet of the workbook, where several hold records
     #[arg(long, value_name = "NAME")]
     pub sheet: Option<String>,
     /// Vouch for a code whose check character fails, ROW:REASON; repeat for several

@@ -83,7 +83,7 @@ pub(super) const HELP: &[(&str, &str)] = &[
     ("record import FILE", "文件, CSV (UTF-8 或 GB18030) 或 XLSX; - 为标准输入"),
     ("record import --type", "记录类型, 从列名看不出时给出"),
     ("record import --dry-run", "只校验, 不写入"),
-    ("record import --sheet", "工作表名称; 不给即第一张"),
+    ("record import --sheet", "工作表名称; 多张表含有记录时须指明"),
     ("record import --accept", "对校验码不符的代码负责认可, 行号:理由; 可重复"),
     ("record import --errors", "把错误行写入此新文件 (.xlsx 或 .csv), 改正后重新导入"),
     ("record import --file-name", "来自标准输入时的文件名"),

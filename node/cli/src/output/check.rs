@@ -183,7 +183,7 @@ fn outcome_cells(outcome: &AgencyOutcome, view: View) -> (Cell, Cell, bool) {
             let rule = rule.as_ref().map_or(String::new(), |rule| format!(" [{rule}]"));
             (
                 Cell::new(state).toned(Tone::Bad),
-                Cell::of(format!("{}: {}{rule}", code.as_str(), view.told(reason))),
+                Cell::of(format!("{}: {}{rule}", view.error_code(*code), view.told(reason))),
                 false,
             )
         }
@@ -191,7 +191,7 @@ fn outcome_cells(outcome: &AgencyOutcome, view: View) -> (Cell, Cell, bool) {
             let state = if view.machine { "silent" } else { view.text(Key::Silent) };
             (
                 Cell::new(state).toned(Tone::Bad),
-                Cell::of(format!("{}: {}", code.as_str(), view.told(reason))),
+                Cell::of(format!("{}: {}", view.error_code(*code), view.told(reason))),
                 false,
             )
         }
@@ -284,7 +284,7 @@ pub(crate) fn field_table(fields: &[RecordField], view: View) -> Table {
         table.row([
             Cell::new(&field.name),
             Cell::new(label),
-            Cell::new(field.value.as_deref().unwrap_or("")),
+            Cell::new(view.field_value(field.value.as_deref().unwrap_or(""))),
             Cell::new(shown),
             Cell::new(view.coded(
                 field.reason.as_deref().unwrap_or(""),

@@ -1,6 +1,7 @@
 //! What a document looks like to people: a page of lines, pairs and tables, independent of where it is shown.
 
 use chengxin_api::types::time::Moment;
+use chengxin_schemas::ErrorCode;
 use chengxin_schemas::category::{BreachSeverity, InformationCategory, RecordState, SharingAttribute};
 use chengxin_schemas::notice::NoticeState;
 use chengxin_schemas::operator::Role;
@@ -291,6 +292,36 @@ impl View {
         match end {
             PeriodEnd::LongTerm if !self.machine => self.text(Key::LongTerm).to_owned(),
             PeriodEnd::LongTerm | PeriodEnd::On(_) => end.to_string(),
+        }
+    }
+
+    /// The value of a field: one that means that a period has no end is told in words.
+    pub fn field_value(self, value: &str) -> String {
+        if value == PeriodEnd::LongTerm.to_string() {
+            self.period_end(PeriodEnd::LongTerm)
+        } else {
+            value.to_owned()
+        }
+    }
+
+    /// The class of an error.
+    pub fn error_code(self, code: ErrorCode) -> &'static str {
+        if self.machine || self.language == Language::En {
+            return code.as_str();
+        }
+        match code {
+            ErrorCode::Invalid => "无效",
+            ErrorCode::NotFound => "不存在",
+            ErrorCode::Denied => "不允许",
+            ErrorCode::Unauthenticated => "身份未确认",
+            ErrorCode::Conflict => "冲突",
+            ErrorCode::Integrity => "校验不成立",
+            ErrorCode::Expired => "不在有效期内",
+            ErrorCode::TooLarge => "过大",
+            ErrorCode::Busy => "繁忙",
+            ErrorCode::Unavailable => "无法访问",
+            ErrorCode::Timeout => "超时",
+            ErrorCode::Internal => "内部错误",
         }
     }
 

@@ -410,3 +410,34 @@ async fn a_request_counts_once_from_its_sender_and_in_its_time() {
     let (code, _) = code_of(market.peer_handle(&agency(FINANCE), wire::decode(&oversized)).await);
     assert_eq!(code, ErrorCode::TooLarge);
 }
+
+/// What one refuses of the other because of its time is seen at both, for an hour; how a body finds out whose clock it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_differs_is_seen_by_everybody_whom_it_meets() {
+    let federation = Federation::new().await;
+    let differing = async |code: &str| {
+        let status = federation.node(code).status().await.expect("status");
+        status.clock.differing.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert!(check(&federation).await.complete);
+    for code in [FINANCE, MARKET, LEAGUE] {
+        assert!(differing(code).await.is_empty(), "{code}");
+    }
+    federation.clocks[&agency(FINANCE)].set(NOW.plus(3_600));
+    assert!(!check(&federation).await.complete);
+    assert_eq!(differing(FINANCE).await, [MARKET, LEAGUE]);
+    assert_eq!(
+        (differing(MARKET).await, differing(LEAGUE).await),
+        (vec![FINANCE.into()], vec![FINANCE.into()])
+    );
+    // Set right: what was seen by the wrong clock is over at once, and by the others in an hour.
+    federation.clocks[&agency(FINANCE)].set(NOW);
+    assert!(check(&federation).await.complete);
+    assert!(differing(FINANCE).await.is_empty());
+    federation.clocks[&agency(MARKET)].set(NOW.plus(3_600));
+    assert!(differing(MARKET).await.is_empty());
+    // Behind the last signature of the directory it is seen without anybody else.
+    assert_eq!(federation.node(LEAGUE).status().await.expect("status").clock.behind_directory, None);
+    federation.clocks[&agency(LEAGUE)].set(NOW.plus(-3_600));
+    assert_eq!(federation.node(LEAGUE).status().await.expect("status").clock.behind_directory, Some(3_600));
+}

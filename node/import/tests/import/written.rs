@@ -123,7 +123,7 @@ fn an_error_file_holds_the_rejected_rows_and_comes_back() {
             let text = String::from_utf8(written.clone()).expect("text");
             assert!(text.starts_with("\u{FEFF}行政相对人名称,"));
             assert!(text.contains(",'=1+1,"), "{text}");
-            assert!(text.contains("E 列：金额不是数字；只填数字"), "{text}");
+            assert!(text.contains("E 列：金额不是数字，或为负数；只填不小于零的数字"), "{text}");
         }
         let importer =
             Importer::open(Cursor::new(written.clone()), ImportOptions::default()).expect("header");
