@@ -169,3 +169,45 @@ async fn a_notice_on_a_unified_code_binds_whoever_is_asked_about_by_the_organisa
         assert_eq!(listed.len(), bound, "{asked}");
     }
 }
+
+/// Zeros stand where a clerk had no code: they name nobody, so nothing that is about one such row binds another.
+#[tokio::test(flavor = "multi_thread")]
+async fn zeros_name_nobody() {
+    let federation = Federation::new().await;
+    let record = debtor_import(&federation, MARKET, "00000000-0", "(2026)示执1号").await;
+    assert!(notice_issue(&federation, record).await.is_err(), "there is nobody to bind");
+    assert!(SubjectId::parse("000000000").is_err());
+    let node = federation.node(MARKET);
+    let clerk = as_role(&node, Role::Clerk).await;
+    let filter = RecordFilter { limit: 1, ..RecordFilter::default() };
+    let listed = node.record_list(&clerk, filter).await.expect("list").records;
+    assert_eq!(listed[0].subject, None);
+}
+
+/// Who issued a notice on an organisation code could not see that it is a public body's: a measure that strikes other
+/// organisations only does not bind it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_public_body_is_bound_by_what_may_strike_it() {
+    let federation = Federation::new().await;
+    let record = debtor_import(&federation, MARKET, "MB1886843", "(2026)示执1号").await;
+    let node = federation.node(MARKET);
+    let reviewer = as_role(&node, Role::Reviewer).await;
+    let baseline = chengxin_policy::Bundle::baseline().expect("baseline");
+    let measure = baseline.measure(&"restrict-market-access".parse().expect("measure")).expect("listed");
+    assert!(measure.ground(chengxin_policy::SanctionObject::PublicBody).is_none());
+    let draft = MeasureDraft {
+        measure: measure.code.clone(),
+        legal_basis: Some("虚构的示例文件第三条".parse().expect("basis")),
+        from: None,
+        until: Some("2027-12-31".parse().expect("day")),
+    };
+    node.notice_issue(&reviewer, NoticeDraft { record, measures: vec![draft] }).await.expect("issued");
+    federation.deliver(MARKET).await;
+    let clerk = as_role(&node, Role::Clerk).await;
+    for (asked, bound) in [("MB1886843", 1), ("11320100MB1886843H", 0)] {
+        let listed = node.restriction_list(&clerk, &subject(asked), None).await.expect("list").in_force;
+        assert_eq!(listed.len(), bound, "{asked}");
+        let result = node.check_run(&clerk, wanted(asked, PURPOSE)).await.expect("check");
+        assert_eq!(result.restrictions.len(), bound, "{asked}");
+    }
+}
