@@ -149,7 +149,7 @@ impl Node {
         let policy = self.policy();
         let mut kept = Kept::new(limits.in_force, limits.of_issuer);
         let (mut looked_at, mut looked_at_all) = (0_usize, subject.is_all());
-        'places: for place in self.restriction_places(subject) {
+        'places: for place in self.restriction_places(subject.identifiers()) {
             let mut range = KeyRange::prefix(&keyspace::restrictions_of_subject(&place));
             loop {
                 let page = self.parts.store.scan(range.clone(), NOTICES_PAGE).await?;
@@ -189,12 +189,15 @@ impl Node {
         Ok(RestrictionList { in_force, complete })
     }
 
-    /// Where restrictions of a subject may stand: under the index key of each of its identifiers. Also under its unified codes
+    /// Where restrictions of subjects with these identifiers may stand: under the index key of each. Also under unified codes
     /// themselves, where a former version of this program kept them: one that could not be read when the others were moved
     /// is met there, as an error and not as nothing; who asks by the organisation code within does not meet it.
-    fn restriction_places(&self, subject: &LinkedSubject) -> Vec<SubjectKey> {
+    pub(crate) fn restriction_places<'s>(
+        &self,
+        identifiers: impl Iterator<Item = &'s SubjectId>,
+    ) -> Vec<SubjectKey> {
         let mut places = Vec::new();
-        for identifier in subject.identifiers() {
+        for identifier in identifiers {
             for place in [self.index_key(identifier), self.subject_key(identifier)] {
                 if !places.contains(&place) {
                     places.push(place);

@@ -8,7 +8,7 @@ use chengxin_schemas::identity::RecordId;
 use chengxin_schemas::notice::NoticeState;
 use chengxin_schemas::operator::Role;
 use chengxin_schemas::purpose::LegalBasis;
-use chengxin_schemas::subject::SubjectId;
+use chengxin_schemas::subject::{SubjectId, SubjectKey};
 use chengxin_schemas::time::{Day, PeriodEnd, UnixTime};
 use chengxin_store::KeyRange;
 
@@ -102,8 +102,15 @@ impl Node {
         draft: &NoticeDraft,
         now: UnixTime,
     ) -> Result<()> {
-        let (today, subject) = (Day(now.shanghai_date()), self.index_key(subject));
-        let mut range = KeyRange::prefix(&keyspace::restrictions_of_subject(&subject));
+        for place in self.restriction_places(std::iter::once(subject)) {
+            self.repeat_check_at(&place, draft, now).await?;
+        }
+        Ok(())
+    }
+
+    async fn repeat_check_at(&self, place: &SubjectKey, draft: &NoticeDraft, now: UnixTime) -> Result<()> {
+        let today = Day(now.shanghai_date());
+        let mut range = KeyRange::prefix(&keyspace::restrictions_of_subject(place));
         loop {
             let page = self.parts.store.scan(range.clone(), RESTRICTIONS_PAGE).await?;
             let Some((last, _)) = page.last() else { return Ok(()) };
@@ -111,7 +118,7 @@ impl Node {
             for (key, bytes) in &page {
                 // Others' are passed over by their key: any member can have many about anybody.
                 let is_own = keyspace::notice_of(key)
-                    .is_some_and(|id| keyspace::restriction(&subject, &id, &self.parts.agency) == *key);
+                    .is_some_and(|id| keyspace::restriction(place, &id, &self.parts.agency) == *key);
                 if !is_own {
                     continue;
                 }

@@ -129,17 +129,8 @@ async fn a_restriction_of_the_second_version_is_moved_under_the_organisation_cod
     federation.penalty_import().await;
     let market = federation.node(MARKET);
     let reviewer = as_role(&market, Role::Reviewer).await;
-    let filter = RecordFilter { limit: 10, ..Default::default() };
-    let record = market.record_list(&reviewer, filter).await.expect("list").records[0].id;
-    let measure = MeasureDraft {
-        measure: "restrict-government-procurement".parse().expect("label"),
-        legal_basis: None,
-        from: None,
-        until: None,
-    };
-    for _ in 0..2 {
-        let draft = NoticeDraft { record, measures: vec![measure.clone()] };
-        market.notice_issue(&reviewer, draft).await.expect("issued");
+    for measure in ["restrict-government-procurement", "no-inspection-exemption"] {
+        federation.notice_issue(MARKET, &[measure]).await.expect("issued");
     }
     let code = SubjectId::parse(SUBJECT).expect("code");
     let inner = code.organisation_code().expect("within");
@@ -177,6 +168,8 @@ async fn a_restriction_of_the_second_version_is_moved_under_the_organisation_cod
     // One that cannot be read stays where it was, and is met there: nobody reads that there is one restriction.
     damage(true).await;
     assert!(market.restriction_list(&reviewer, &code, None).await.is_err());
+    let repeated = federation.notice_issue(MARKET, &["restrict-government-procurement"]).await;
+    assert!(repeated.is_err(), "nor is the measure taken again");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -184,16 +177,12 @@ async fn one_row_that_cannot_be_read_holds_back_neither_the_start_nor_new_member
     let federation = Federation::new().await;
     federation.penalty_import().await;
     let market = federation.node(MARKET);
-    let reviewer = as_role(&market, Role::Reviewer).await;
-    let filter = RecordFilter { limit: 10, ..Default::default() };
-    let record = market.record_list(&reviewer, filter).await.expect("list").records[0].id;
-    let draft = || {
-        let measure = "no-inspection-exemption".parse().expect("label");
-        let measure = MeasureDraft { measure, legal_basis: None, from: None, until: None };
-        NoticeDraft { record, measures: vec![measure] }
+    let issue = async || {
+        let issued = federation.notice_issue(MARKET, &["no-inspection-exemption"]).await;
+        issued.expect("issued").summary.content.id
     };
-    let damaged = market.notice_issue(&reviewer, draft()).await.expect("issued").summary.content.id;
-    market.notice_issue(&reviewer, draft()).await.expect("issued");
+    let damaged = issue().await;
+    issue().await;
     assert_eq!(market.backlog_queue().await.expect("queued"), 0, "nobody else carries it out");
     let (store, data) = (&market.parts.store, &market.parts.keys.data);
     let notice = keyspace::notice(&damaged, market.agency());
@@ -210,7 +199,7 @@ async fn one_row_that_cannot_be_read_holds_back_neither_the_start_nor_new_member
     batch.put(lost.clone(), vec![LOST; 4_096]);
     store.commit(batch).await.expect("committed");
     assert!(NoticeRow::open(&store.get(&notice).await.expect("read").expect("row"), &notice, data).is_err());
-    drop((market, reviewer));
+    drop(market);
 
     federation.entry_update(LEAGUE, |entry| {
         entry.functions.push("government-services".parse().expect("function"));
@@ -254,14 +243,8 @@ async fn going_back_to_what_was_decided_by_before_decides_again() {
     let federation = Federation::new().await;
     federation.penalty_import().await;
     let market = federation.node(MARKET);
-    let reviewer = as_role(&market, Role::Reviewer).await;
-    let filter = RecordFilter { limit: 10, ..Default::default() };
-    let record = market.record_list(&reviewer, filter).await.expect("list").records[0].id;
     for _ in 0..2 {
-        let measure = "no-inspection-exemption".parse().expect("label");
-        let measure = MeasureDraft { measure, legal_basis: None, from: None, until: None };
-        let draft = NoticeDraft { record, measures: vec![measure] };
-        market.notice_issue(&reviewer, draft).await.expect("issued");
+        federation.notice_issue(MARKET, &["no-inspection-exemption"]).await.expect("issued");
     }
     let functions_change = |to: &str| {
         federation.entry_update(MARKET, |entry| entry.functions = vec![to.parse().expect("function")]);
