@@ -1,18 +1,11 @@
 //! Heads of the first version.
 
 use super::*;
-use crate::notice::{MeasureDraft, NoticeDraft};
 use crate::readable::tests::{LOST, value_lose};
-use crate::record::RecordFilter;
-use crate::support::{FINANCE, Federation, LEAGUE, MARKET, agency, as_role};
+use crate::support::{FINANCE, Federation, LEAGUE, MARKET, agency};
 
-async fn issue(node: &Arc<Node>) {
-    let reviewer = as_role(node, Role::Reviewer).await;
-    let filter = RecordFilter { limit: 10, ..Default::default() };
-    let record = node.record_list(&reviewer, filter).await.expect("list").records[0].id;
-    let measure = "restrict-government-procurement".parse().expect("label");
-    let measure = MeasureDraft { measure, legal_basis: None, from: None, until: None };
-    node.notice_issue(&reviewer, NoticeDraft { record, measures: vec![measure] }).await.expect("issued");
+async fn issue(federation: &Federation) {
+    federation.notice_issue(MARKET, &["restrict-government-procurement"]).await.expect("issued");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -20,9 +13,9 @@ async fn a_head_of_version_1_goes_on_where_it_stood() {
     let federation = Federation::new().await;
     federation.penalty_import().await;
     let node = federation.node(MARKET);
-    issue(&node).await;
+    issue(&federation).await;
     federation.deliver(MARKET).await;
-    issue(&node).await;
+    issue(&federation).await;
     let mut batch = Batch::new();
     let mut heads = Vec::new();
     // To one of them nothing was ever acknowledged.
@@ -52,7 +45,7 @@ async fn a_stream_that_cannot_be_read_holds_back_neither_the_start_nor_the_other
     let federation = Federation::new().await;
     federation.penalty_import().await;
     let node = federation.node(MARKET);
-    issue(&node).await;
+    issue(&federation).await;
     let (lost, broken) = (agency(FINANCE), agency("11152105011615449P"));
     let old = OutboxHeadV1 { last: 2, link: Sha256([9; 32]), acknowledged: 1 };
     let mut batch = Batch::new();
@@ -76,7 +69,7 @@ async fn a_stream_that_cannot_be_read_holds_back_neither_the_start_nor_the_other
 
     // A further notice reaches who can be reached, and the backlog comes back to who was left out.
     assert_eq!(node.backlog_queue().await.expect("a pass"), 0, "everybody has an item");
-    issue(&node).await;
+    issue(&federation).await;
     federation.deliver(MARKET).await;
     let (_, head) = node.outbox_head(&agency(LEAGUE)).await.expect("head");
     assert_eq!((head.last, head.acknowledged), (2, 2));
