@@ -253,11 +253,11 @@ impl RowWork<'_> {
             // Published lists mask the numbers of persons and print those of organisations in full.
             self.evidence.person = true;
             self.issue(index, IssueCode::PersonNumberMasked);
-        } else if code_is_placeholder(&plain) {
-            self.issue(index, IssueCode::CodePlaceholder);
         } else if plain.chars().count() == 9 {
             // A foreign passport of nine digits that passes the check cannot be told from a code.
-            if organisation_code_holds(&plain) && !is_travel_document_shaped(&plain) {
+            if code_is_placeholder(&plain) {
+                self.issue(index, IssueCode::CodePlaceholder);
+            } else if organisation_code_holds(&plain) && !is_travel_document_shaped(&plain) {
                 self.organisation_code_map(index, &plain);
             } else {
                 self.issue(index, IssueCode::NumberUnclear);
