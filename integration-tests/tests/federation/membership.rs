@@ -196,7 +196,7 @@ fn a_member_gets_its_directory_again_from_another_member() {
     let mut bytes = std::fs::read(&targets).expect("targets");
     bytes[20] ^= 1;
     std::fs::write(&targets, bytes).expect("damaged");
-    stage.run(MARKET, None, &["serve"]).refused(7, &["does not hold", "chengxin join ADDRESS"]);
+    stage.run(MARKET, None, &["serve"]).refused(7, &["does not hold", "join ADDRESS --fingerprint"]);
     let ran = stage.run(MARKET, None, &["-o", "json", "join", &finance, "--fingerprint", &root]).good();
     let again = &ran.json()["again"];
     assert_eq!(again["newest_seen"], true, "{ran:?}");
@@ -210,7 +210,7 @@ fn a_member_gets_its_directory_again_from_another_member() {
     let repository = stage.home(COORDINATOR).join("federation");
     for address in [repository.to_str().expect("UTF-8"), &finance] {
         std::fs::remove_dir_all(home.join("trust")).expect("lost");
-        stage.run(MARKET, None, &["serve"]).refused(5, &["is lost", "chengxin join ADDRESS"]);
+        stage.run(MARKET, None, &["serve"]).refused(5, &["is lost", "join ADDRESS --fingerprint"]);
         let ran = join(&stage, address, &root).good();
         assert!(ran.stdout.contains("compare it with what the coordinator's"), "{ran:?}");
         join(&stage, address, &root).good();
