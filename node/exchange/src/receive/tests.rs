@@ -1,22 +1,13 @@
 //! What one issuer may make this node keep in a day.
 
-use chengxin_schemas::operator::Role;
 use chengxin_schemas::time::UnixTime;
 
 use super::*;
 use crate::budget::DayBudget;
-use crate::notice::{MeasureDraft, NoticeDraft};
-use crate::record::RecordFilter;
-use crate::support::{FINANCE, Federation, MARKET, NOW, agency, as_role};
+use crate::support::{FINANCE, Federation, MARKET, NOW, agency};
 
 async fn issue(federation: &Federation) {
-    let node = federation.node(MARKET);
-    let reviewer = as_role(&node, Role::Reviewer).await;
-    let filter = RecordFilter { limit: 10, ..Default::default() };
-    let record = node.record_list(&reviewer, filter).await.expect("list").records[0].id;
-    let measure = "restrict-government-procurement".parse().expect("label");
-    let measure = MeasureDraft { measure, legal_basis: None, from: None, until: None };
-    node.notice_issue(&reviewer, NoticeDraft { record, measures: vec![measure] }).await.expect("issued");
+    federation.notice_issue(MARKET, &["restrict-government-procurement"]).await.expect("issued");
 }
 
 async fn received(federation: &Federation) -> u64 {
